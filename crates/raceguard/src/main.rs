@@ -1,0 +1,2 @@
+//! The raceguard command.
+fn main() {}
