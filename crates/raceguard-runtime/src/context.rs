@@ -1,0 +1,304 @@
+//! Calling contexts: a tree of program counters in which a whole stack is one u32.
+//!
+//! A node is a program counter (a return address) under its caller's node; node 0 is the empty stack. The root of
+//! a goroutine's stacks is a *spawn* node that hangs under the stack of its `go` statement, so that a context id
+//! gives the stack of an access and the creation stacks of its goroutine and of all ancestors.
+//!
+//! Nodes are never removed. Their number is bounded by the program's distinct stacks: recursion deeper than
+//! [`FOLD_DEPTH`] frames, and chains of goroutines that start each other longer than [`FOLD_SPAWNS`], are folded
+//! onto an earlier occurrence of the same program counter, so they cost no new nodes.
+//!
+//! Lookups take no lock. Insertion takes one, and growing the bucket table relinks the chains under it: a reader
+//! that is diverted into another chain meanwhile does not find its node and asks again under the lock.
+
+use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+use crate::lock::SpinLock;
+use crate::{memory, sys};
+
+/// Beyond this many frames a repeated program counter folds onto its previous occurrence.
+pub const FOLD_DEPTH: u32 = 400;
+/// Beyond this many generations a goroutine started by the same `go` statement folds onto its ancestor's.
+pub const FOLD_SPAWNS: u32 = 12;
+/// How many ancestors are searched for an earlier occurrence.
+const FOLD_WINDOW: usize = 24;
+
+const MAX_NODES: usize = 1 << 28;
+const PC_BITS: u64 = (1 << 48) - 1;
+const SPAWN: u64 = 1 << 63;
+const DEPTH_SHIFT: u32 = 48;
+const MAX_DEPTH: u64 = (1 << 15) - 1;
+
+/// A stack, or rather its innermost frame, which knows the frame that called it.
+#[repr(C)]
+struct Node {
+    parent: AtomicU32,
+    next: AtomicU32,
+    /// Program counter in the low 48 bits, then 15 bits of depth, then the spawn bit.
+    word: AtomicU64,
+}
+
+struct Tree {
+    nodes: AtomicPtr<Node>,
+    /// Buckets; the low six bits of the address hold the binary logarithm of their number.
+    buckets: AtomicU64,
+    insertion: SpinLock<u32>,
+}
+
+static TREE: Tree = Tree {
+    nodes: AtomicPtr::new(core::ptr::null_mut()),
+    buckets: AtomicU64::new(0),
+    insertion: SpinLock::new(0),
+};
+
+/// One frame of a stack.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Frame {
+    /// A call or an access at this return address.
+    Call(u64),
+    /// The start of a goroutine; the frames that follow are those of its `go` statement.
+    Spawn,
+}
+
+/// Reserves the tree. Called once.
+pub fn init() {
+    let mut count = TREE.insertion.lock();
+    if *count != 0 {
+        return;
+    }
+    let nodes = sys::map(MAX_NODES * size_of::<Node>());
+    if nodes == 0 {
+        sys::fatal("cannot reserve address space for calling contexts", "lift the limit on address space (ulimit -v)");
+    }
+    // ORDERING: Release pairs with the Acquire in `node`.
+    TREE.nodes.store(nodes as *mut Node, Ordering::Release);
+    *count = 1;
+    let shift = 10;
+    TREE.buckets.store(new_buckets(shift), Ordering::Release);
+}
+
+fn new_buckets(shift: u32) -> u64 {
+    let bytes = 4usize << shift;
+    let at = memory::allocate(bytes).as_ptr();
+    // SAFETY: fresh memory of this size, at least 64-byte aligned because its class is at least 4 KB.
+    unsafe { at.write_bytes(0, bytes) };
+    at as u64 | u64::from(shift)
+}
+
+#[inline]
+fn node(id: u32) -> &'static Node {
+    // SAFETY: ids are given out only after their node is written, inside the reserved range, never unmapped.
+    unsafe { &*TREE.nodes.load(Ordering::Acquire).add(id as usize) }
+}
+
+#[inline]
+fn bucket(buckets: u64, hash: u64) -> &'static AtomicU32 {
+    let shift = buckets & 63;
+    let index = (hash >> (64 - shift)) as usize;
+    // SAFETY: the index is below the number of buckets; bucket tables are never freed (readers may hold them).
+    unsafe { &*((buckets & !63) as *const AtomicU32).add(index) }
+}
+
+#[inline]
+fn hash(parent: u32, word: u64) -> u64 {
+    let mixed = (word & (PC_BITS | SPAWN)) ^ (u64::from(parent) << 40).rotate_left(17);
+    (mixed ^ (mixed >> 29)).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+#[inline]
+fn find(buckets: u64, parent: u32, word: u64) -> Option<u32> {
+    // ORDERING: Acquire pairs with the Release stores that publish a node in its chain.
+    let mut id = bucket(buckets, hash(parent, word)).load(Ordering::Acquire);
+    while id != 0 {
+        let node = node(id);
+        if node.word.load(Ordering::Relaxed) == word && node.parent.load(Ordering::Relaxed) == parent {
+            return Some(id);
+        }
+        id = node.next.load(Ordering::Acquire);
+    }
+    None
+}
+
+fn intern(parent: u32, word: u64) -> u32 {
+    let buckets = TREE.buckets.load(Ordering::Acquire);
+    match find(buckets, parent, word) {
+        Some(id) => id,
+        None => insert(parent, word),
+    }
+}
+
+#[cold]
+fn insert(parent: u32, word: u64) -> u32 {
+    let mut count = TREE.insertion.lock();
+    let mut buckets = TREE.buckets.load(Ordering::Acquire);
+    if let Some(id) = find(buckets, parent, word) {
+        return id;
+    }
+    let id = *count;
+    if id as usize >= MAX_NODES {
+        // Every further stack is shown without its innermost frames; none is lost altogether.
+        return parent;
+    }
+    *count += 1;
+    if u64::from(id) > 1 << (buckets & 63) {
+        buckets = grow(buckets, id);
+    }
+    let place = bucket(buckets, hash(parent, word));
+    let node = node(id);
+    node.parent.store(parent, Ordering::Relaxed);
+    node.word.store(word, Ordering::Relaxed);
+    node.next.store(place.load(Ordering::Relaxed), Ordering::Relaxed);
+    // ORDERING: Release publishes the node to `find`.
+    place.store(id, Ordering::Release);
+    id
+}
+
+/// Doubles the number of buckets and relinks all `count` nodes.
+fn grow(old: u64, count: u32) -> u64 {
+    let buckets = new_buckets((old & 63) as u32 + 1);
+    for id in 1..count {
+        let node = node(id);
+        let place = bucket(buckets, hash(node.parent.load(Ordering::Relaxed), node.word.load(Ordering::Relaxed)));
+        node.next.store(place.load(Ordering::Relaxed), Ordering::Release);
+        place.store(id, Ordering::Release);
+    }
+    TREE.buckets.store(buckets, Ordering::Release);
+    buckets
+}
+
+fn depth_of(id: u32) -> u64 {
+    if id == 0 { 0 } else { (node(id).word.load(Ordering::Relaxed) >> DEPTH_SHIFT) & MAX_DEPTH }
+}
+
+/// The context of a frame with return address `pc` called from context `parent`.
+#[inline]
+pub fn call(parent: u32, pc: u64) -> u32 {
+    let depth = (depth_of(parent) + 1).min(MAX_DEPTH);
+    let word = (pc & PC_BITS) | depth << DEPTH_SHIFT;
+    if depth > u64::from(FOLD_DEPTH) {
+        return fold(parent, pc & PC_BITS, false, FOLD_WINDOW).unwrap_or_else(|| intern(parent, word));
+    }
+    intern(parent, word)
+}
+
+/// The root context of a goroutine whose `go` statement ran in context `parent` (its innermost frame is the
+/// statement itself).
+pub fn spawn(parent: u32) -> u32 {
+    let pc = if parent == 0 { 0 } else { node(parent).word.load(Ordering::Relaxed) & PC_BITS };
+    let mut generations = 0;
+    let mut at = parent;
+    let mut ancestor = None;
+    while at != 0 {
+        let word = node(at).word.load(Ordering::Relaxed);
+        if word & SPAWN != 0 {
+            generations += 1;
+            if ancestor.is_none() && word & PC_BITS == pc {
+                ancestor = Some(at);
+            }
+        }
+        at = node(at).parent.load(Ordering::Relaxed);
+    }
+    match ancestor {
+        Some(id) if generations >= FOLD_SPAWNS => id,
+        // The word keeps the statement's address, to recognise it in a descendant; the depth starts anew.
+        _ => intern(parent, SPAWN | pc),
+    }
+}
+
+fn fold(start: u32, pc: u64, spawn: bool, window: usize) -> Option<u32> {
+    let mut at = start;
+    for _ in 0..window {
+        if at == 0 {
+            return None;
+        }
+        let word = node(at).word.load(Ordering::Relaxed);
+        if (word & SPAWN != 0) != spawn {
+            return None;
+        }
+        if word & PC_BITS == pc {
+            return Some(at);
+        }
+        at = node(at).parent.load(Ordering::Relaxed);
+    }
+    None
+}
+
+/// The frames of context `id`, innermost first, through all spawn nodes to the first goroutine.
+pub fn frames(id: u32) -> impl Iterator<Item = Frame> {
+    let mut at = id;
+    core::iter::from_fn(move || {
+        if at == 0 {
+            return None;
+        }
+        let node = node(at);
+        at = node.parent.load(Ordering::Relaxed);
+        let word = node.word.load(Ordering::Relaxed);
+        Some(if word & SPAWN == 0 { Frame::Call(word & PC_BITS) } else { Frame::Spawn })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(pcs: &[u64]) -> u32 {
+        init();
+        pcs.iter().fold(0, |parent, &pc| call(parent, pc))
+    }
+
+    #[test]
+    fn equal_stacks_are_one_context() {
+        let (a, b) = (stack(&[1, 2, 3]), stack(&[1, 2, 3]));
+        assert_eq!(a, b);
+        assert_ne!(a, stack(&[1, 2, 4]));
+        assert_ne!(a, stack(&[2, 1, 3]));
+        let calls: Vec<_> = frames(a).collect();
+        assert_eq!(calls, [Frame::Call(3), Frame::Call(2), Frame::Call(1)]);
+    }
+
+    #[test]
+    fn a_goroutine_s_stack_continues_in_its_go_statement() {
+        let root = spawn(stack(&[10, 11]));
+        let access = call(call(root, 20), 21);
+        let all: Vec<_> = frames(access).collect();
+        let expected =
+            [Frame::Call(21), Frame::Call(20), Frame::Spawn, Frame::Call(11), Frame::Call(10)];
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn deep_recursion_folds() {
+        let mut at = stack(&[100]);
+        for _ in 0..FOLD_DEPTH {
+            at = call(call(at, 101), 102);
+        }
+        let before = *TREE.insertion.lock();
+        for _ in 0..100_000 {
+            at = call(call(at, 101), 102);
+        }
+        // Other tests insert at the same time, but not a hundred thousand nodes.
+        assert!(*TREE.insertion.lock() - before < 50_000);
+    }
+
+    #[test]
+    fn chains_of_goroutines_fold() {
+        let mut at = stack(&[200]);
+        for _ in 0..100 {
+            at = spawn(call(at, 201));
+        }
+        assert_eq!(at, spawn(call(at, 201)), "the same go statement again adds nothing");
+        assert!(frames(at).filter(|frame| *frame == Frame::Spawn).count() <= FOLD_SPAWNS as usize + 1);
+    }
+
+    #[test]
+    fn concurrent_interning_agrees() {
+        init();
+        let ids: Vec<Vec<u32>> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..20_000u64).map(|i| call(call(0, 7_000 + i % 97), i)).collect()))
+                .collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(ids.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}

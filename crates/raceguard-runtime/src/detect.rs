@@ -1,0 +1,304 @@
+//! The check of one access against the recorded ones, after FastTrack (Flanagan and Freund, PLDI 2009).
+//!
+//! For each word the shadow keeps a set of records such that every earlier access that could still race with a
+//! future one is represented: a record goes only when a newer access that happens after it takes its place for all
+//! its bytes ([`Record::is_subsumed_by`]). Two records lie in the cell; more in an overflow set.
+//!
+//! Records of races that were found stay too, as concurrent ones: a third party is compared with both.
+
+use crate::goroutine::{ACCESSED, Goroutine};
+use crate::overflow::{Set, Verdict};
+use crate::record::Record;
+use crate::report;
+use crate::shadow::{Cell, LINE, OVERFLOWED, TOUCHED};
+use core::sync::atomic::Ordering;
+
+/// An earlier access that races with the present one.
+#[derive(Clone, Copy)]
+pub struct Earlier {
+    /// The earlier access.
+    pub record: Record,
+    /// Its calling context.
+    pub context: u32,
+    /// Where the common bytes lie.
+    pub address: usize,
+}
+
+/// The races of one access or range: a few different ones are enough.
+pub struct Races {
+    found: [Option<Earlier>; Self::MOST],
+}
+
+impl Races {
+    const MOST: usize = 4;
+
+    /// None yet.
+    #[inline(always)]
+    pub const fn none() -> Self {
+        Self { found: [None; Self::MOST] }
+    }
+
+    #[cold]
+    fn add(&mut self, earlier: Earlier) {
+        for place in &mut self.found {
+            match place {
+                None => {
+                    *place = Some(earlier);
+                    return;
+                }
+                Some(known) if known.context == earlier.context => return,
+                Some(_) => {}
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn any(&self) -> bool {
+        self.found[0].is_some()
+    }
+
+    /// The races found.
+    pub fn iter(&self) -> impl Iterator<Item = &Earlier> {
+        self.found.iter().flatten()
+    }
+}
+
+/// Where an access stands in the program.
+#[derive(Clone, Copy)]
+pub struct Site {
+    /// Return address of the statement, 0 if there is none but the function's.
+    pub pc: u64,
+    /// Return address into the caller of the function that `pc` lies in, when that function has not announced
+    /// itself by `__tsan_func_enter`; else 0.
+    pub caller: u64,
+    /// Depth of the goroutine's stack, see [`crate::goroutine::CallFrame::depth`].
+    pub depth: u32,
+}
+
+impl Site {
+    fn context(self, goroutine: &mut Goroutine) -> u32 {
+        let function = goroutine.context_at(self.depth, self.caller);
+        if self.pc == 0 { function } else { crate::context::call(function, self.pc) }
+    }
+}
+
+/// Checks and records an access to some bytes of one word.
+#[inline]
+pub fn access(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, site: Site) {
+    let cell = Cell::of(address);
+    let new = Record::new(goroutine.epoch, kind, mask);
+    if is_known(cell, new) {
+        return;
+    }
+    let context = site.context(goroutine);
+    let mut races = Races::none();
+    goroutine.dirty |= ACCESSED;
+    cell.mark(TOUCHED);
+    {
+        let _line = cell.lock_line();
+        update(goroutine, cell, new, context, &mut races, address & !7);
+    }
+    if races.any() {
+        report_all(goroutine, &races, new, context, 8);
+    }
+}
+
+/// Checks and records an access to `size` bytes from `address` on.
+pub fn access_range(goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, site: Site) {
+    let mut races = Races::none();
+    let recorded = check_range(goroutine, address, size, kind, site, &mut races);
+    if races.any() {
+        let record = Record::new(goroutine.epoch, kind, 0xff);
+        report_all(goroutine, &races, record, recorded, size);
+    }
+}
+
+/// As [`access_range`], but only collects the races. The answer is the access's context, if it was recorded.
+pub fn check_range(
+    goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, site: Site, races: &mut Races,
+) -> u32 {
+    let end = address + size;
+    let mut context = 0;
+    let mut at = address & !7;
+    while at < end {
+        let line_end = (at & !(LINE - 1)) + LINE;
+        let stop = line_end.min(end);
+        if !range_is_known(goroutine, at, address, stop, end, kind) {
+            if context == 0 {
+                context = site.context(goroutine);
+                goroutine.dirty |= ACCESSED;
+            }
+            let mut cell = Cell::of(at);
+            cell.mark(TOUCHED);
+            let _line = cell.lock_line();
+            while at < stop {
+                let new = Record::new(goroutine.epoch, kind, mask_of(at, address, end));
+                update(goroutine, cell, new, context, races, at);
+                cell = cell.next();
+                at += 8;
+            }
+        }
+        at = line_end;
+    }
+    context
+}
+
+/// The bytes of the word at `word` that lie in `start..end`.
+#[inline(always)]
+fn mask_of(word: usize, start: usize, end: usize) -> u8 {
+    let mut mask = 0xffu8;
+    if word < start {
+        mask &= 0xff << (start - word);
+    }
+    if word + 8 > end {
+        mask &= 0xff >> (word + 8 - end);
+    }
+    mask
+}
+
+#[inline]
+fn range_is_known(
+    goroutine: &Goroutine, from: usize, start: usize, stop: usize, end: usize, kind: u64,
+) -> bool {
+    let mut cell = Cell::of(from);
+    let mut at = from;
+    while at < stop {
+        let new = Record::new(goroutine.epoch, kind, mask_of(at, start, end));
+        let (first, second) = cell.load();
+        if !first.covers(new) && !second.covers(new) {
+            return false;
+        }
+        cell = cell.next();
+        at += 8;
+    }
+    true
+}
+
+/// Whether the cell already says what `new` would say. No lock: a record of this goroutine's current epoch can
+/// have been put there only by this goroutine.
+#[inline(always)]
+fn is_known(cell: Cell, new: Record) -> bool {
+    let (first, second) = cell.load();
+    if first.covers(new) || second.covers(new) {
+        return true;
+    }
+    match Set::of(second) {
+        Some(set) => set.covers_racily(new) && cell.reload_second() == second,
+        None => false,
+    }
+}
+
+/// Puts `new` into the cell, whose line is locked.
+#[inline]
+fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &mut Races, address: usize) {
+    let (first, second) = cell.load();
+    if first.0 | second.0 == 0 {
+        cell.context(0).store(context, Ordering::Relaxed);
+        cell.store(new, Record::EMPTY);
+        return;
+    }
+    if first.covers(new) || second.covers(new) {
+        return;
+    }
+    let mut check = |record: Record, its_context: u32| {
+        let (left, race) = judge(goroutine, record, new);
+        if race {
+            races.add(Earlier { record, context: its_context, address });
+        }
+        left
+    };
+    let first_left = check(first, cell.context(0).load(Ordering::Relaxed));
+    if let Some(set) = Set::of(second) {
+        return update_set(goroutine, cell, first_left, set, (new, context), &mut check);
+    }
+    let second_left = check(second, cell.context(1).load(Ordering::Relaxed));
+    match (first_left.is_empty(), second_left.is_empty()) {
+        (true, _) => {
+            cell.context(0).store(context, Ordering::Relaxed);
+            cell.store(new, second_left);
+        }
+        (false, true) => {
+            cell.context(1).store(context, Ordering::Relaxed);
+            cell.store(first_left, new);
+        }
+        (false, false) => insert_third(cell, first_left, second_left, (new, context)),
+    }
+}
+
+/// What is left of `record` when `new` comes, and whether the two race.
+#[inline(always)]
+fn judge(goroutine: &Goroutine, record: Record, new: Record) -> (Record, bool) {
+    let common = record.mask() & new.mask();
+    if common == 0 {
+        return (if record.is_empty() { Record::EMPTY } else { record }, false);
+    }
+    if goroutine.knows(record) {
+        return (if record.is_subsumed_by(new) { record.without(common) } else { record }, false);
+    }
+    (record, record.conflicts(new))
+}
+
+/// Both records of the cell stay: merges `new` with one of them, or moves to an overflow set.
+fn insert_third(cell: Cell, first: Record, second: Record, (new, context): (Record, u32)) {
+    let contexts = [cell.context(0).load(Ordering::Relaxed), cell.context(1).load(Ordering::Relaxed)];
+    let more = u64::from(new.mask());
+    if first.same_but_mask(new) && contexts[0] == context {
+        return cell.store(Record(first.0 | more), second);
+    }
+    if second.same_but_mask(new) && contexts[1] == context {
+        return cell.store(first, Record(second.0 | more));
+    }
+    let set = Set::new((second, contexts[1])).push((new, context));
+    cell.mark(OVERFLOWED);
+    cell.store(first, set.reference());
+}
+
+#[inline(never)]
+fn update_set(
+    goroutine: &Goroutine, cell: Cell, first: Record, set: Set, new: (Record, u32),
+    check: &mut impl FnMut(Record, u32) -> Record,
+) {
+    let mut known = false;
+    let mut merged = false;
+    set.visit(new.0.is_write(), goroutine.slot, |(record, context)| {
+        known |= record.covers(new.0);
+        let left = check(record, context);
+        if !merged && context == new.1 && left.same_but_mask(new.0) && !left.is_empty() {
+            merged = true;
+            return Verdict::Replace(Record(left.0 | u64::from(new.0.mask())));
+        }
+        if left == record { Verdict::Keep } else { Verdict::Replace(left) }
+    });
+    let mut first = first;
+    let mut set = set;
+    if !known && !merged {
+        if first.is_empty() {
+            first = new.0;
+            cell.context(0).store(new.1, Ordering::Relaxed);
+        } else {
+            set = set.push(new);
+        }
+    }
+    let second = match set.len() {
+        0 => {
+            set.free();
+            Record::EMPTY
+        }
+        1 => match set.into_single() {
+            Some((record, context)) => {
+                cell.context(1).store(context, Ordering::Relaxed);
+                record
+            }
+            None => set.reference(),
+        },
+        _ => set.reference(),
+    };
+    cell.store(first, second);
+}
+
+#[cold]
+fn report_all(goroutine: &mut Goroutine, races: &Races, new: Record, context: u32, size: usize) {
+    for earlier in races.iter() {
+        report::race(&report::Later { goroutine, record: new, context, size }, earlier);
+    }
+}

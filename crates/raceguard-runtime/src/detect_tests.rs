@@ -1,0 +1,312 @@
+//! The detector as a whole, driven as Go would: goroutines, sync objects, accesses, and the races that come out.
+
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use crate::context::{self, Frame};
+use crate::detect::{self, Races, Site};
+use crate::goroutine::Goroutine;
+use crate::record::{ATOMIC, WRITE};
+use crate::shadow::{self, Cell, HEAP_START};
+use crate::{heap, slots, sync_object};
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// One test at a time, on fresh memory.
+struct World {
+    main: &'static mut Goroutine,
+    next: usize,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl World {
+    fn new() -> Self {
+        static START: Once = Once::new();
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        START.call_once(|| {
+            shadow::map_flags();
+            context::init();
+            slots::init();
+            sync_object::init();
+            shadow::map(HEAP_START, 4 << 20);
+        });
+        heap::allocated(HEAP_START, 4 << 20, 0);
+        heap::freed(HEAP_START, 4 << 20);
+        Self { main: Goroutine::first(), next: HEAP_START, _turn: turn }
+    }
+
+    fn allocate(&mut self, size: usize) -> usize {
+        self.next += 64;
+        let at = self.next;
+        self.next += size.next_multiple_of(64);
+        at
+    }
+
+    fn go(&mut self) -> &'static mut Goroutine {
+        Goroutine::start(self.main, 0x1000)
+    }
+}
+
+fn site(pc: u64) -> Site {
+    Site { pc, caller: 0, depth: u32::MAX }
+}
+
+fn races(goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, pc: u64) -> Vec<u64> {
+    let mut found = Races::none();
+    detect::check_range(goroutine, address, size, kind, site(pc), &mut found);
+    found.iter().map(|earlier| innermost(earlier.context)).collect()
+}
+
+fn innermost(id: u32) -> u64 {
+    match context::frames(id).next() {
+        Some(Frame::Call(pc)) => pc,
+        other => panic!("no call: {other:?}"),
+    }
+}
+
+fn read(goroutine: &mut Goroutine, address: usize, pc: u64) -> Vec<u64> {
+    races(goroutine, address, 1, 0, pc)
+}
+
+fn write(goroutine: &mut Goroutine, address: usize, pc: u64) -> Vec<u64> {
+    races(goroutine, address, 1, WRITE, pc)
+}
+
+#[test]
+fn unordered_write_and_read_race_in_either_order() {
+    let mut world = World::new();
+    let (x, y) = (world.allocate(8), world.allocate(8));
+    let (a, b) = (world.go(), world.go());
+    assert!(write(a, x, 1).is_empty());
+    assert_eq!(read(b, x, 2), [1]);
+    assert!(read(a, y, 3).is_empty());
+    assert_eq!(write(b, y, 4), [3]);
+}
+
+#[test]
+fn the_go_statement_orders() {
+    let mut world = World::new();
+    let x = world.allocate(8);
+    assert!(write(world.main, x, 1).is_empty());
+    let child = world.go();
+    assert!(write(child, x, 2).is_empty());
+    assert_eq!(write(world.main, x, 3), [2]);
+}
+
+#[test]
+fn release_and_acquire_order() {
+    let mut world = World::new();
+    let (x, lock) = (world.allocate(8), world.allocate(8));
+    let (a, b) = (world.go(), world.go());
+    for round in 0..100 {
+        for goroutine in [&mut *a, &mut *b] {
+            if let Some(object) = sync_object::find(lock) {
+                object.acquire(goroutine);
+            }
+            assert!(write(goroutine, x, round + 1).is_empty());
+            sync_object::find_or_create(lock).release(goroutine);
+        }
+    }
+    assert_eq!(write(a, x, 1000), [100], "without the lock");
+}
+
+#[test]
+fn what_follows_a_release_is_not_released() {
+    let mut world = World::new();
+    let (x, lock) = (world.allocate(8), world.allocate(8));
+    let (a, b) = (world.go(), world.go());
+    sync_object::find_or_create(lock).release(a);
+    assert!(write(a, x, 1).is_empty());
+    sync_object::find_or_create(lock).acquire(b);
+    assert_eq!(read(b, x, 2), [1]);
+}
+
+#[test]
+fn a_second_release_after_learning_something_is_seen() {
+    let mut world = World::new();
+    let (x, first, second, other) =
+        (world.allocate(8), world.allocate(8), world.allocate(8), world.allocate(8));
+    let (a, b, c) = (world.go(), world.go(), world.go());
+    assert!(write(c, x, 1).is_empty());
+    sync_object::find_or_create(other).release(c);
+    sync_object::find_or_create(first).release(a);
+    sync_object::find_or_create(first).acquire(b);
+    sync_object::find_or_create(other).acquire(a);
+    sync_object::find_or_create(second).release(a);
+    sync_object::find_or_create(second).acquire(b);
+    assert!(write(b, x, 2).is_empty(), "c → a → b");
+}
+
+#[test]
+fn merged_releases_order_all_of_their_goroutines() {
+    let mut world = World::new();
+    let group = world.allocate(8);
+    let places: Vec<usize> = (0..200).map(|_| world.allocate(8)).collect();
+    for &place in &places {
+        let goroutine = world.go();
+        assert!(write(goroutine, place, 1).is_empty());
+        sync_object::find_or_create(group).release_merge(goroutine);
+    }
+    sync_object::find_or_create(group).acquire(world.main);
+    assert!(places.iter().all(|&place| write(world.main, place, 2).is_empty()));
+}
+
+#[test]
+fn plain_release_forgets_other_releases() {
+    let mut world = World::new();
+    let (x, lock) = (world.allocate(8), world.allocate(8));
+    let (a, b, c) = (world.go(), world.go(), world.go());
+    assert!(write(a, x, 1).is_empty());
+    sync_object::find_or_create(lock).release(a);
+    sync_object::find_or_create(lock).release(b);
+    sync_object::find_or_create(lock).acquire(c);
+    assert_eq!(write(c, x, 2), [1]);
+}
+
+#[test]
+fn every_one_of_many_concurrent_readers_is_remembered() {
+    for readers in [2, 3, 5, 20, 300] {
+        let mut world = World::new();
+        let (x, lock) = (world.allocate(8), world.allocate(8));
+        let stranger = world.go();
+        assert!(read(stranger, x, 7).is_empty());
+        for _ in 0..readers {
+            let reader = world.go();
+            assert!(read(reader, x, 8).is_empty());
+            sync_object::find_or_create(lock).release_merge(reader);
+        }
+        sync_object::find_or_create(lock).acquire(world.main);
+        assert_eq!(write(world.main, x, 9), [7], "with {readers} joined readers");
+    }
+}
+
+#[test]
+fn bytes_of_a_word_are_separate_and_keep_their_history() {
+    let mut world = World::new();
+    let x = world.allocate(8);
+    let lock = world.allocate(8);
+    assert!(races(world.main, x, 8, WRITE, 1).is_empty());
+    let other = world.go();
+    sync_object::find_or_create(lock).release(world.main);
+    for byte in 0..4 {
+        assert!(write(world.main, x + byte, 10 + byte as u64).is_empty());
+        sync_object::find_or_create(lock).release(world.main);
+    }
+    for byte in 0..4 {
+        assert_eq!(read(other, x + byte, 2), [10 + byte as u64]);
+    }
+    for byte in 4..8 {
+        assert!(write(other, x + byte, 2).is_empty(), "initialised before the go statement");
+    }
+}
+
+#[test]
+fn ranges_cover_exactly_their_bytes() {
+    let mut world = World::new();
+    let x = world.allocate(256);
+    let (a, b) = (world.go(), world.go());
+    assert!(races(a, x + 3, 150, WRITE, 1).is_empty());
+    for at in 0..256 {
+        let expected: &[u64] = if (3..153).contains(&at) { &[1] } else { &[] };
+        assert_eq!(read(b, x + at, 2), expected, "byte {at}");
+    }
+}
+
+#[test]
+fn atomics_do_not_race_with_each_other_but_with_plain_accesses() {
+    let mut world = World::new();
+    let x = world.allocate(8);
+    let (a, b) = (world.go(), world.go());
+    assert!(races(a, x, 8, WRITE | ATOMIC, 1).is_empty());
+    assert!(races(b, x, 8, WRITE | ATOMIC, 2).is_empty());
+    let mut found = read(world.main, x, 3);
+    found.sort_unstable();
+    assert_eq!(found, [1, 2], "both unordered atomic writes are remembered");
+}
+
+#[test]
+fn allocation_forgets_and_neighbours_stay() {
+    let mut world = World::new();
+    let x = world.allocate(64);
+    let (a, b) = (world.go(), world.go());
+    assert!(races(a, x, 64, WRITE, 1).is_empty());
+    heap::allocated(x + 16, 16, 0);
+    assert!(races(b, x + 16, 16, WRITE, 2).is_empty());
+    assert_eq!(write(b, x + 8, 3), [1]);
+    assert_eq!(write(b, x + 32, 4), [1]);
+}
+
+#[test]
+fn a_finished_goroutine_is_remembered_until_it_is_known() {
+    let mut world = World::new();
+    let (x, y, lock) = (world.allocate(8), world.allocate(8), world.allocate(8));
+    let gone = world.go();
+    assert!(write(gone, x, 1).is_empty());
+    sync_object::find_or_create(lock).release(gone);
+    assert!(write(gone, y, 2).is_empty());
+    gone.end();
+    // Plenty of goroutines that could take the slot if they were let.
+    for _ in 0..100 {
+        let goroutine = world.go();
+        goroutine.end();
+    }
+    sync_object::find_or_create(lock).acquire(world.main);
+    let heir = world.go();
+    assert!(write(heir, x, 3).is_empty());
+    assert_eq!(write(heir, y, 4), [2]);
+}
+
+#[test]
+fn joined_goroutines_share_their_slots() {
+    let mut world = World::new();
+    let lock = world.allocate(8);
+    let mut highest = 0;
+    for _ in 0..10_000 {
+        let goroutine = world.go();
+        highest = highest.max(goroutine.slot);
+        sync_object::find_or_create(lock).release_merge(goroutine);
+        goroutine.end();
+        sync_object::find_or_create(lock).acquire(world.main);
+    }
+    let lowest = world.go().slot;
+    assert!(highest < lowest + 5_000, "slots are used again: up to {highest}, then {lowest}");
+}
+
+#[test]
+fn the_stack_of_an_access_has_all_its_frames() {
+    let mut world = World::new();
+    let x = world.allocate(8);
+    let goroutine = world.go();
+    goroutine.push(0x111, 100, u32::MAX);
+    goroutine.push(0x222, 200, 100);
+    goroutine.push(0x333, 300, 200);
+    goroutine.pop(300, 200);
+    let map_access = Site { pc: 0x555, caller: 0x444, depth: 260 };
+    detect::access(goroutine, x, WRITE, 1, map_access);
+    let context = Cell::of(x).context(0).load(std::sync::atomic::Ordering::Relaxed);
+    let frames: Vec<Frame> = context::frames(context).collect();
+    let expected = [0x555, 0x444, 0x222, 0x111].map(Frame::Call);
+    assert_eq!(frames[..4], expected);
+    assert_eq!(frames[4], Frame::Spawn);
+}
+
+#[test]
+fn frames_that_a_recovered_panic_left_are_dropped() {
+    let mut world = World::new();
+    let goroutine = world.go();
+    goroutine.push(0x111, 100, u32::MAX);
+    for _ in 0..1000 {
+        goroutine.push(0x222, 200, 100);
+        goroutine.push(0x333, 300, 200);
+        // A panic unwinds to the function at 100, which goes on.
+        let now = goroutine.context_at(100, 0x999);
+        let frames: Vec<Frame> = context::frames(now).take(2).collect();
+        assert_eq!(frames, [Frame::Call(0x999), Frame::Call(0x111)]);
+    }
+    goroutine.push(0x222, 200, 100);
+    goroutine.push(0x444, 500, 100);
+    let now = goroutine.context_at(500, 0x999);
+    let frames: Vec<Frame> = context::frames(now).take(3).collect();
+    assert_eq!(frames, [0x999, 0x444, 0x111].map(Frame::Call), "the caller of 0x444 is at 100");
+    goroutine.pop(116, 100);
+    assert_eq!(goroutine.innermost_pc(), 0, "left through a wrapper; only the sentinel is left");
+}

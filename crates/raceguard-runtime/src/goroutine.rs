@@ -1,0 +1,300 @@
+//! The state of a live goroutine: its epoch, its vector clock and its call stack.
+//!
+//! Go keeps a pointer to it in `g.racectx` and passes it to every call. It is used by one thread at a time: the
+//! one that runs the goroutine, or one that acts for it while it is parked.
+
+use core::mem::offset_of;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use crate::clock::Clock;
+use crate::record::{MAX_CLOCK, Record, epoch};
+use crate::{context, memory, shadow, slots};
+
+/// Frames that fit a new call stack.
+const FIRST_FRAMES: usize = 16;
+/// Something was accessed in the current epoch.
+pub const ACCESSED: u32 = 1;
+/// The clock has learned something in the current epoch.
+pub const LEARNED: u32 = 2;
+
+/// A frame of the call stack that `__tsan_func_enter` pushed.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct CallFrame {
+    /// Return address into the caller.
+    pub pc: u64,
+    /// Distance of the frame pointer from the upper end of the goroutine's stack, in bytes. A frame that is deeper than
+    /// the goroutine is now has been left without notice: a panic was recovered above it.
+    pub depth: u32,
+    /// The calling context, 0 until somebody asks.
+    pub context: u32,
+    /// The last resolved (parent, pc) → context at this position: calls in a loop resolve to the same context.
+    memo_pc: u64,
+    memo_parent: u32,
+    memo_context: u32,
+}
+
+/// A goroutine. The first four fields are read by assembly (see `entry` and the generated stubs).
+#[repr(C)]
+pub struct Goroutine {
+    /// Slot and clock as in [`Record`].
+    pub epoch: u64,
+    /// Behind the innermost frame.
+    pub top: *mut CallFrame,
+    /// Behind the last frame that fits.
+    pub limit: *mut CallFrame,
+    /// What [`shadow::data_bias`] says, close at hand.
+    pub data_bias: usize,
+    base: *mut CallFrame,
+    /// What this goroutine knows of all others.
+    pub clock: Clock,
+    /// Position in vector clocks.
+    pub slot: u32,
+    /// Number in reports: 0 for the start-up code, 1 for the main goroutine.
+    pub number: u32,
+    /// [`ACCESSED`] and [`LEARNED`].
+    pub dirty: u32,
+    /// Synchronisation is not to be seen (`race.Disable`).
+    pub ignores_sync: u32,
+}
+
+/// Field offsets that assembly relies on.
+pub const EPOCH_OFFSET: usize = offset_of!(Goroutine, epoch);
+/// See [`EPOCH_OFFSET`].
+pub const TOP_OFFSET: usize = offset_of!(Goroutine, top);
+/// See [`EPOCH_OFFSET`].
+pub const LIMIT_OFFSET: usize = offset_of!(Goroutine, limit);
+/// See [`EPOCH_OFFSET`].
+pub const DATA_BIAS_OFFSET: usize = offset_of!(Goroutine, data_bias);
+
+const _: () = {
+    assert!(EPOCH_OFFSET == 0 && TOP_OFFSET == 8 && LIMIT_OFFSET == 16 && DATA_BIAS_OFFSET == 24);
+    assert!(size_of::<CallFrame>() == 32);
+    assert!(offset_of!(CallFrame, depth) == 8 && offset_of!(CallFrame, context) == 12);
+};
+
+static NEXT_NUMBER: AtomicU32 = AtomicU32::new(0);
+static FIRST: AtomicPtr<Goroutine> = AtomicPtr::new(null_mut());
+
+/// Tells the start-up goroutine, which is older than the shadow of the data segment, where that is.
+pub fn refresh_data_bias() {
+    // SAFETY: the first goroutine lives as long as the process, and is the one that runs now.
+    if let Some(first) = unsafe { FIRST.load(Ordering::Relaxed).as_mut() } {
+        first.data_bias = shadow::data_bias();
+    }
+}
+
+impl Goroutine {
+    /// The goroutine that runs the runtime's start-up code.
+    pub fn first() -> &'static mut Self {
+        let first = Self::create(Clock::new(), u32::MAX, context::spawn(0));
+        FIRST.store(first, Ordering::Relaxed);
+        first
+    }
+
+    /// A goroutine started by `parent` through a `go` statement at `pc`.
+    pub fn start(parent: &mut Self, pc: u64) -> &'static mut Self {
+        let statement = parent.context_at(u32::MAX, pc);
+        let released = parent.release_epoch();
+        let mut clock = parent.clock.share();
+        clock.raise(parent.slot, released);
+        Self::create(clock, parent.slot, context::spawn(statement))
+    }
+
+    fn create(clock: Clock, parent: u32, root: u32) -> &'static mut Self {
+        let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
+        let claim = slots::claim(number, &clock, parent);
+        let base = memory::allocate(FIRST_FRAMES * size_of::<CallFrame>()).as_ptr().cast::<CallFrame>();
+        let place = memory::allocate(size_of::<Self>()).as_ptr().cast::<Self>();
+        // SAFETY: fresh memory of the right sizes. The frames are plain numbers, for which zero is a good value;
+        // the first is the sentinel that is never popped.
+        unsafe {
+            base.write_bytes(0, FIRST_FRAMES);
+            (*base).context = root;
+            place.write(Self {
+                epoch: epoch(claim.slot, claim.clock),
+                top: base.add(1),
+                limit: base.add(FIRST_FRAMES),
+                data_bias: shadow::data_bias(),
+                base,
+                clock,
+                slot: claim.slot,
+                number,
+                dirty: LEARNED,
+                ignores_sync: 0,
+            });
+            &mut *place
+        }
+    }
+
+    /// The goroutine has ended: its slot waits for an heir, its memory is free.
+    pub fn end(&mut self) {
+        let last = if self.dirty & ACCESSED != 0 { self.now() } else { self.now() - 1 };
+        slots::release(self.slot, last);
+        let frames = self.capacity() * size_of::<CallFrame>();
+        // SAFETY: the goroutine and its frames were allocated with these sizes, and Go never uses a context after
+        // `__tsan_go_end`.
+        unsafe {
+            memory::free(NonNull::new_unchecked(self.base.cast()), frames);
+            let place: *mut Self = self;
+            place.drop_in_place();
+            memory::free(NonNull::new_unchecked(place.cast()), size_of::<Self>());
+        }
+    }
+
+    /// Clock of the current epoch.
+    #[inline]
+    pub fn now(&self) -> u32 {
+        Record(self.epoch).clock()
+    }
+
+    /// Whether the access `record` happened before what this goroutine does now.
+    #[inline(always)]
+    pub fn knows(&self, record: Record) -> bool {
+        let slot = record.slot();
+        slot == self.slot || self.clock.get(slot) >= record.clock()
+    }
+
+    /// Learns what a sync object or another goroutine knows.
+    pub fn learn(&mut self, clock: &Clock, owner: Record) {
+        let mut news = self.clock.join(clock);
+        if owner != Record::EMPTY && owner.slot() != self.slot {
+            news |= self.clock.raise(owner.slot(), owner.clock());
+        }
+        if news {
+            self.dirty |= LEARNED;
+        }
+    }
+
+    /// The epoch up to which a release now publishes, after which the goroutine is in a fresh epoch. Nothing new
+    /// since the last release means that the last one's epoch says it all.
+    pub fn release_epoch(&mut self) -> u32 {
+        let now = self.now();
+        if self.dirty == 0 {
+            return now - 1;
+        }
+        self.dirty = 0;
+        slots::publish(self.slot, now);
+        if now + 1 < MAX_CLOCK {
+            self.epoch = epoch(self.slot, now + 1);
+        } else {
+            self.change_slot(now);
+        }
+        now
+    }
+
+    /// The clock of the slot is exhausted: takes another one.
+    #[cold]
+    fn change_slot(&mut self, now: u32) {
+        let old = self.slot;
+        self.clock.raise(old, now);
+        slots::release(old, MAX_CLOCK);
+        let claim = slots::claim(self.number, &self.clock, u32::MAX);
+        self.slot = claim.slot;
+        self.epoch = epoch(claim.slot, claim.clock);
+        self.dirty = LEARNED;
+    }
+
+    fn capacity(&self) -> usize {
+        (self.limit as usize - self.base as usize) / size_of::<CallFrame>()
+    }
+
+    /// Room for more frames. Called with the stack full.
+    #[cold]
+    pub fn grow_stack(&mut self) {
+        let old = self.capacity();
+        let base = memory::allocate(2 * old * size_of::<CallFrame>()).as_ptr().cast::<CallFrame>();
+        // SAFETY: the old frames are `old` in number; the new block has room for twice as many.
+        unsafe {
+            base.copy_from_nonoverlapping(self.base, old);
+            base.add(old).write_bytes(0, old);
+            memory::free(NonNull::new_unchecked(self.base.cast()), old * size_of::<CallFrame>());
+            self.top = base.add(old);
+            self.limit = base.add(2 * old);
+        }
+        self.base = base;
+    }
+
+    /// Enters a function called from `pc`, whose frame lies at `depth` and its caller's at `caller`.
+    pub fn push(&mut self, pc: u64, depth: u32, caller: u32) {
+        self.drop_frames_below(caller);
+        if self.top == self.limit {
+            self.grow_stack();
+        }
+        // SAFETY: below the limit.
+        unsafe {
+            (*self.top).pc = pc;
+            (*self.top).depth = depth;
+            (*self.top).context = 0;
+            self.top = self.top.add(1);
+        }
+    }
+
+    /// Leaves the function whose frame lies at `depth` or, if there is none, at `outer`; and all that were left
+    /// without notice.
+    pub fn pop(&mut self, depth: u32, outer: u32) {
+        for depth in [depth, outer] {
+            self.drop_frames_below(depth);
+            // SAFETY: there is always the sentinel.
+            if unsafe { (*self.top.sub(1)).depth } == depth {
+                return self.drop_frames_below(depth.saturating_sub(1));
+            }
+        }
+    }
+
+    /// Drops the frames that are deeper than `depth`; the sentinel has depth 0 and stays.
+    #[inline]
+    fn drop_frames_below(&mut self, depth: u32) {
+        // SAFETY: the sentinel ends the loop.
+        unsafe {
+            while (*self.top.sub(1)).depth > depth {
+                self.top = self.top.sub(1);
+            }
+        }
+    }
+
+    /// The calling context of a statement at `pc`, executed at `depth` (`u32::MAX` when unknown).
+    #[inline]
+    pub fn context_at(&mut self, depth: u32, pc: u64) -> u32 {
+        let function = self.function_context(depth);
+        if pc == 0 { function } else { context::call(function, pc) }
+    }
+
+    /// The calling context of the innermost function.
+    pub fn function_context(&mut self, depth: u32) -> u32 {
+        self.drop_frames_below(depth);
+        // SAFETY: frames from the sentinel, whose context is never 0, up to the top are initialised.
+        unsafe {
+            let mut frame = self.top.sub(1);
+            while (*frame).context == 0 {
+                frame = frame.sub(1);
+            }
+            let mut parent = (*frame).context;
+            while frame != self.top.sub(1) {
+                frame = frame.add(1);
+                parent = (*frame).resolve(parent);
+            }
+            parent
+        }
+    }
+
+    /// The return address into the caller of the innermost function.
+    pub fn innermost_pc(&self) -> u64 {
+        // SAFETY: there is always the sentinel.
+        unsafe { (*self.top.sub(1)).pc }
+    }
+}
+
+impl CallFrame {
+    #[inline]
+    fn resolve(&mut self, parent: u32) -> u32 {
+        if self.memo_pc != self.pc || self.memo_parent != parent {
+            self.memo_pc = self.pc;
+            self.memo_parent = parent;
+            self.memo_context = context::call(parent, self.pc);
+        }
+        self.context = self.memo_context;
+        self.context
+    }
+}

@@ -1,0 +1,502 @@
+//! Sets of records for the words whose history does not fit the two records of their cell.
+//!
+//! Concurrent readers, unordered atomic writes, and different bytes of one word with different histories need
+//! more than two records. Nothing is ever evicted to make room: a set grows. A small set is one 64-byte to 256-byte
+//! block that is searched from end to end. When it is full, records that a newer one makes superfluous have
+//! already been dropped, and of the reads that nobody can ever be ordered with (see [`slots::is_orphan`]) two of a
+//! kind are enough, because whatever races with one races with all. What still does not fit moves the reads into a
+//! table keyed by slot, so that thousands of live readers cost a lookup, not a search.
+//!
+//! All functions are called with the line of the owning cell locked.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use crate::record::{LOCK, Record};
+use crate::{memory, slots};
+
+/// Block sizes of small sets in bytes, and how many records each holds.
+const SIZES: [(usize, usize); 3] = [(64, 4), (128, 9), (256, 19)];
+/// Orphaned reads of the same bytes that are kept.
+const ORPHANS_KEPT: u8 = 2;
+
+#[repr(C)]
+struct Header {
+    len: u16,
+    size: u8,
+    _reserved: [u8; 5],
+    /// The reads table, if there is one.
+    table: *mut Table,
+}
+const HEADER: usize = size_of::<Header>();
+const _: () = assert!(HEADER + 4 * 12 == 64 && HEADER + 9 * 12 <= 128 && HEADER + 19 * 12 <= 256);
+
+/// Plain reads by slot: open addressing, at most half full. `capacity` records follow, then as many contexts.
+#[repr(C)]
+struct Table {
+    live: u32,
+    used: u32,
+    capacity: u32,
+    _reserved: u32,
+}
+const TABLE_HEADER: usize = size_of::<Table>();
+
+/// A record and the calling context of its access.
+pub type Entry = (Record, u32);
+
+/// What to do with a record that was looked at.
+pub enum Verdict {
+    /// Nothing new.
+    Keep,
+    /// Keep only these bytes; a record without bytes goes.
+    Replace(Record),
+}
+
+/// A set, by its block.
+#[derive(Clone, Copy)]
+pub struct Set(NonNull<Header>);
+
+impl Set {
+    /// The set that a cell's word refers to.
+    pub fn of(reference: Record) -> Option<Self> {
+        let at = reference.overflow_address()?;
+        NonNull::new(at as *mut Header).map(Self)
+    }
+
+    /// A set of one record.
+    pub fn new(first: Entry) -> Self {
+        let set = Self::with_size(0);
+        set.push_raw(first);
+        set
+    }
+
+    fn with_size(size: u8) -> Self {
+        let block = memory::allocate(SIZES[size as usize].0).cast::<Header>();
+        // SAFETY: fresh memory, larger than the header.
+        unsafe {
+            block.write(Header { len: 0, size, _reserved: [0; 5], table: core::ptr::null_mut() });
+        }
+        Self(block)
+    }
+
+    /// The word to put into the cell.
+    pub fn reference(self) -> Record {
+        Record::overflow(self.0.as_ptr() as usize)
+    }
+
+    #[expect(clippy::mut_from_ref, reason = "the line lock makes the block exclusively ours")]
+    fn header(&self) -> &mut Header {
+        // SAFETY: a live block, reached only with the line locked.
+        unsafe { &mut *self.0.as_ptr() }
+    }
+
+    fn capacity(self) -> usize {
+        SIZES[self.header().size as usize].1
+    }
+
+    fn record(&self, index: usize) -> *mut Record {
+        self.0.as_ptr().cast::<u8>().wrapping_add(HEADER + 8 * index).cast()
+    }
+
+    fn context(&self, index: usize) -> *mut u32 {
+        self.0.as_ptr().cast::<u8>().wrapping_add(HEADER + 8 * self.capacity() + 4 * index).cast()
+    }
+
+    fn get(self, index: usize) -> Entry {
+        // SAFETY: callers stay below the number of records.
+        unsafe { (*self.record(index), *self.context(index)) }
+    }
+
+    fn set(self, index: usize, entry: Entry) {
+        // SAFETY: callers stay below the capacity.
+        unsafe {
+            *self.record(index) = entry.0;
+            *self.context(index) = entry.1;
+        }
+    }
+
+    fn push_raw(self, entry: Entry) {
+        let len = self.header().len;
+        self.set(len as usize, entry);
+        self.header().len = len + 1;
+    }
+
+    /// How many records the set holds.
+    pub fn len(self) -> usize {
+        let table = self.table().map_or(0, |table| table.header().live as usize);
+        self.header().len as usize + table
+    }
+
+    fn table(self) -> Option<ReadTable> {
+        NonNull::new(self.header().table).map(ReadTable)
+    }
+
+    /// Looks at records and changes or drops them as told: all of them if `all`, else those that a plain read of
+    /// `slot` must see (whatever lies in the block, and the reads of its own slot).
+    pub fn visit(self, all: bool, slot: u32, mut judge: impl FnMut(Entry) -> Verdict) {
+        let mut index = 0;
+        while index < self.header().len as usize {
+            match judge(self.get(index)) {
+                Verdict::Keep => index += 1,
+                Verdict::Replace(record) if record.is_empty() => {
+                    let last = self.header().len - 1;
+                    self.set(index, self.get(last as usize));
+                    self.header().len = last;
+                }
+                Verdict::Replace(record) => {
+                    self.set(index, (record, self.get(index).1));
+                    index += 1;
+                }
+            }
+        }
+        if let Some(table) = self.table() {
+            if all {
+                table.visit(&mut judge);
+                if table.header().live == 0 {
+                    table.free();
+                    self.header().table = core::ptr::null_mut();
+                }
+            } else {
+                table.visit_slot(slot, &mut judge);
+            }
+        }
+    }
+
+    /// Whether one of the first records of the set covers `new`. Called without the line lock: it may miss, and an
+    /// answer counts only if the cell still refers to this set afterwards. Blocks are never unmapped, so a look at
+    /// one that was freed meanwhile is stale, but harmless.
+    #[inline]
+    pub fn covers_racily(self, new: Record) -> bool {
+        (0..SIZES[0].1).any(|index| {
+            // SAFETY: every block has room for this many records and stays mapped for ever.
+            let word = unsafe { AtomicU64::from_ptr(self.record(index).cast()) };
+            Record(word.load(Ordering::Relaxed)).covers(new)
+        })
+    }
+
+    /// Adds a record. The set may move: the answer is where it is now.
+    pub fn push(self, entry: Entry) -> Self {
+        if let Some(table) = self.table().filter(|_| is_plain_read(entry.0)) {
+            self.header().table = table.insert(entry).0.as_ptr();
+            return self;
+        }
+        if (self.header().len as usize) < self.capacity() {
+            self.push_raw(entry);
+            return self;
+        }
+        self.collapse_orphans();
+        if (self.header().len as usize) < self.capacity() {
+            self.push_raw(entry);
+            return self;
+        }
+        if (self.header().size as usize) + 1 < SIZES.len() {
+            let larger = Self::with_size(self.header().size + 1);
+            for index in 0..self.header().len as usize {
+                larger.push_raw(self.get(index));
+            }
+            larger.header().table = self.header().table;
+            self.free_block();
+            larger.push_raw(entry);
+            return larger;
+        }
+        self.move_reads_to_table();
+        if (self.header().len as usize) < self.capacity() || is_plain_read(entry.0) {
+            return self.push(entry);
+        }
+        // Nothing but writes and atomics that are all concurrent with each other: the location is known to be
+        // racy many times over. The newest replaces one of them.
+        self.set(self.header().len as usize - 1, entry);
+        self
+    }
+
+    /// Of the orphaned reads of the same bytes keeps [`ORPHANS_KEPT`].
+    fn collapse_orphans(self) {
+        let mut orphans = Orphans::default();
+        self.visit_block(|(record, _)| {
+            if orphans.is_worth_keeping(record) { Verdict::Keep } else { Verdict::Replace(Record::EMPTY) }
+        });
+    }
+
+    fn move_reads_to_table(self) {
+        let mut table = self.table().unwrap_or_else(|| ReadTable::with_capacity(64));
+        self.visit_block(|entry| {
+            if is_plain_read(entry.0) {
+                table = table.insert(entry);
+                return Verdict::Replace(Record::EMPTY);
+            }
+            Verdict::Keep
+        });
+        self.header().table = table.0.as_ptr();
+    }
+
+    fn visit_block(self, judge: impl FnMut(Entry) -> Verdict) {
+        let table = core::mem::replace(&mut self.header().table, core::ptr::null_mut());
+        self.visit(false, u32::MAX, judge);
+        self.header().table = table;
+    }
+
+    /// Takes the only record out of a set of one.
+    pub fn into_single(self) -> Option<Entry> {
+        if self.header().len != 1 || self.table().is_some() {
+            return None;
+        }
+        let entry = self.get(0);
+        self.free_block();
+        Some(entry)
+    }
+
+    /// Gives the memory of the whole set back.
+    pub fn free(self) {
+        if let Some(table) = self.table() {
+            table.free();
+        }
+        self.free_block();
+    }
+
+    fn free_block(self) {
+        let bytes = SIZES[self.header().size as usize].0;
+        // The block's length reads as zero to whoever still looks at it without the lock.
+        self.header().len = 0;
+        self.header().table = core::ptr::null_mut();
+        // SAFETY: allocated with this size; the cell's reference goes with this call.
+        unsafe { memory::free(self.0.cast(), bytes) };
+    }
+}
+
+fn is_plain_read(record: Record) -> bool {
+    !record.is_write() && !record.is_atomic()
+}
+
+/// What a removed read leaves behind, so that searches go on past it. It has no bytes, hence counts as empty.
+const TOMBSTONE: Record = Record(LOCK);
+
+#[derive(Clone, Copy)]
+struct ReadTable(NonNull<Table>);
+
+impl ReadTable {
+    fn with_capacity(capacity: usize) -> Self {
+        let block = memory::allocate(TABLE_HEADER + 12 * capacity).cast::<Table>();
+        // SAFETY: fresh memory of this size; zeroed records are empty.
+        unsafe {
+            block.write(Table { live: 0, used: 0, capacity: capacity as u32, _reserved: 0 });
+            block.cast::<u8>().add(TABLE_HEADER).write_bytes(0, 12 * capacity);
+        }
+        Self(block)
+    }
+
+    #[expect(clippy::mut_from_ref, reason = "the line lock makes the table exclusively ours")]
+    fn header(&self) -> &mut Table {
+        // SAFETY: a live table, reached only with the line locked.
+        unsafe { &mut *self.0.as_ptr() }
+    }
+
+    fn capacity(self) -> usize {
+        self.header().capacity as usize
+    }
+
+    fn place(self, index: usize) -> (*mut Record, *mut u32) {
+        let records = self.0.as_ptr().cast::<u8>().wrapping_add(TABLE_HEADER);
+        (
+            records.wrapping_add(8 * index).cast(),
+            records.wrapping_add(8 * self.capacity() + 4 * index).cast(),
+        )
+    }
+
+    fn get(self, index: usize) -> Entry {
+        let (record, context) = self.place(index);
+        // SAFETY: callers stay below the capacity.
+        unsafe { (*record, *context) }
+    }
+
+    fn set(self, index: usize, entry: Entry) {
+        let (record, context) = self.place(index);
+        // SAFETY: callers stay below the capacity.
+        unsafe { (*record, *context) = entry };
+    }
+
+    /// The places where a record of `slot` can be, in order; the table always has an empty place behind them.
+    fn chain(self, slot: u32) -> impl Iterator<Item = usize> {
+        let start = (slot.wrapping_mul(0x9e37_79b1) >> 7) as usize;
+        (start..start + self.capacity()).map(move |index| index & (self.capacity() - 1))
+    }
+
+    /// Adds a read; the answer is where the table is now.
+    fn insert(self, entry: Entry) -> Self {
+        let full = (self.header().used + 1) * 2 > self.header().capacity;
+        let table = if full { self.rebuild() } else { self };
+        for index in table.chain(entry.0.slot()) {
+            let old = table.get(index).0;
+            if old.is_empty() {
+                table.set(index, entry);
+                table.header().live += 1;
+                table.header().used += u32::from(old != TOMBSTONE);
+                break;
+            }
+        }
+        table
+    }
+
+    /// A fresh table of the live reads; of orphans only as many as are worth keeping.
+    fn rebuild(self) -> Self {
+        let mut new = Self::with_capacity((self.header().live as usize * 4).next_power_of_two().max(64));
+        let mut orphans = Orphans::default();
+        for index in 0..self.capacity() {
+            let entry = self.get(index);
+            if !entry.0.is_empty() && orphans.is_worth_keeping(entry.0) {
+                new = new.insert(entry);
+            }
+        }
+        self.free();
+        new
+    }
+
+    fn judge(self, index: usize, judge: &mut impl FnMut(Entry) -> Verdict) {
+        let entry = self.get(index);
+        if entry.0.is_empty() {
+            return;
+        }
+        if let Verdict::Replace(record) = judge(entry) {
+            let gone = record.is_empty();
+            self.set(index, if gone { (TOMBSTONE, 0) } else { (record, entry.1) });
+            self.header().live -= u32::from(gone);
+        }
+    }
+
+    fn visit(self, judge: &mut impl FnMut(Entry) -> Verdict) {
+        (0..self.capacity()).for_each(|index| self.judge(index, judge));
+    }
+
+    fn visit_slot(self, slot: u32, judge: &mut impl FnMut(Entry) -> Verdict) {
+        for index in self.chain(slot) {
+            let record = self.get(index).0;
+            if record == Record::EMPTY {
+                break;
+            }
+            if record.slot() == slot {
+                self.judge(index, judge);
+            }
+        }
+    }
+
+    fn free(self) {
+        let bytes = TABLE_HEADER + 12 * self.capacity();
+        // SAFETY: allocated with this size; the set's reference goes with this call.
+        unsafe { memory::free(self.0.cast(), bytes) };
+    }
+}
+
+/// Counts orphaned reads by their bytes.
+struct Orphans([u8; 256]);
+
+impl Default for Orphans {
+    fn default() -> Self {
+        Self([0; 256])
+    }
+}
+
+impl Orphans {
+    fn is_worth_keeping(&mut self, record: Record) -> bool {
+        if !is_plain_read(record) || !slots::is_orphan(record.slot(), record.clock()) {
+            return true;
+        }
+        let seen = &mut self.0[record.mask() as usize];
+        *seen = seen.saturating_add(1);
+        *seen <= ORPHANS_KEPT
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{ATOMIC, WRITE, epoch};
+
+    /// A read that somebody may come to know, so that it is nobody's orphan.
+    fn read(slot: u32, clock: u32) -> Entry {
+        slots::publish(slot, 1000);
+        (Record::new(epoch(slot, clock), 0, 1), slot)
+    }
+
+    fn all(set: Set) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        set.visit(true, 0, |entry| {
+            entries.push(entry);
+            Verdict::Keep
+        });
+        entries.sort_by_key(|entry| entry.0.0);
+        entries
+    }
+
+    #[test]
+    fn a_set_grows_without_forgetting_and_keeps_contexts() {
+        slots::init();
+        let base = 3_000_000;
+        let mut set = Set::new(read(base, 5));
+        for slot in 1..3000 {
+            set = set.push(read(base + slot, 5));
+        }
+        let entries = all(set);
+        assert_eq!(entries.len(), 3000);
+        assert!(entries.iter().all(|(record, context)| record.slot() == *context));
+        set.free();
+    }
+
+    #[test]
+    fn a_reader_replaces_its_own_read_wherever_it_lies() {
+        slots::init();
+        for readers in [3, 12, 18, 500] {
+            let base = 3_100_000;
+            let mut set = Set::new(read(base, 1));
+            for slot in 1..readers {
+                set = set.push(read(base + slot, 1));
+            }
+            for clock in 2..200 {
+                let slot = base + 2;
+                set.visit(false, slot, |(record, _)| {
+                    if record.slot() == slot { Verdict::Replace(Record::EMPTY) } else { Verdict::Keep }
+                });
+                set = set.push(read(slot, clock));
+            }
+            let entries = all(set);
+            assert_eq!(entries.len(), readers as usize);
+            assert!(entries.contains(&read(base + 2, 199)) && entries.contains(&read(base + 1, 1)));
+            set.free();
+        }
+    }
+
+    #[test]
+    fn a_set_that_a_write_empties_is_empty() {
+        slots::init();
+        let mut set = Set::new(read(3_200_000, 1));
+        for slot in 1..300 {
+            set = set.push(read(3_200_000 + slot, 1));
+        }
+        set.visit(true, 0, |_| Verdict::Replace(Record::EMPTY));
+        assert_eq!(set.len(), 0);
+        set.free();
+    }
+
+    #[test]
+    fn of_orphaned_reads_two_are_kept() {
+        slots::init();
+        let orphan = |slot| (Record::new(epoch(slot, 1), 0, 1), slot);
+        let mut set = Set::new(orphan(3_400_000)).push(read(3_400_500, 1));
+        for slot in 1..400 {
+            set = set.push(orphan(3_400_000 + slot));
+        }
+        assert!(set.len() < 20, "{}", set.len());
+        assert!(all(set).contains(&read(3_400_500, 1)), "the one that is no orphan stays");
+        set.free();
+    }
+
+    #[test]
+    fn writes_and_atomics_stay_in_the_block_and_are_bounded() {
+        slots::init();
+        let mut set = Set::new(read(3_300_000, 1));
+        for slot in 1..100 {
+            set = set.push((Record::new(epoch(3_300_000 + slot, 1), WRITE | ATOMIC, 1), 0));
+        }
+        assert!(set.len() <= SIZES[2].1 + 1);
+        assert!(all(set).contains(&read(3_300_000, 1)), "the read is not lost");
+        set.free();
+    }
+}

@@ -1,0 +1,266 @@
+//! From two records to a report: who, where, on what; once for each pair of statements.
+//!
+//! - [`symbols`]: names of program counters, asked of Go
+//! - [`map_operation`]: the user's statement instead of the map implementation's
+//! - [`text`]: ThreadSanitizer's text
+//! - [`json`]: evidence
+//! - [`sink`]: where both go
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::detect::Earlier;
+use crate::goroutine::Goroutine;
+use crate::lock::SpinLock;
+use crate::record::Record;
+use crate::shadow::{self, Cell};
+use crate::{options, slots, sys};
+use symbols::Frame;
+
+pub mod json;
+mod map_operation;
+pub mod sink;
+pub mod symbols;
+mod text;
+
+/// The access that was being made when the race was found.
+pub struct Later<'a> {
+    /// Who makes it.
+    pub goroutine: &'a Goroutine,
+    /// What it is.
+    pub record: Record,
+    /// Its calling context.
+    pub context: u32,
+    /// Its size in bytes.
+    pub size: usize,
+}
+
+/// One of the two accesses, ready to be shown.
+struct Access {
+    address: usize,
+    size: usize,
+    is_write: bool,
+    is_atomic: bool,
+    map_operation: Option<&'static str>,
+    goroutine: Option<u32>,
+    finished: bool,
+    /// Innermost frame first.
+    stack: Vec<Frame>,
+    /// The stack of the `go` statement, then the ones of the ancestors.
+    creation: Vec<Vec<Frame>>,
+}
+
+/// What the address belongs to.
+struct Object {
+    is_heap: bool,
+    start: usize,
+    size: usize,
+    allocation: Vec<Frame>,
+}
+
+struct Report {
+    id: String,
+    /// The later access, then the earlier one.
+    accesses: [Access; 2],
+    object: Option<Object>,
+    notes: Vec<String>,
+}
+
+struct Known {
+    /// Reported pairs of stacks: their id, and the interval in which they were last seen.
+    pairs: BTreeMap<u64, (u32, u32)>,
+}
+
+static KNOWN: SpinLock<Known> = SpinLock::new(Known { pairs: BTreeMap::new() });
+static FOUND: AtomicU32 = AtomicU32::new(0);
+/// Counts how often Go asked for the number of races: `testing` does before and after each test.
+static INTERVAL: AtomicU32 = AtomicU32::new(0);
+/// Pairs of contexts that were dealt with in this interval.
+static RECENT: [AtomicU64; 1024] = [const { AtomicU64::new(0) }; 1024];
+
+/// How many races have been reported.
+pub fn count() -> u32 {
+    FOUND.load(Ordering::Relaxed)
+}
+
+/// A test begins or ends: races that were seen before are worth a record again.
+pub fn next_interval() {
+    INTERVAL.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Reports a race, or counts it if its pair of statements has been reported.
+#[cold]
+pub fn race(later: &Later, earlier: &Earlier) {
+    let interval = INTERVAL.load(Ordering::Relaxed);
+    let contexts = pair_key(u64::from(later.context), u64::from(earlier.context));
+    let recent_key = contexts ^ u64::from(interval).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let recent = &RECENT[(recent_key >> 54) as usize];
+    if recent.load(Ordering::Relaxed) == recent_key {
+        return;
+    }
+    recent.store(recent_key, Ordering::Relaxed);
+    let accesses = [later_access(later, earlier.address), earlier_access(earlier)];
+    if is_suppressed(&accesses) {
+        return;
+    }
+    let mut known = KNOWN.lock();
+    let key = pair_key(statement_key(&accesses[0]), statement_key(&accesses[1]));
+    if let Some((id, seen)) = known.pairs.get_mut(&key) {
+        if *seen != interval {
+            *seen = interval;
+            sink::evidence(&repeat(*id));
+        }
+        return;
+    }
+    let number = FOUND.fetch_add(1, Ordering::Relaxed) + 1;
+    known.pairs.insert(key, (number, interval));
+    let report = Report {
+        id: report_id(number),
+        object: object(earlier.address),
+        accesses,
+        notes: Vec::new(),
+    };
+    let options = options::get();
+    let strip = core::str::from_utf8(&options.strip_path_prefix).unwrap_or("");
+    sink::evidence(&json::race(&report));
+    sink::text(&text::render(&report, strip));
+    if options.halt_on_error {
+        sys::exit_process(options.exit_code);
+    }
+}
+
+fn report_id(number: u32) -> String {
+    format!("{}-{number}", sys::process_id())
+}
+
+fn repeat(number: u32) -> String {
+    let mut line = json::Line::new("repeat");
+    line.string("race", &report_id(number));
+    line.finish()
+}
+
+fn pair_key(a: u64, b: u64) -> u64 {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    (low.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ high).wrapping_mul(0xff51_afd7_ed55_8ccd).max(1)
+}
+
+/// Statements are the same when all their frames are at the same lines, whatever the operation inside a map.
+fn statement_key(access: &Access) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64 ^ u64::from(access.is_write);
+    let mut mix = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    for frame in &access.stack {
+        frame.function.bytes().for_each(&mut mix);
+        frame.line.to_le_bytes().into_iter().for_each(&mut mix);
+    }
+    hash
+}
+
+fn later_access(later: &Later, address: usize) -> Access {
+    let mut access = access(later.record, later.context, address);
+    access.goroutine = Some(later.goroutine.number);
+    access.finished = false;
+    access.size = later.size;
+    access
+}
+
+fn earlier_access(earlier: &Earlier) -> Access {
+    access(earlier.record, earlier.context, earlier.address)
+}
+
+fn access(record: Record, context: u32, address: usize) -> Access {
+    let mut stacks = symbols::stacks(context).into_iter();
+    let mut stack = stacks.next().unwrap_or_default();
+    let map_operation = map_operation::of(&stack).map(|(operation, inside)| {
+        stack.drain(..inside);
+        operation
+    });
+    let (goroutine, finished) = slots::owner(record.slot(), record.clock());
+    let first_byte = record.mask().trailing_zeros() as usize;
+    Access {
+        address: address + first_byte.min(7),
+        size: record.mask().count_ones() as usize,
+        is_write: record.is_write(),
+        is_atomic: record.is_atomic(),
+        map_operation,
+        goroutine,
+        finished,
+        stack,
+        // The start-up code's own root is an empty stack.
+        creation: stacks.filter(|stack| !stack.is_empty()).collect(),
+    }
+}
+
+fn object(address: usize) -> Option<Object> {
+    if !shadow::is_heap(address) {
+        return shadow::has_shadow(address).then(|| Object {
+            is_heap: false,
+            start: address,
+            size: 0,
+            allocation: Vec::new(),
+        });
+    }
+    let (start, size) = symbols::heap_object(address)?;
+    let context = Cell::of(start).allocation().load(Ordering::Relaxed);
+    let allocation = if context == 0 { Vec::new() } else { allocation_stack(context) };
+    Some(Object { is_heap: true, start, size, allocation })
+}
+
+fn allocation_stack(context: u32) -> Vec<Frame> {
+    symbols::stacks(context).into_iter().next().unwrap_or_default()
+}
+
+fn is_suppressed(accesses: &[Access; 2]) -> bool {
+    let patterns = &options::get().suppressions;
+    !patterns.is_empty()
+        && accesses.iter().flat_map(|access| &access.stack).any(|frame| {
+            patterns.iter().any(|pattern| matches(pattern, &frame.function) || matches(pattern, &frame.file))
+        })
+}
+
+/// ThreadSanitizer's patterns: a substring, `*` for anything, `^` and `$` for the ends.
+fn matches(pattern: &[u8], text: &str) -> bool {
+    let text = text.as_bytes();
+    let at_start = pattern.first() == Some(&b'^');
+    let at_end = pattern.last() == Some(&b'$');
+    let pattern = &pattern[usize::from(at_start)..];
+    let pattern = if at_end { &pattern[..pattern.len() - 1] } else { pattern };
+    let mut position = 0;
+    let mut parts = pattern.split(|&byte| byte == b'*').enumerate().peekable();
+    while let Some((index, part)) = parts.next() {
+        let anchored = index == 0 && at_start;
+        let last = parts.peek().is_none();
+        let rest = &text[position..];
+        let found = match (anchored, last && at_end) {
+            (true, false) => rest.starts_with(part).then_some(0),
+            (true, true) => (rest == part).then_some(0),
+            (false, true) => rest.ends_with(part).then(|| rest.len() - part.len()),
+            (false, false) if part.is_empty() => Some(0),
+            (false, false) => rest.windows(part.len()).position(|window| window == part),
+        };
+        let Some(at) = found else { return false };
+        position += at + part.len();
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suppression_patterns() {
+        assert!(matches(b"main.f", "example.com/main.foo"));
+        assert!(matches(b"^main.*$", "main.foo") && !matches(b"^main.*$", "x/main.foo"));
+        assert!(matches(b"a*c", "xabcx") && !matches(b"a*c$", "xabcx"));
+        assert!(!matches(b"^foo$", "foobar") && matches(b"^foo$", "foo"));
+    }
+
+    #[test]
+    fn a_pair_has_no_order() {
+        assert_eq!(pair_key(3, 9), pair_key(9, 3));
+        assert_ne!(pair_key(3, 9), pair_key(3, 10));
+    }
+}

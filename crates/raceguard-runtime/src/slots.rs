@@ -1,0 +1,274 @@
+//! Slots: the positions of goroutines in vector clocks.
+//!
+//! A slot outlives its goroutine, because records of the dead still lie in shadow memory and must stay
+//! comparable. It is given to a new goroutine only when the starter knows the last epoch of its previous owner:
+//! then everything the dead goroutine did happens before everything the new one does, and the two may share a
+//! position in every clock as if they were one thread. Goroutines that nobody joined keep their slot.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use crate::clock::Clock;
+use crate::lock::SpinLock;
+use crate::memory;
+use crate::record::{MAX_CLOCK, MAX_SLOTS};
+use crate::sys;
+
+/// How many dead slots a new goroutine tries before it takes a fresh one.
+const PROBES: usize = 4;
+/// How many past owners of a slot keep their goroutine number; of older ones only the stacks are known.
+const HISTORY: u32 = 512;
+
+/// What is known of a slot beside the clocks.
+#[repr(C)]
+struct Slot {
+    /// Clock of the last epoch in which the dead owner accessed anything; [`LIVE`] while the owner lives.
+    last: AtomicU32,
+    /// Clock of the last epoch that the owner released to anybody.
+    published: AtomicU32,
+    /// First clock and number of the present (or last) owner.
+    owner: Owner,
+    /// Owners before that, oldest first.
+    past: *mut Owner,
+    past_len: u32,
+    past_capacity: u32,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Owner {
+    first: u32,
+    goroutine: u32,
+}
+
+const LIVE: u32 = u32::MAX;
+const _: () = assert!(size_of::<Slot>() == 32);
+
+/// Dead slots, oldest first, in a ring of a power of two; and the table.
+struct Table {
+    slots: *mut Slot,
+    fresh: u32,
+    ring: *mut u32,
+    capacity: usize,
+    head: usize,
+    len: usize,
+}
+
+// SAFETY: the table is behind a lock; the atomics of its entries are shared through `entry`.
+unsafe impl Send for Table {}
+
+static TABLE: SpinLock<Table> = SpinLock::new(Table {
+    slots: core::ptr::null_mut(),
+    fresh: 0,
+    ring: core::ptr::null_mut(),
+    capacity: 0,
+    head: 0,
+    len: 0,
+});
+static ENTRIES: AtomicPtr<Slot> = AtomicPtr::new(core::ptr::null_mut());
+
+/// A slot and the first clock of its new owner.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Claim {
+    /// The slot.
+    pub slot: u32,
+    /// The new owner's first clock.
+    pub clock: u32,
+}
+
+/// Reserves the table. Called once.
+pub fn init() {
+    let mut table = TABLE.lock();
+    if table.slots.is_null() {
+        let at = sys::map(MAX_SLOTS as usize * size_of::<Slot>());
+        if at == 0 {
+            sys::fatal("cannot reserve address space for goroutines", "lift the limit on address space (ulimit -v)");
+        }
+        table.slots = at as *mut Slot;
+        // ORDERING: Release pairs with the Acquire in `entry`.
+        ENTRIES.store(table.slots, Ordering::Release);
+    }
+}
+
+/// The two atomics of an entry, without the lock.
+#[inline]
+fn entry(slot: u32) -> (&'static AtomicU32, &'static AtomicU32) {
+    // SAFETY: the table has MAX_SLOTS zeroed entries and is never unmapped; slots come from `claim`. Only the
+    // atomic fields are borrowed.
+    unsafe {
+        let at = ENTRIES.load(Ordering::Acquire).add(slot as usize);
+        (&(*at).last, &(*at).published)
+    }
+}
+
+/// Finds a slot for goroutine number `goroutine`, started by somebody who knows `clock` and, of its own slot
+/// `parent`, everything.
+pub fn claim(goroutine: u32, clock: &Clock, parent: u32) -> Claim {
+    let mut table = TABLE.lock();
+    for _ in 0..PROBES.min(table.len) {
+        let candidate = table.pop();
+        let last = entry(candidate).0.load(Ordering::Relaxed);
+        if last < MAX_CLOCK && (candidate == parent || clock.get(candidate) >= last) {
+            return table.take(candidate, last + 1, goroutine);
+        }
+        table.push(candidate);
+    }
+    let fresh = table.fresh;
+    if fresh >= MAX_SLOTS {
+        sys::fatal(
+            "more than 4,194,303 goroutines are alive or ended without being waited for",
+            "split the test, or wait for goroutines (WaitGroup, errgroup) so that their slots can be used again",
+        );
+    }
+    table.fresh += 1;
+    table.take(fresh, 1, goroutine)
+}
+
+impl Table {
+    fn take(&mut self, index: u32, clock: u32, goroutine: u32) -> Claim {
+        // SAFETY: in range, and the non-atomic fields are touched only under the table's lock, which is held.
+        let slot = unsafe { &mut *self.slots.add(index as usize) };
+        if clock > 1 {
+            slot.remember();
+        }
+        slot.owner = Owner { first: clock, goroutine };
+        slot.published.store(clock - 1, Ordering::Relaxed);
+        slot.last.store(LIVE, Ordering::Relaxed);
+        Claim { slot: index, clock }
+    }
+
+    fn pop(&mut self) -> u32 {
+        // SAFETY: the ring has `capacity` entries and `len` > 0 of them are set.
+        let slot = unsafe { *self.ring.add(self.head) };
+        self.head = (self.head + 1) & (self.capacity - 1);
+        self.len -= 1;
+        slot
+    }
+
+    fn push(&mut self, slot: u32) {
+        if self.len == self.capacity {
+            self.grow();
+        }
+        // SAFETY: there is room for one more.
+        unsafe { *self.ring.add((self.head + self.len) & (self.capacity - 1)) = slot };
+        self.len += 1;
+    }
+
+    fn grow(&mut self) {
+        let capacity = (self.capacity * 2).max(64);
+        let ring = memory::allocate(4 * capacity).as_ptr().cast::<u32>();
+        for i in 0..self.len {
+            // SAFETY: both rings have room for `len` entries.
+            unsafe { *ring.add(i) = *self.ring.add((self.head + i) & (self.capacity - 1)) };
+        }
+        if let Some(old) = NonNull::new(self.ring) {
+            // SAFETY: the old ring was allocated with its capacity and is not used any more.
+            unsafe { memory::free(old.cast(), 4 * self.capacity) };
+        }
+        (self.ring, self.capacity, self.head) = (ring, capacity, 0);
+    }
+}
+
+impl Slot {
+    /// Moves the present owner to the past ones; of too many the older half is dropped.
+    fn remember(&mut self) {
+        if self.past_len == self.past_capacity {
+            let capacity = (self.past_capacity * 2).clamp(4, HISTORY);
+            let keep = self.past_len.min(HISTORY / 2);
+            let new = memory::allocate(8 * capacity as usize).as_ptr().cast::<Owner>();
+            // SAFETY: both blocks are large enough; the old one was allocated with its capacity.
+            unsafe {
+                if let Some(old) = NonNull::new(self.past) {
+                    new.copy_from_nonoverlapping(self.past.add((self.past_len - keep) as usize), keep as usize);
+                    memory::free(old.cast(), 8 * self.past_capacity as usize);
+                }
+            }
+            (self.past, self.past_capacity, self.past_len) = (new, capacity, keep);
+        }
+        // SAFETY: there is room for one more.
+        unsafe { *self.past.add(self.past_len as usize) = self.owner };
+        self.past_len += 1;
+    }
+}
+
+/// The owner of `slot` ended; `last` is the clock of the last epoch in which it accessed anything.
+pub fn release(slot: u32, last: u32) {
+    let mut table = TABLE.lock();
+    entry(slot).0.store(last, Ordering::Relaxed);
+    table.push(slot);
+}
+
+/// The owner of `slot` released its epoch `clock` to somebody.
+#[inline]
+pub fn publish(slot: u32, clock: u32) {
+    entry(slot).1.store(clock, Ordering::Relaxed);
+}
+
+/// Calls `action` with every slot and the clock of its latest epoch.
+pub fn for_each_epoch(mut action: impl FnMut(u32, u32)) {
+    let fresh = TABLE.lock().fresh;
+    for slot in 0..fresh {
+        let (last, published) = entry(slot);
+        let last = last.load(Ordering::Relaxed);
+        action(slot, if last == LIVE { published.load(Ordering::Relaxed) + 1 } else { last });
+    }
+}
+
+/// Whether nobody can ever come to know the epoch `clock` of `slot`: its goroutine ended without releasing it. An
+/// access of such an epoch is concurrent with everything that does not know it already, for ever.
+pub fn is_orphan(slot: u32, clock: u32) -> bool {
+    let (last, published) = entry(slot);
+    last.load(Ordering::Relaxed) != LIVE && clock > published.load(Ordering::Relaxed)
+}
+
+/// The number of the goroutine that had `slot` at `clock`, and whether it has ended. `None` when too many others
+/// have had the slot since.
+pub fn owner(slot: u32, clock: u32) -> (Option<u32>, bool) {
+    let table = TABLE.lock();
+    // SAFETY: in range, and the lock is held.
+    let slot = unsafe { &*table.slots.add(slot as usize) };
+    if clock >= slot.owner.first {
+        return (Some(slot.owner.goroutine), slot.last.load(Ordering::Relaxed) != LIVE);
+    }
+    let past: &[Owner] = match NonNull::new(slot.past) {
+        // SAFETY: `past_len` entries are set.
+        Some(past) => unsafe { core::slice::from_raw_parts(past.as_ptr(), slot.past_len as usize) },
+        None => &[],
+    };
+    (past.iter().rev().find(|owner| clock >= owner.first).map(|owner| owner.goroutine), true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_is_reused_only_by_those_who_know_its_end() {
+        init();
+        let mut knows = Clock::new();
+        let first = claim(1_000_001, &knows, u32::MAX);
+        release(first.slot, first.clock + 9);
+        let stranger = claim(1_000_002, &knows, u32::MAX);
+        assert_ne!(stranger.slot, first.slot);
+        knows.raise(first.slot, first.clock + 9);
+        let mut heirs = Vec::new();
+        // Other tests share the queue: a few claims may be needed until ours comes up.
+        while heirs.len() < 200 && !heirs.iter().any(|heir: &Claim| heir.slot == first.slot) {
+            heirs.push(claim(1_000_003, &knows, u32::MAX));
+        }
+        let heir = heirs.last().unwrap();
+        assert_eq!(*heir, Claim { slot: first.slot, clock: first.clock + 10 });
+        assert_eq!(owner(first.slot, first.clock + 3), (Some(1_000_001), true));
+        assert_eq!(owner(first.slot, first.clock + 10), (Some(1_000_003), false));
+    }
+
+    #[test]
+    fn an_epoch_that_was_never_released_is_an_orphan_after_the_end() {
+        init();
+        let claim = claim(1_000_010, &Clock::new(), u32::MAX);
+        publish(claim.slot, claim.clock);
+        assert!(!is_orphan(claim.slot, claim.clock + 1), "still alive");
+        release(claim.slot, claim.clock + 1);
+        assert!(is_orphan(claim.slot, claim.clock + 1) && !is_orphan(claim.slot, claim.clock));
+    }
+}

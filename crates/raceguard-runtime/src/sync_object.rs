@@ -1,0 +1,227 @@
+//! Sync objects: what has been released at an address.
+//!
+//! An object holds the clock of its last release and, as long as that release covers all earlier ones, the
+//! releasing epoch (its *owner*). Whoever already knows the owner's epoch knows all that the object holds, so most
+//! acquires are one comparison. Objects are found through a table beside the shadow and go when their memory is
+//! freed.
+
+use core::cell::UnsafeCell;
+use core::ptr::null_mut;
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+
+use crate::clock::Clock;
+use crate::goroutine::Goroutine;
+use crate::lock::{RawLock, SpinLock};
+use crate::record::{Record, epoch};
+use crate::shadow::{Cell, HAS_SYNC};
+use crate::sys;
+
+const MOST: usize = 1 << 30;
+
+/// What was released at `address`.
+#[repr(C)]
+pub struct SyncObject {
+    owner: AtomicU64,
+    address: usize,
+    clock: UnsafeCell<Clock>,
+    lock: RawLock,
+    /// The next object of the same eight bytes, or in the free list.
+    next: u32,
+}
+const _: () = assert!(size_of::<SyncObject>() == 32);
+
+// SAFETY: the clock is reached only under the object's lock, everything else is atomic or constant.
+unsafe impl Sync for SyncObject {}
+
+struct Free {
+    head: u32,
+    fresh: u32,
+}
+
+static OBJECTS: AtomicPtr<SyncObject> = AtomicPtr::new(null_mut());
+static FREE: SpinLock<Free> = SpinLock::new(Free { head: 0, fresh: 1 });
+
+/// Reserves the table. Called once.
+pub fn init() {
+    if OBJECTS.load(Ordering::Acquire).is_null() {
+        let at = sys::map(MOST * size_of::<SyncObject>());
+        if at == 0 {
+            sys::fatal("cannot reserve address space for sync objects", "lift the limit on address space (ulimit -v)");
+        }
+        OBJECTS.store(at as *mut SyncObject, Ordering::Release);
+    }
+}
+
+fn at(index: u32) -> *mut SyncObject {
+    OBJECTS.load(Ordering::Relaxed).wrapping_add(index as usize)
+}
+
+/// The object at `address`, if anything was ever released there.
+#[inline]
+pub fn find(address: usize) -> Option<&'static SyncObject> {
+    // ORDERING: Acquire pairs with the Release store in `find_or_create`.
+    let mut index = Cell::of(address).sync().load(Ordering::Acquire);
+    while index != 0 {
+        // SAFETY: indices in the table refer to live objects; they go only when their memory is freed, after
+        // which nobody synchronises there.
+        let object = unsafe { &*at(index) };
+        if object.address == address {
+            return Some(object);
+        }
+        index = object.next;
+    }
+    None
+}
+
+/// The object at `address`, made if there is none.
+pub fn find_or_create(address: usize) -> &'static SyncObject {
+    if let Some(object) = find(address) {
+        return object;
+    }
+    let cell = Cell::of(address);
+    let _line = cell.lock_line();
+    if let Some(object) = find(address) {
+        return object;
+    }
+    let index = take_index();
+    let object = at(index);
+    // SAFETY: the index is ours until the object is published below.
+    unsafe {
+        object.write(SyncObject {
+            owner: AtomicU64::new(0),
+            address,
+            clock: UnsafeCell::new(Clock::new()),
+            lock: RawLock::new(),
+            next: cell.sync().load(Ordering::Relaxed),
+        });
+    }
+    // ORDERING: Release publishes the object to `find`.
+    cell.sync().store(index, Ordering::Release);
+    cell.mark(HAS_SYNC);
+    // SAFETY: just written.
+    unsafe { &*object }
+}
+
+fn take_index() -> u32 {
+    let mut free = FREE.lock();
+    if free.head != 0 {
+        let index = free.head;
+        // SAFETY: free objects keep their link.
+        free.head = unsafe { (*at(index)).next };
+        return index;
+    }
+    if free.fresh as usize == MOST {
+        sys::fatal("more than a billion sync objects are alive", "split the test");
+    }
+    free.fresh += 1;
+    free.fresh - 1
+}
+
+/// Drops the objects of the eight bytes of `cell`, whose memory is being freed.
+pub fn drop_all(cell: Cell) {
+    let mut index = cell.sync().swap(0, Ordering::AcqRel);
+    while index != 0 {
+        // SAFETY: nobody synchronises on freed memory; the object is ours.
+        let object = unsafe { &mut *at(index) };
+        *object.clock.get_mut() = Clock::new();
+        let next = object.next;
+        let mut free = FREE.lock();
+        object.next = free.head;
+        free.head = index;
+        index = next;
+    }
+}
+
+impl SyncObject {
+    fn locked<R>(&self, action: impl FnOnce(&mut Clock) -> R) -> R {
+        self.lock.lock();
+        // SAFETY: the clock is touched only with the lock held.
+        let result = action(unsafe { &mut *self.clock.get() });
+        self.lock.unlock();
+        result
+    }
+
+    /// Runs an atomic operation so that no other one on this address comes between it and its clock updates.
+    pub fn exclusively<R>(&'static self, action: impl FnOnce(&mut Held) -> R) -> R {
+        self.locked(|clock| action(&mut Held { owner: &self.owner, clock }))
+    }
+
+    /// C ⊔= S.
+    #[inline]
+    pub fn acquire(&'static self, goroutine: &mut Goroutine) {
+        // ORDERING: Acquire pairs with the Release store of the owner. A goroutine that knows the owner's epoch
+        // has nothing to learn, whatever happens to the object meanwhile.
+        let owner = Record(self.owner.load(Ordering::Acquire));
+        if owner == Record::EMPTY || !goroutine.knows(owner) {
+            self.exclusively(|held| held.acquire(goroutine));
+        }
+    }
+
+    /// S := C.
+    pub fn release(&'static self, goroutine: &mut Goroutine) {
+        self.exclusively(|held| held.release(goroutine));
+    }
+
+    /// S ⊔= C.
+    pub fn release_merge(&'static self, goroutine: &mut Goroutine) {
+        self.exclusively(|held| held.release_merge(goroutine));
+    }
+
+    /// S := C and C ⊔= old S.
+    pub fn release_acquire(&'static self, goroutine: &mut Goroutine) {
+        self.exclusively(|held| {
+            let owner = held.owner();
+            let clock = held.clock.share();
+            held.release(goroutine);
+            if owner == Record::EMPTY || !goroutine.knows(owner) {
+                goroutine.learn(&clock, owner);
+            }
+        });
+    }
+}
+
+/// A sync object under its lock.
+pub struct Held<'a> {
+    owner: &'a AtomicU64,
+    clock: &'a mut Clock,
+}
+
+impl Held<'_> {
+    fn owner(&self) -> Record {
+        Record(self.owner.load(Ordering::Relaxed))
+    }
+
+    /// C ⊔= S.
+    pub fn acquire(&mut self, goroutine: &mut Goroutine) {
+        let owner = self.owner();
+        if owner == Record::EMPTY || !goroutine.knows(owner) {
+            goroutine.learn(self.clock, owner);
+        }
+    }
+
+    /// S := C.
+    pub fn release(&mut self, goroutine: &mut Goroutine) {
+        let released = goroutine.release_epoch();
+        if !self.clock.is_same(&goroutine.clock) {
+            *self.clock = goroutine.clock.share();
+        }
+        // ORDERING: Release pairs with the Acquire load in `SyncObject::acquire`.
+        self.owner.store(epoch(goroutine.slot, released), Ordering::Release);
+    }
+
+    /// S ⊔= C.
+    pub fn release_merge(&mut self, goroutine: &mut Goroutine) {
+        let owner = self.owner();
+        if owner != Record::EMPTY && goroutine.knows(owner) {
+            return self.release(goroutine);
+        }
+        if owner != Record::EMPTY {
+            self.clock.raise(owner.slot(), owner.clock());
+        }
+        let slot = goroutine.slot;
+        let released = goroutine.release_epoch();
+        self.clock.join(&goroutine.clock);
+        self.clock.raise(slot, released);
+        self.owner.store(0, Ordering::Release);
+    }
+}
