@@ -141,7 +141,12 @@ static RACECTX: AtomicUsize = AtomicUsize::new(0);
 /// `g` is at least this long.
 const G_WORDS: usize = 50;
 
-extern "C" fn go_start(parent: &mut Goroutine, child: &mut *mut Goroutine, pc: u64, g: *const usize) {
+/// `parent` is null when the runtime itself starts a context, for timers, outside any goroutine.
+extern "C" fn go_start(parent: Option<&mut Goroutine>, child: &mut *mut Goroutine, pc: u64, g: *const usize) {
+    let Some(parent) = parent else {
+        *child = Goroutine::orphan(pc);
+        return;
+    };
     if RACECTX.load(Ordering::Relaxed) == 0 {
         let wanted: *const Goroutine = parent;
         // SAFETY: `g` is the running goroutine's descriptor. The first `go` statement of a program is executed by

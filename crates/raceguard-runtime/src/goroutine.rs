@@ -93,6 +93,11 @@ impl Goroutine {
         first
     }
 
+    /// A context of the Go runtime's own, started at `pc` by nobody and after nothing.
+    pub fn orphan(pc: u64) -> &'static mut Self {
+        Self::create(Clock::new(), u32::MAX, context::spawn(context::call(0, pc)))
+    }
+
     /// A goroutine started by `parent` through a `go` statement at `pc`.
     pub fn start(parent: &mut Self, pc: u64) -> &'static mut Self {
         let statement = parent.context_at(u32::MAX, pc);
