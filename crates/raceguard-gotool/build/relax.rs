@@ -59,5 +59,6 @@ fn word32(object: &[u8], at: usize) -> u32 {
 }
 
 fn word64(object: &[u8], at: usize) -> usize {
-    usize::try_from(u64::from_le_bytes(object[at..at + 8].try_into().expect("eight bytes"))).expect("64-bit host")
+    usize::try_from(u64::from_le_bytes(object[at..at + 8].try_into().expect("eight bytes")))
+        .expect("64-bit host")
 }

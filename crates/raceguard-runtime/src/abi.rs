@@ -62,12 +62,7 @@ pub extern "C" fn __tsan_fini() -> ! {
 /// Go is going to use a range of memory: data and bss first, then parts of the heap.
 #[unsafe(no_mangle)]
 pub extern "C" fn __tsan_map_shadow(address: usize, size: usize) {
-    let first_data = shadow::data_bias() == 0;
     shadow::map(address, size);
-    if first_data {
-        // The start-up goroutine was made before the data segment was known.
-        crate::goroutine::refresh_data_bias();
-    }
 }
 
 /// How many races there are so far.
@@ -148,7 +143,7 @@ pub extern "C" fn __tsan_go_ignore_sync_end(thread: Thread) {
 }
 
 fn statement(pc: u64, depth: u32) -> Site {
-    Site { pc, caller: 0, depth }
+    Site { pc, caller: 0, depth, stack_end: 0 }
 }
 
 pub(crate) extern "C" fn read(thread: Thread, address: usize, pc: u64, depth: u32) {
@@ -159,12 +154,16 @@ pub(crate) extern "C" fn write(thread: Thread, address: usize, pc: u64, depth: u
     detect::access(thread, address, WRITE, 1 << (address & 7), statement(pc, depth));
 }
 
-pub(crate) extern "C" fn read_pc(thread: Thread, address: usize, caller: u64, pc: u64, depth: u32) {
-    detect::access(thread, address, 0, 1 << (address & 7), Site { pc, caller, depth });
+pub(crate) extern "C" fn read_pc(
+    thread: Thread, address: usize, caller: u64, pc: u64, depth: u32, stack_end: usize,
+) {
+    detect::access(thread, address, 0, 1 << (address & 7), Site { pc, caller, depth, stack_end });
 }
 
-pub(crate) extern "C" fn write_pc(thread: Thread, address: usize, caller: u64, pc: u64, depth: u32) {
-    detect::access(thread, address, WRITE, 1 << (address & 7), Site { pc, caller, depth });
+pub(crate) extern "C" fn write_pc(
+    thread: Thread, address: usize, caller: u64, pc: u64, depth: u32, stack_end: usize,
+) {
+    detect::access(thread, address, WRITE, 1 << (address & 7), Site { pc, caller, depth, stack_end });
 }
 
 pub(crate) extern "C" fn read_range(thread: Thread, address: usize, size: usize, pc: u64, depth: u32) {
@@ -209,7 +208,7 @@ impl Arguments {
 }
 
 fn atomic_site(caller: u64, pc: u64, depth: u32) -> Site {
-    Site { pc, caller, depth }
+    Site { pc, caller, depth, stack_end: 0 }
 }
 
 pub(crate) extern "C" fn atomic_load<T: Word>(thread: Thread, caller: u64, pc: u64, block: usize, depth: u32) {

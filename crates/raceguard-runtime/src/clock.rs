@@ -2,9 +2,8 @@
 //!
 //! A clock is a reference-counted block that is changed only while there is one reference to it. So a release,
 //! which hands the goroutine's clock to a sync object, is one more reference, and the copy is made by the next
-//! acquire that learns something new. The first [`LOW`] slots lie in the block; all others in chunks of
-//! [`CHUNK`] entries, themselves shared and copied on write, because thousands of goroutines inherit the same
-//! entries from their parent.
+//! acquire that learns something new. The first [`LOW`] slots lie in the block; all others in a persistent radix
+//! tree ([`crate::clock_tree`]), whose nodes are shared between clocks that agree.
 //!
 //! The owner's own current epoch is never in its clock: it is kept beside it (in the goroutine, and as the
 //! releasing epoch in a sync object), so that passing from one epoch to the next leaves the clock untouched.
@@ -12,12 +11,11 @@
 use core::ptr::{NonNull, null_mut};
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::clock_tree::Tree;
 use crate::memory;
 
 /// Entries in the block itself: header and entries of a full block fill 256 bytes.
-pub const LOW: usize = 58;
-/// Entries of a chunk: with its header 256 bytes.
-pub const CHUNK: usize = 62;
+pub const LOW: usize = 56;
 
 #[repr(C)]
 struct Block {
@@ -25,26 +23,10 @@ struct Block {
     len: u32,
     capacity: u32,
     _reserved: u32,
-    high: *mut High,
+    high: Tree,
 }
 const HEADER: usize = size_of::<Block>();
-
-/// The chunk table. `count` chunk pointers follow; null is a chunk of zeros.
-#[repr(C)]
-struct High {
-    references: AtomicU32,
-    count: u32,
-}
-const HIGH_HEADER: usize = size_of::<High>();
-
-#[repr(C)]
-struct Chunk {
-    references: AtomicU32,
-    _reserved: u32,
-    values: [u32; CHUNK],
-}
-
-const _: () = assert!(HEADER + 4 * LOW == 256 && size_of::<Chunk>() == 256);
+const _: () = assert!(HEADER + 4 * LOW == 256);
 
 /// A vector clock. Empty at first, which takes no memory.
 pub struct Clock(*mut Block);
@@ -90,14 +72,6 @@ impl Clock {
         }
     }
 
-    fn chunks(&self) -> &[*mut Chunk] {
-        match self.block() {
-            // SAFETY: a non-null table is live as long as the block that refers to it.
-            Some(block) if !block.high.is_null() => unsafe { High::chunks(block.high) },
-            _ => &[],
-        }
-    }
-
     /// What is known of `slot`: its epochs up to this one happened before.
     #[inline(always)]
     pub fn get(&self, slot: u32) -> u32 {
@@ -110,11 +84,7 @@ impl Clock {
 
     #[inline(never)]
     fn get_high(&self, at: usize) -> u32 {
-        match self.chunks().get(at / CHUNK) {
-            // SAFETY: non-null chunks in a live table are live.
-            Some(chunk) if !chunk.is_null() => unsafe { (**chunk).values[at % CHUNK] },
-            _ => 0,
-        }
+        self.block().map_or(0, |block| block.high.get(at))
     }
 
     /// Learns that the epochs of `slot` up to `clock` happened before. True if that was news.
@@ -125,7 +95,7 @@ impl Clock {
         if (slot as usize) < LOW {
             self.own(slot as usize + 1)[slot as usize] = clock;
         } else {
-            self.own_chunk((slot as usize - LOW) / CHUNK).values[(slot as usize - LOW) % CHUNK] = clock;
+            self.own_high().set(slot as usize - LOW, clock);
         }
         true
     }
@@ -147,35 +117,23 @@ impl Clock {
                 *mine = (*mine).max(clock);
             }
         }
-        self.join_high(other) | news
+        match other.block() {
+            Some(theirs) if !theirs.high.is_empty() && !theirs.high.is_same(self.high()) => {
+                self.own_high().join(&theirs.high) | news
+            }
+            _ => news,
+        }
     }
 
-    fn join_high(&mut self, other: &Self) -> bool {
-        let mut news = false;
-        for (index, &theirs) in other.chunks().iter().enumerate() {
-            let mine = self.chunks().get(index).copied().unwrap_or(null_mut());
-            if theirs.is_null() || theirs == mine {
-                continue;
-            }
-            // SAFETY: non-null chunks in live tables are live; `theirs` is kept by `other`.
-            let their_values = unsafe { &(*theirs).values };
-            if mine.is_null() {
-                // SAFETY: as above.
-                unsafe { (*theirs).references.fetch_add(1, Ordering::Relaxed) };
-                self.own_table(index + 1)[index] = theirs;
-                news = true;
-                continue;
-            }
-            // SAFETY: as above.
-            let my_values = unsafe { &(*mine).values };
-            if their_values.iter().zip(my_values).any(|(theirs, mine)| theirs > mine) {
-                for (mine, &clock) in self.own_chunk(index).values.iter_mut().zip(their_values) {
-                    *mine = (*mine).max(clock);
-                }
-                news = true;
-            }
-        }
-        news
+    fn high(&self) -> &Tree {
+        static EMPTY: Tree = Tree::new();
+        self.block().map_or(&EMPTY, |block| &block.high)
+    }
+
+    fn own_high(&mut self) -> &mut Tree {
+        self.own(0);
+        // SAFETY: `own` has made the block exclusively ours.
+        unsafe { &mut (*self.0).high }
     }
 
     /// The entries of the block as an exclusively owned slice of at least `len`.
@@ -204,12 +162,9 @@ impl Clock {
         let bytes = (HEADER + 4 * len).next_power_of_two().min(HEADER + 4 * LOW);
         let new = memory::allocate(bytes).as_ptr().cast::<Block>();
         let low = self.low();
-        let high = self.block().map_or(null_mut(), |block| block.high);
-        // SAFETY: `new` is fresh memory of the size asked for; the table gets one more reference for it.
+        let high = self.high().share();
+        // SAFETY: `new` is fresh memory of the size asked for.
         unsafe {
-            if let Some(high) = high.as_ref() {
-                high.references.fetch_add(1, Ordering::Relaxed);
-            }
             new.write(Block {
                 references: AtomicU32::new(1),
                 len: low.len() as u32,
@@ -223,40 +178,6 @@ impl Clock {
                 .copy_from_nonoverlapping(low.as_ptr(), low.len());
         }
         *self = Self(new);
-    }
-
-    /// The chunk table, exclusively owned, with at least `count` places.
-    fn own_table(&mut self, count: usize) -> &mut [*mut Chunk] {
-        self.own(0);
-        // SAFETY: `own` has made the block exclusively ours; its table is live or null.
-        unsafe {
-            let block = &mut *self.0;
-            let old = block.high;
-            let old_count = if old.is_null() { 0 } else { (*old).count as usize };
-            // ORDERING: Acquire pairs with the Release decrement of whoever shared the table until now.
-            if old.is_null() || old_count < count || (*old).references.load(Ordering::Acquire) != 1 {
-                block.high = High::copy(old, count.max(old_count));
-                High::release(old);
-            }
-            High::chunks_mut(block.high)
-        }
-    }
-
-    /// The chunk at `index`, exclusively owned.
-    fn own_chunk(&mut self, index: usize) -> &mut Chunk {
-        let place = &mut self.own_table(index + 1)[index];
-        // SAFETY: the table is ours; a non-null chunk in it is live.
-        unsafe {
-            // ORDERING: Acquire pairs with the Release decrement of whoever shared the chunk until now.
-            if place.is_null() || (**place).references.load(Ordering::Acquire) != 1 {
-                let values = if place.is_null() { [0; CHUNK] } else { (**place).values };
-                let new = memory::allocate(size_of::<Chunk>()).as_ptr().cast::<Chunk>();
-                new.write(Chunk { references: AtomicU32::new(1), _reserved: 0, values });
-                Chunk::release(*place);
-                *place = new;
-            }
-            &mut **place
-        }
     }
 }
 
@@ -275,83 +196,9 @@ impl Drop for Clock {
         if block.references.fetch_sub(1, Ordering::AcqRel) == 1 {
             // SAFETY: that was the last reference.
             unsafe {
-                High::release(block.high);
-                memory::free(NonNull::new_unchecked(self.0.cast()), HEADER + 4 * block.capacity as usize);
-            }
-        }
-    }
-}
-
-impl High {
-    /// # Safety
-    /// `table` is live and outlives the slice.
-    unsafe fn chunks<'a>(table: *mut Self) -> &'a [*mut Chunk] {
-        // SAFETY: `count` pointers follow the header.
-        unsafe { core::slice::from_raw_parts(Self::first(table), (*table).count as usize) }
-    }
-
-    /// # Safety
-    /// `table` is live, owned exclusively, and outlives the slice.
-    unsafe fn chunks_mut<'a>(table: *mut Self) -> &'a mut [*mut Chunk] {
-        // SAFETY: `count` pointers follow the header.
-        unsafe { core::slice::from_raw_parts_mut(Self::first(table), (*table).count as usize) }
-    }
-
-    fn first(table: *mut Self) -> *mut *mut Chunk {
-        table.cast::<u8>().wrapping_add(HIGH_HEADER).cast()
-    }
-
-    /// A table of at least `count` places with the chunks of `old` (which may be null) shared into it.
-    ///
-    /// # Safety
-    /// `old` is null or live.
-    unsafe fn copy(old: *mut Self, count: usize) -> *mut Self {
-        let bytes = (HIGH_HEADER + 8 * count).next_power_of_two();
-        let capacity = (bytes - HIGH_HEADER) / 8;
-        let new = memory::allocate(bytes).as_ptr().cast::<Self>();
-        // SAFETY: fresh memory with room for header and `capacity` pointers; the chunks of a live table are live.
-        unsafe {
-            new.write(Self { references: AtomicU32::new(1), count: capacity as u32 });
-            Self::first(new).write_bytes(0, capacity);
-            if !old.is_null() {
-                for (place, &chunk) in Self::chunks_mut(new).iter_mut().zip(Self::chunks(old)) {
-                    if let Some(chunk) = chunk.as_ref() {
-                        chunk.references.fetch_add(1, Ordering::Relaxed);
-                    }
-                    *place = chunk;
-                }
-            }
-        }
-        new
-    }
-
-    /// # Safety
-    /// `table` is null or live, and the caller gives up one reference to it.
-    unsafe fn release(table: *mut Self) {
-        // SAFETY: the last holder frees the table after its chunks.
-        unsafe {
-            // ORDERING: as in `Clock::drop`.
-            if table.is_null() || (*table).references.fetch_sub(1, Ordering::AcqRel) != 1 {
-                return;
-            }
-            for &chunk in Self::chunks(table) {
-                Chunk::release(chunk);
-            }
-            let bytes = HIGH_HEADER + 8 * (*table).count as usize;
-            memory::free(NonNull::new_unchecked(table.cast()), bytes);
-        }
-    }
-}
-
-impl Chunk {
-    /// # Safety
-    /// `chunk` is null or live, and the caller gives up one reference to it.
-    unsafe fn release(chunk: *mut Self) {
-        // SAFETY: the last holder frees it.
-        unsafe {
-            // ORDERING: as in `Clock::drop`.
-            if !chunk.is_null() && (*chunk).references.fetch_sub(1, Ordering::AcqRel) == 1 {
-                memory::free(NonNull::new_unchecked(chunk.cast()), size_of::<Self>());
+                let bytes = HEADER + 4 * block.capacity as usize;
+                self.0.drop_in_place();
+                memory::free(NonNull::new_unchecked(self.0.cast()), bytes);
             }
         }
     }

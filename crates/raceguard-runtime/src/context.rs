@@ -17,7 +17,7 @@ use crate::lock::SpinLock;
 use crate::{memory, sys};
 
 /// Beyond this many frames a repeated program counter folds onto its previous occurrence.
-pub const FOLD_DEPTH: u32 = 400;
+pub const FOLD_DEPTH: u32 = 48;
 /// Beyond this many generations a goroutine started by the same `go` statement folds onto its ancestor's.
 pub const FOLD_SPAWNS: u32 = 12;
 /// How many ancestors are searched for an earlier occurrence.

@@ -10,6 +10,7 @@ use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
 use crate::report;
+use crate::stack;
 use crate::shadow::{Cell, LINE, OVERFLOWED, TOUCHED};
 use core::sync::atomic::Ordering;
 
@@ -73,12 +74,29 @@ pub struct Site {
     pub caller: u64,
     /// Depth of the goroutine's stack, see [`crate::goroutine::CallFrame::depth`].
     pub depth: u32,
+    /// Upper end of the goroutine's stack if the access was announced by Go's runtime on behalf of an instrumented
+    /// function, whose statement is then looked for; else 0.
+    pub stack_end: usize,
 }
 
 impl Site {
     fn context(self, goroutine: &mut Goroutine) -> u32 {
-        let function = goroutine.context_at(self.depth, self.caller);
+        let mut function = goroutine.function_context(self.depth);
+        if self.caller != 0 {
+            function = crate::context::call(function, self.statement(goroutine));
+        }
         if self.pc == 0 { function } else { crate::context::call(function, self.pc) }
+    }
+}
+
+impl Site {
+    /// The statement of the instrumented function. Go's runtime names the caller of its innermost function, which can
+    /// be another function of its own (Go 1.27: `mapaccess1_fast64` calls `mapaccess2_fast64`).
+    fn statement(self, goroutine: &Goroutine) -> u64 {
+        let end = self.stack_end;
+        let frame = end.wrapping_sub(self.depth as usize);
+        let found = if end == 0 { None } else { stack::statement(goroutine.innermost_pc(), frame, end) };
+        found.unwrap_or(self.caller)
     }
 }
 
@@ -192,10 +210,8 @@ fn is_known(cell: Cell, new: Record) -> bool {
 #[inline]
 fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &mut Races, address: usize) {
     let (first, second) = cell.load();
-    if first.0 | second.0 == 0 {
-        cell.context(0).store(context, Ordering::Relaxed);
-        cell.store(new, Record::EMPTY);
-        return;
+    if first == Record::EMPTY {
+        return set_first(cell, new, context);
     }
     if first.covers(new) || second.covers(new) {
         return;
@@ -208,21 +224,43 @@ fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &
         left
     };
     let first_left = check(first, cell.context(0).load(Ordering::Relaxed));
+    if second == Record::EMPTY {
+        if first_left.is_empty() {
+            return set_first(cell, new, context);
+        }
+        if first_left.same_but_mask(new) && cell.context(0).load(Ordering::Relaxed) == context {
+            return cell.store_first(Record(first_left.0 | u64::from(new.mask())));
+        }
+        cell.store_first(first_left);
+        return set_second(cell, new, context);
+    }
     if let Some(set) = Set::of(second) {
         return update_set(goroutine, cell, first_left, set, (new, context), &mut check);
     }
     let second_left = check(second, cell.context(1).load(Ordering::Relaxed));
-    match (first_left.is_empty(), second_left.is_empty()) {
-        (true, _) => {
-            cell.context(0).store(context, Ordering::Relaxed);
-            cell.store(new, second_left);
+    if first_left.is_empty() {
+        set_first(cell, new, context);
+        if second_left != second {
+            cell.store_second(second_left);
         }
-        (false, true) => {
-            cell.context(1).store(context, Ordering::Relaxed);
-            cell.store(first_left, new);
-        }
-        (false, false) => insert_third(cell, first_left, second_left, (new, context)),
+    } else if second_left.is_empty() {
+        cell.store_first(first_left);
+        set_second(cell, new, context);
+    } else {
+        insert_third(cell, first_left, second_left, (new, context));
     }
+}
+
+#[inline(always)]
+fn set_first(cell: Cell, record: Record, context: u32) {
+    cell.context(0).store(context, Ordering::Relaxed);
+    cell.store_first(record);
+}
+
+#[inline(always)]
+fn set_second(cell: Cell, record: Record, context: u32) {
+    cell.context(1).store(context, Ordering::Relaxed);
+    cell.store_second(record);
 }
 
 /// What is left of `record` when `new` comes, and whether the two race.
@@ -243,14 +281,16 @@ fn insert_third(cell: Cell, first: Record, second: Record, (new, context): (Reco
     let contexts = [cell.context(0).load(Ordering::Relaxed), cell.context(1).load(Ordering::Relaxed)];
     let more = u64::from(new.mask());
     if first.same_but_mask(new) && contexts[0] == context {
-        return cell.store(Record(first.0 | more), second);
+        cell.store_first(Record(first.0 | more));
+        return cell.store_second(second);
     }
+    cell.store_first(first);
     if second.same_but_mask(new) && contexts[1] == context {
-        return cell.store(first, Record(second.0 | more));
+        return cell.store_second(Record(second.0 | more));
     }
     let set = Set::new((second, contexts[1])).push((new, context));
     cell.mark(OVERFLOWED);
-    cell.store(first, set.reference());
+    cell.store_second(set.reference());
 }
 
 #[inline(never)]
@@ -269,31 +309,27 @@ fn update_set(
         }
         if left == record { Verdict::Keep } else { Verdict::Replace(left) }
     });
-    let mut first = first;
     let mut set = set;
-    if !known && !merged {
-        if first.is_empty() {
-            first = new.0;
-            cell.context(0).store(new.1, Ordering::Relaxed);
-        } else {
+    if first.is_empty() {
+        // Without a first record the second counts for nothing: the new one goes there even if the set has it.
+        set_first(cell, new.0, new.1);
+    } else {
+        cell.store_first(first);
+        if !known && !merged {
             set = set.push(new);
         }
     }
-    let second = match set.len() {
+    match set.len() {
         0 => {
             set.free();
-            Record::EMPTY
+            cell.store_second(Record::EMPTY);
         }
         1 => match set.into_single() {
-            Some((record, context)) => {
-                cell.context(1).store(context, Ordering::Relaxed);
-                record
-            }
-            None => set.reference(),
+            Some((record, context)) => set_second(cell, record, context),
+            None => cell.store_second(set.reference()),
         },
-        _ => set.reference(),
-    };
-    cell.store(first, second);
+        _ => cell.store_second(set.reference()),
+    }
 }
 
 #[cold]

@@ -47,7 +47,7 @@ impl World {
 }
 
 fn site(pc: u64) -> Site {
-    Site { pc, caller: 0, depth: u32::MAX }
+    Site { pc, caller: 0, depth: u32::MAX, stack_end: 0 }
 }
 
 fn races(goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, pc: u64) -> Vec<u64> {
@@ -280,7 +280,7 @@ fn the_stack_of_an_access_has_all_its_frames() {
     goroutine.push(0x222, 200, 100);
     goroutine.push(0x333, 300, 200);
     goroutine.pop(300, 200);
-    let map_access = Site { pc: 0x555, caller: 0x444, depth: 260 };
+    let map_access = Site { pc: 0x555, caller: 0x444, depth: 260, stack_end: 0 };
     detect::access(goroutine, x, WRITE, 1, map_access);
     let context = Cell::of(x).context(0).load(std::sync::atomic::Ordering::Relaxed);
     let frames: Vec<Frame> = context::frames(context).collect();

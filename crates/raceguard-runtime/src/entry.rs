@@ -6,42 +6,139 @@
 //! and `racefuncexit` pass through a wrapper with a frame of its own; the function's frame is the one whose return
 //! address is the program counter that `racefuncenter` was given.
 //!
-//! The common cases of `__tsan_func_enter` and `__tsan_func_exit` are done here in full.
+//! The common cases of entering and leaving a function, and of accesses that are on record already, are done here in
+//! full. In the object built with `raceguard_direct` they run on the goroutine's own stack, without the change of
+//! stacks that Go's stubs make for each call ([`convention`]).
 
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
-use crate::{context, heap, shadow};
+use crate::record::{MASK_BITS, WRITE};
+use crate::shadow::{HEAP_BIAS, HEAP_START, SECOND};
+use crate::{context, heap, shadow, stack};
 
-/// Pushes a frame: `__tsan_func_enter(thr, pc)`.
+#[cfg(raceguard_direct)]
+mod convention {
+    //! Calls come straight from Go code, on the goroutine's stack, or by way of `racecall` on the system stack:
+    //! the goroutine is looked up in `g`, and slow paths change to the system stack unless they are on it.
+    //!
+    //! The offsets of Go's structures are placeholders that are filled in at link time (raceguard-gotool, `stub`).
+
+    /// `g.racectx`.
+    pub(super) const G_RACECTX: u32 = 0x7ead_0001;
+    /// `g.m`.
+    pub(super) const G_M: u32 = 0x7ead_0002;
+    /// `m.g0`.
+    pub(super) const M_G0: u32 = 0x7ead_0003;
+    /// `m.gsignal`.
+    pub(super) const M_GSIGNAL: u32 = 0x7ead_0004;
+    /// `g.sched.sp`.
+    pub(super) const G_SCHED_SP: u32 = 0x7ead_0005;
+
+    macro_rules! load_goroutine {
+        () => {
+            concat!("mov rdi, [r14 + ", 0x7ead_0001, "]")
+        };
+    }
+    macro_rules! call_rax {
+        () => {
+            "jmp {call}"
+        };
+    }
+    pub(super) use {call_rax, load_goroutine};
+
+    /// Calls rax with the C arguments in place, on the system stack. The frame pointer chain stays whole.
+    #[unsafe(naked)]
+    pub(super) extern "C" fn on_system_stack() {
+        core::arch::naked_asm!(
+            "push rbp",
+            "mov rbp, rsp",
+            "cmp rsp, [r14]",
+            "jbe 2f",
+            "cmp rsp, [r14 + 8]",
+            "ja 2f",
+            "mov r10, [r14 + {g_m}]",
+            "cmp r14, [r10 + {m_gsignal}]",
+            "je 2f",
+            "mov r10, [r10 + {m_g0}]",
+            "cmp r14, r10",
+            "je 2f",
+            "mov rsp, [r10 + {sched_sp}]",
+            "2:",
+            "and rsp, -16",
+            "call rax",
+            "mov rsp, rbp",
+            "pop rbp",
+            "xorps xmm15, xmm15",
+            "ret",
+            g_m = const G_M, m_g0 = const M_G0, m_gsignal = const M_GSIGNAL, sched_sp = const G_SCHED_SP,
+        )
+    }
+    const _: () = assert!(G_RACECTX == 0x7ead_0001);
+}
+
+#[cfg(not(raceguard_direct))]
+mod convention {
+    //! All calls come by way of Go's `racecall`: on the system stack, with the goroutine in rdi.
+
+    macro_rules! load_goroutine {
+        () => {
+            ""
+        };
+    }
+    macro_rules! call_rax {
+        () => {
+            "jmp {call}"
+        };
+    }
+    pub(super) use {call_rax, load_goroutine};
+
+    /// Calls rax with the C arguments in place; the stack is the right one.
+    #[unsafe(naked)]
+    pub(super) extern "C" fn on_system_stack() {
+        core::arch::naked_asm!("jmp rax")
+    }
+}
+use convention::{call_rax, load_goroutine, on_system_stack};
+
+/// Pushes a frame: `__tsan_func_enter(thr, pc)`. Leaves rdx and rbx alone: they hold Go's closure context.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub extern "C" fn __tsan_func_enter() {
     naked_asm!(
+        load_goroutine!(),
         "mov r8, rbp",
         "cmp [rbp + 8], rsi",
         "je 2f",
         "mov r8, [rbp]",
         "2:", // r8: the function's frame pointer
-        "mov rdx, [r14 + 8]",
-        "mov rcx, rdx",
-        "sub rdx, r8",   // depth of the function
+        "mov r10, [r14 + 8]",
+        "mov rcx, r10",
+        "sub r10, r8",   // depth of the function
         "sub rcx, [r8]", // depth of its caller
         "mov rax, [rdi + {top}]",
         "mov r9d, [rax - 24]", // depth of the innermost known frame
         "cmp r9, rcx",
-        "ja {slowly}",
+        "ja 3f",
         "cmp rax, [rdi + {limit}]",
-        "je {slowly}",
+        "je 3f",
         "mov [rax], rsi",
-        "mov [rax + 8], edx",
+        "mov [rax + 8], r10d",
         "mov dword ptr [rax + 12], 0",
         "add rax, 32",
         "mov [rdi + {top}], rax",
         "ret",
+        "3:",
+        "push rdx",
+        "mov rdx, r10",
+        "lea rax, [rip + {slowly}]",
+        "call {call}",
+        "pop rdx",
+        "ret",
         top = const TOP_OFFSET, limit = const LIMIT_OFFSET, slowly = sym abi::func_enter_slowly,
+        call = sym on_system_stack,
     )
 }
 
@@ -50,6 +147,7 @@ pub extern "C" fn __tsan_func_enter() {
 #[unsafe(naked)]
 pub extern "C" fn __tsan_func_exit() {
     naked_asm!(
+        load_goroutine!(),
         "mov rsi, [r14 + 8]",
         "mov rdx, rsi",
         "sub rsi, rbp",
@@ -59,25 +157,158 @@ pub extern "C" fn __tsan_func_exit() {
         "cmp rcx, rdx",
         "je 2f",
         "cmp rcx, rsi",
-        "jne {slowly}",
+        "jne 3f",
         "2:",
         "sub rax, 32",
         "mov [rdi + {top}], rax",
         "ret",
-        top = const TOP_OFFSET, slowly = sym abi::func_exit_slowly,
+        "3:",
+        "lea rax, [rip + {slowly}]",
+        call_rax!(),
+        top = const TOP_OFFSET, slowly = sym abi::func_exit_slowly, call = sym on_system_stack,
     )
 }
 
-/// Functions that get the depth as one more argument, in the register named.
-macro_rules! with_depth {
-    ($($name:ident => $target:path, $register:literal;)*) => {$(
-        #[doc = "Part of Go's race ABI; adds the depth of the goroutine's stack."]
+/// A scalar access: `(thr, address, pc)`. Done at once when the cell already covers it: a record of the current
+/// epoch with the byte, and for a write the write bit.
+macro_rules! scalar_access {
+    ($($name:ident => $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
+        #[doc = "Part of Go's race ABI: a scalar access, recorded as its first byte."]
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
         pub extern "C" fn $name() {
             naked_asm!(
-                concat!("mov ", $register, ", [r14 + 8]"),
-                concat!("sub ", $register, ", rbp"),
+                load_goroutine!(),
+                "mov rax, rsi",
+                "shr rax, 37",
+                "cmp eax, {heap}",
+                "jne 4f",
+                "movabs rax, {heap_bias}",
+                "2:",
+                "mov ecx, esi",
+                "and ecx, 7",
+                "mov r8, rsi",
+                "and r8, -8",
+                "add rax, r8", // the cell
+                "mov r9, [rdi]",           // the epoch
+                "or r9, {own_bits}",
+                "mov r10, [rax]",
+                "xor r10, r9",
+                "bt r10, rcx",
+                "jnc 3f",
+                "test r10, {fixed_bits}",
+                "jnz 3f",
+                "ret",
+                "3:",
+                "cmp r10, r9", // nothing recorded: do not touch the second record's memory
+                "je 5f",
+                "movabs r10, {second}",
+                "mov r10, [rax + r10]",
+                "xor r10, r9",
+                "bt r10, rcx",
+                "jnc 5f",
+                "test r10, {fixed_bits}",
+                "jnz 5f",
+                "ret",
+                "4:", // not the heap: the data segment, or memory without a shadow
+                "mov rax, rsi",
+                "sub rax, [rip + {data_start}]",
+                "cmp rax, [rip + {data_size}]",
+                "mov rax, [rip + {data_bias}]",
+                "jb 2b",
+                "ret",
+                "5:",
+                "mov rcx, [r14 + 8]",
+                "sub rcx, rbp",
+                "lea rax, [rip + {slowly}]",
+                call_rax!(),
+                heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
+                second = const SECOND, own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
+                data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
+                data_bias = sym shadow::DATA_BIAS, slowly = sym $slowly, call = sym on_system_stack,
+            )
+        }
+    )*};
+}
+
+scalar_access! {
+    __tsan_read => abi::read, 0, WRITE;
+    __tsan_write => abi::write, WRITE, 0;
+}
+
+/// An access to a range: `(thr, address, size, pc)`. Done at once when it is whole words of the heap, few of them,
+/// and the first record of each cell covers them.
+macro_rules! range_access {
+    ($($name:ident => $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
+        #[doc = "Part of Go's race ABI: an access to a range of bytes."]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        pub extern "C" fn $name() {
+            naked_asm!(
+                load_goroutine!(),
+                "mov rax, rsi",
+                "shr rax, 37",
+                "cmp eax, {heap}",
+                "jne 4f",
+                "lea rax, [rdx - 1]",
+                "cmp rax, {most}",
+                "jae 5f",
+                "mov eax, esi",
+                "or eax, edx",
+                "test al, 7",
+                "jnz 5f",
+                "movabs rax, {heap_bias}",
+                "add rax, rsi",        // the first cell
+                "lea r8, [rax + rdx]", // behind the last
+                "mov r9, [rdi]",
+                "or r9, {own_bits} + 0xff",
+                "2:",
+                "mov r10, [rax]",
+                "xor r10, r9",
+                "test r10, {fixed_bits}",
+                "jnz 5f",
+                "add rax, 8",
+                "cmp rax, r8",
+                "jne 2b",
+                "3:",
+                "ret",
+                "4:",
+                "mov rax, rsi",
+                "sub rax, [rip + {data_start}]",
+                "cmp rax, [rip + {data_size}]",
+                "jae 3b",
+                "5:",
+                "mov r8, [r14 + 8]",
+                "sub r8, rbp",
+                "lea rax, [rip + {slowly}]",
+                call_rax!(),
+                heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, most = const FEW_BYTES,
+                own_bits = const $own_bits, fixed_bits = const !$free_bits as i64 as i32,
+                data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
+                slowly = sym $slowly, call = sym on_system_stack,
+            )
+        }
+    )*};
+}
+/// Ranges up to this size are looked through in assembly.
+const FEW_BYTES: usize = 256;
+
+range_access! {
+    __tsan_read_range => abi::read_range, 0, WRITE;
+    __tsan_write_range => abi::write_range, WRITE, 0;
+}
+
+/// Functions with four arguments that get the depth and the upper end of the goroutine's stack as two more.
+macro_rules! with_depth {
+    ($($name:ident => $target:path;)*) => {$(
+        #[doc = "Part of Go's race ABI; adds depth and end of the goroutine's stack."]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        pub extern "C" fn $name() {
+            naked_asm!(
+                "mov r9, [r14 + 8]",
+                "mov r8, r9",
+                "sub r8, rbp",
                 "jmp {target}",
                 target = sym $target,
             )
@@ -86,26 +317,22 @@ macro_rules! with_depth {
 }
 
 with_depth! {
-    __tsan_read => abi::read, "rcx";
-    __tsan_write => abi::write, "rcx";
-    __tsan_read_pc => abi::read_pc, "r8";
-    __tsan_write_pc => abi::write_pc, "r8";
-    __tsan_read_range => abi::read_range, "r8";
-    __tsan_write_range => abi::write_range, "r8";
-    __tsan_go_atomic32_load => abi::atomic_load::<u32>, "r8";
-    __tsan_go_atomic64_load => abi::atomic_load::<u64>, "r8";
-    __tsan_go_atomic32_store => abi::atomic_store::<u32>, "r8";
-    __tsan_go_atomic64_store => abi::atomic_store::<u64>, "r8";
-    __tsan_go_atomic32_exchange => abi::atomic_exchange::<u32>, "r8";
-    __tsan_go_atomic64_exchange => abi::atomic_exchange::<u64>, "r8";
-    __tsan_go_atomic32_fetch_add => abi::atomic_add::<u32>, "r8";
-    __tsan_go_atomic64_fetch_add => abi::atomic_add::<u64>, "r8";
-    __tsan_go_atomic32_fetch_and => abi::atomic_and::<u32>, "r8";
-    __tsan_go_atomic64_fetch_and => abi::atomic_and::<u64>, "r8";
-    __tsan_go_atomic32_fetch_or => abi::atomic_or::<u32>, "r8";
-    __tsan_go_atomic64_fetch_or => abi::atomic_or::<u64>, "r8";
-    __tsan_go_atomic32_compare_exchange => abi::atomic_compare_exchange::<u32>, "r8";
-    __tsan_go_atomic64_compare_exchange => abi::atomic_compare_exchange::<u64>, "r8";
+    __tsan_read_pc => abi::read_pc;
+    __tsan_write_pc => abi::write_pc;
+    __tsan_go_atomic32_load => abi::atomic_load::<u32>;
+    __tsan_go_atomic64_load => abi::atomic_load::<u64>;
+    __tsan_go_atomic32_store => abi::atomic_store::<u32>;
+    __tsan_go_atomic64_store => abi::atomic_store::<u64>;
+    __tsan_go_atomic32_exchange => abi::atomic_exchange::<u32>;
+    __tsan_go_atomic64_exchange => abi::atomic_exchange::<u64>;
+    __tsan_go_atomic32_fetch_add => abi::atomic_add::<u32>;
+    __tsan_go_atomic64_fetch_add => abi::atomic_add::<u64>;
+    __tsan_go_atomic32_fetch_and => abi::atomic_and::<u32>;
+    __tsan_go_atomic64_fetch_and => abi::atomic_and::<u64>;
+    __tsan_go_atomic32_fetch_or => abi::atomic_or::<u32>;
+    __tsan_go_atomic64_fetch_or => abi::atomic_or::<u64>;
+    __tsan_go_atomic32_compare_exchange => abi::atomic_compare_exchange::<u32>;
+    __tsan_go_atomic64_compare_exchange => abi::atomic_compare_exchange::<u64>;
 }
 
 /// A `go` statement; hands on the running `g` as well.
@@ -157,9 +384,6 @@ extern "C" fn go_start(parent: Option<&mut Goroutine>, child: &mut *mut Goroutin
     *child = Goroutine::start(parent, pc);
 }
 
-/// Most frames of Go's runtime between an allocating statement and `racemalloc`.
-const ALLOCATOR_FRAMES: usize = 12;
-
 /// `goroutine` allocates; null when Go's runtime allocates for itself. `frame` is its frame pointer, `depth` that of
 /// its stack, which ends at `stack_end`.
 extern "C" fn malloc(
@@ -172,7 +396,7 @@ extern "C" fn malloc(
     let context = match unsafe { goroutine.as_mut() } {
         Some(goroutine) => {
             let function = goroutine.function_context(depth);
-            match allocating_statement(goroutine.innermost_pc(), frame, stack_end) {
+            match stack::statement(goroutine.innermost_pc(), frame, stack_end) {
                 Some(pc) => context::call(function, pc),
                 None => function,
             }
@@ -180,28 +404,4 @@ extern "C" fn malloc(
         None => 0,
     };
     heap::allocated(address, size, context);
-}
-
-/// Follows Go's frame pointers out of the allocator up to the innermost instrumented function, which returns to
-/// `caller`; the answer is where that function called the allocator.
-fn allocating_statement(caller: u64, frame: usize, stack_end: usize) -> Option<u64> {
-    let mut frame = frame;
-    let mut pc = None;
-    for _ in 0..ALLOCATOR_FRAMES {
-        if frame % 8 != 0 || frame == 0 || frame + 16 > stack_end || frame + (1 << 30) < stack_end {
-            return None;
-        }
-        // SAFETY: inside the goroutine's stack, above its stack pointer: Go's frames begin with the caller's frame
-        // pointer and the return address.
-        let (outer, return_address) = unsafe { (*(frame as *const usize), *((frame + 8) as *const u64)) };
-        if return_address == caller {
-            return pc;
-        }
-        pc = Some(return_address);
-        if outer <= frame {
-            return None;
-        }
-        frame = outer;
-    }
-    None
 }

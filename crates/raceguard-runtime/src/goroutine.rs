@@ -4,12 +4,12 @@
 //! one that runs the goroutine, or one that acts for it while it is parked.
 
 use core::mem::offset_of;
-use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::clock::Clock;
 use crate::record::{MAX_CLOCK, Record, epoch};
-use crate::{context, memory, shadow, slots};
+use crate::{context, memory, slots};
 
 /// Frames that fit a new call stack.
 const FIRST_FRAMES: usize = 16;
@@ -35,7 +35,7 @@ pub struct CallFrame {
     memo_context: u32,
 }
 
-/// A goroutine. The first four fields are read by assembly (see `entry` and the generated stubs).
+/// A goroutine. The first three fields are read by assembly (see `entry` and the generated stubs).
 #[repr(C)]
 pub struct Goroutine {
     /// Slot and clock as in [`Record`].
@@ -44,8 +44,6 @@ pub struct Goroutine {
     pub top: *mut CallFrame,
     /// Behind the last frame that fits.
     pub limit: *mut CallFrame,
-    /// What [`shadow::data_bias`] says, close at hand.
-    pub data_bias: usize,
     base: *mut CallFrame,
     /// What this goroutine knows of all others.
     pub clock: Clock,
@@ -65,32 +63,19 @@ pub const EPOCH_OFFSET: usize = offset_of!(Goroutine, epoch);
 pub const TOP_OFFSET: usize = offset_of!(Goroutine, top);
 /// See [`EPOCH_OFFSET`].
 pub const LIMIT_OFFSET: usize = offset_of!(Goroutine, limit);
-/// See [`EPOCH_OFFSET`].
-pub const DATA_BIAS_OFFSET: usize = offset_of!(Goroutine, data_bias);
 
 const _: () = {
-    assert!(EPOCH_OFFSET == 0 && TOP_OFFSET == 8 && LIMIT_OFFSET == 16 && DATA_BIAS_OFFSET == 24);
+    assert!(EPOCH_OFFSET == 0 && TOP_OFFSET == 8 && LIMIT_OFFSET == 16);
     assert!(size_of::<CallFrame>() == 32);
     assert!(offset_of!(CallFrame, depth) == 8 && offset_of!(CallFrame, context) == 12);
 };
 
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(0);
-static FIRST: AtomicPtr<Goroutine> = AtomicPtr::new(null_mut());
-
-/// Tells the start-up goroutine, which is older than the shadow of the data segment, where that is.
-pub fn refresh_data_bias() {
-    // SAFETY: the first goroutine lives as long as the process, and is the one that runs now.
-    if let Some(first) = unsafe { FIRST.load(Ordering::Relaxed).as_mut() } {
-        first.data_bias = shadow::data_bias();
-    }
-}
 
 impl Goroutine {
     /// The goroutine that runs the runtime's start-up code.
     pub fn first() -> &'static mut Self {
-        let first = Self::create(Clock::new(), u32::MAX, context::spawn(0));
-        FIRST.store(first, Ordering::Relaxed);
-        first
+        Self::create(Clock::new(), u32::MAX, context::spawn(0))
     }
 
     /// A context of the Go runtime's own, started at `pc` by nobody and after nothing.
@@ -121,7 +106,6 @@ impl Goroutine {
                 epoch: epoch(claim.slot, claim.clock),
                 top: base.add(1),
                 limit: base.add(FIRST_FRAMES),
-                data_bias: shadow::data_bias(),
                 base,
                 clock,
                 slot: claim.slot,

@@ -41,6 +41,7 @@ extern crate alloc;
 pub mod abi;
 pub mod atomic;
 pub mod clock;
+pub mod clock_tree;
 pub mod context;
 pub mod detect;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub mod record;
 pub mod report;
 pub mod shadow;
 pub mod slots;
+pub mod stack;
 pub mod sync_object;
 pub mod sys;
 

@@ -2,15 +2,19 @@
 //!
 //! | per 8 bytes of the program | holds | region |
 //! |---|---|---|
-//! | cell, 2 words | two records, or one record and an overflow reference | [`CELLS`] |
-//! | 2 × u32 | the calling context of each of the two records | [`CONTEXTS`] |
-//! | u32 | the calling context that allocated the object starting here | [`ALLOCATIONS`] |
+//! | u64 | the first record | [`FIRST`] |
+//! | u64 | the second record, or a reference to an overflow set; only where there is a first | `SECOND` behind it |
+//! | u32, twice | the calling contexts of the two | [`CONTEXTS`] and `SECOND_CONTEXT` behind it |
 //! | u32 | the sync object at this address | [`SYNCS`] |
 //!
-//! and a byte of flags per 8 KB page. Go's race build keeps its heap in [`HEAP_START`]..[`HEAP_END`]; the data
-//! segment of the program is the only other range with a shadow. All regions are linear in the address, reserved
-//! without being committed, and mapped as Go announces memory (`__tsan_map_shadow`). A *line* is 64 bytes of the
-//! program, eight cells; bit `LOCK` of its first word excludes others while any cell of it is changed.
+//! a u32 per 16 bytes with the calling context that allocated the object starting there ([`ALLOCATIONS`]), and a byte
+//! of flags per 8 KB page. Most memory is used by one goroutine at a time and has one record a word: its second
+//! records and their contexts are never touched, so they take no memory.
+//!
+//! Go's race build keeps its heap in [`HEAP_START`]..[`HEAP_END`]; the data segment of the program is the only other
+//! range with a shadow. All regions are linear in the address, reserved without being committed, and mapped as Go
+//! announces memory (`__tsan_map_shadow`). A *line* is 64 bytes of the program, eight cells; bit `LOCK` of its first
+//! record excludes others while any cell of it is changed.
 
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -23,27 +27,28 @@ pub const HEAP_START: usize = 0xc0_0000_0000;
 /// First address behind it.
 pub const HEAP_END: usize = 0xe0_0000_0000;
 
-/// Cells of the heap.
-pub const CELLS: usize = 0x2000_0000_0000;
-const DATA_CELLS: usize = 0x2400_0000_0000;
-/// Contexts, two u32 per cell: `cell / 2 + CONTEXTS_BIAS`.
-pub const CONTEXTS: usize = CELLS / 2 + CONTEXTS_BIAS;
+/// First records of the heap, as far apart as the words of the program.
+pub const FIRST: usize = 0x2000_0000_0000;
+const DATA_FIRST: usize = 0x2100_0000_0000;
+/// From a first record to the second.
+pub const SECOND: usize = 0x0200_0000_0000;
+/// Contexts of first records: `cell / 2 + CONTEXTS_BIAS`.
+pub const CONTEXTS: usize = FIRST / 2 + CONTEXTS_BIAS;
 const CONTEXTS_BIAS: usize = 0x2000_0000_0000;
-/// Allocation contexts, a u32 per cell: `cell / 4 + ALLOCATIONS_BIAS`.
-pub const ALLOCATIONS: usize = CELLS / 4 + ALLOCATIONS_BIAS;
+const SECOND_CONTEXT: usize = 0x0100_0000_0000;
+/// Allocation contexts: `cell / 16 * 4 + ALLOCATIONS_BIAS`.
+pub const ALLOCATIONS: usize = FIRST / 4 + ALLOCATIONS_BIAS;
 const ALLOCATIONS_BIAS: usize = 0x3000_0000_0000;
-/// Indices of sync objects, a u32 per cell: `cell / 4 + SYNCS_BIAS`.
-pub const SYNCS: usize = CELLS / 4 + SYNCS_BIAS;
-const SYNCS_BIAS: usize = 0x3400_0000_0000;
+/// Indices of sync objects: `cell / 2 + SYNCS_BIAS`.
+pub const SYNCS: usize = FIRST / 2 + SYNCS_BIAS;
+const SYNCS_BIAS: usize = 0x2a00_0000_0000;
 const FLAGS_BIAS: usize = 0x3e00_0000_0000;
-const FLAGS_SHIFT: usize = 14;
+const FLAGS_SHIFT: usize = 13;
 
-/// `cell = (address & !7) * 2 + HEAP_BIAS` for heap addresses.
-pub const HEAP_BIAS: usize = CELLS - 2 * HEAP_START;
-/// Bytes of the program per line.
+/// `cell = (address & !7) + HEAP_BIAS` for heap addresses.
+pub const HEAP_BIAS: usize = FIRST - HEAP_START;
+/// Bytes of the program, and of first records, per line.
 pub const LINE: usize = 64;
-/// Bytes of cells per line.
-const LINE_CELLS: usize = 2 * LINE;
 /// Bytes of the program per page of flags; Go's page size.
 pub const PAGE: usize = 8192;
 
@@ -53,20 +58,25 @@ pub const TOUCHED: u8 = 1;
 pub const OVERFLOWED: u8 = 2;
 /// Some sync object lies on this page.
 pub const HAS_SYNC: u8 = 4;
+/// Some cell of this page has a second record.
+pub const SECONDED: u8 = 8;
 
-static DATA_BIAS: AtomicUsize = AtomicUsize::new(0);
-static DATA_START: AtomicUsize = AtomicUsize::new(0);
-static DATA_END: AtomicUsize = AtomicUsize::new(0);
+/// See [`data_bias`].
+pub static DATA_BIAS: AtomicUsize = AtomicUsize::new(0);
+/// First address of the data segment.
+pub static DATA_START: AtomicUsize = AtomicUsize::new(0);
+/// Bytes of the data segment; 0 until it is known.
+pub static DATA_SIZE: AtomicUsize = AtomicUsize::new(0);
 
-/// `cell = (address & !7) * 2 + data_bias()` for addresses of the data segment.
+/// `cell = (address & !7) + data_bias()` for addresses of the data segment.
 pub fn data_bias() -> usize {
     DATA_BIAS.load(Ordering::Relaxed)
 }
 
 /// Whether `address` lies in the heap or in the data segment: only those have a shadow.
 pub fn has_shadow(address: usize) -> bool {
-    is_heap(address)
-        || (DATA_START.load(Ordering::Relaxed)..DATA_END.load(Ordering::Relaxed)).contains(&address)
+    let in_data = address.wrapping_sub(DATA_START.load(Ordering::Relaxed));
+    is_heap(address) || in_data < DATA_SIZE.load(Ordering::Relaxed)
 }
 
 /// Whether `address` lies in the range of Go's heap.
@@ -78,25 +88,28 @@ pub fn is_heap(address: usize) -> bool {
 /// Maps the shadow of a range that Go is going to use. The first range is the data segment, all later ones heap.
 pub fn map(start: usize, size: usize) {
     if !is_heap(start) {
-        DATA_BIAS.store(DATA_CELLS.wrapping_sub(2 * start), Ordering::Relaxed);
-        DATA_START.store(start, Ordering::Relaxed);
-        DATA_END.store(start + size, Ordering::Relaxed);
+        // Lines of the shadow have to be lines of the program, wherever the segment starts.
+        DATA_BIAS.store(DATA_FIRST.wrapping_sub(start & !(PAGE - 1)), Ordering::Relaxed);
     }
     let first = Cell::of(start).0;
-    let bytes = 2 * size;
-    map_region(first, bytes);
-    map_region(first / 2 + CONTEXTS_BIAS, bytes / 2);
-    map_region(first / 4 + SYNCS_BIAS, bytes / 4);
+    let contexts = first / 2 + CONTEXTS_BIAS;
+    map_region(first, size);
+    map_region(first + SECOND, size);
+    map_region(contexts, size / 2);
+    map_region(contexts + SECOND_CONTEXT, size / 2);
+    map_region(first / 2 + SYNCS_BIAS, size / 2);
     if is_heap(start) {
-        map_region(first / 4 + ALLOCATIONS_BIAS, bytes / 4);
+        map_region(first / 4 + ALLOCATIONS_BIAS, size / 4);
+    } else {
+        DATA_START.store(start, Ordering::Relaxed);
+        DATA_SIZE.store(size, Ordering::Relaxed);
     }
 }
 
 /// Maps the page flags, once, before anything else.
 pub fn map_flags() {
-    let heap = CELLS >> FLAGS_SHIFT;
-    map_region(heap + FLAGS_BIAS, (HEAP_END - HEAP_START) / PAGE);
-    map_region((DATA_CELLS >> FLAGS_SHIFT) + FLAGS_BIAS, 1 << 24);
+    map_region((FIRST >> FLAGS_SHIFT) + FLAGS_BIAS, (HEAP_END - HEAP_START) / PAGE);
+    map_region((DATA_FIRST >> FLAGS_SHIFT) + FLAGS_BIAS, 1 << 24);
 }
 
 fn map_region(start: usize, bytes: usize) {
@@ -134,62 +147,77 @@ impl Cell {
     #[inline(always)]
     pub fn of(address: usize) -> Self {
         let bias = if is_heap(address) { HEAP_BIAS } else { data_bias() };
-        Self((address & !7).wrapping_mul(2).wrapping_add(bias))
+        Self((address & !7).wrapping_add(bias))
     }
 
     /// The next cell.
     #[inline(always)]
     pub fn next(self) -> Self {
-        Self(self.0 + 16)
+        Self(self.0 + 8)
     }
 
     #[inline(always)]
-    fn word(&self, index: usize) -> &AtomicU64 {
+    fn first(&self) -> &AtomicU64 {
         // SAFETY: cells are made only from addresses with a mapped shadow, and shadow is never unmapped.
-        unsafe { &*((self.0 + 8 * index) as *const AtomicU64) }
+        unsafe { &*(self.0 as *const AtomicU64) }
     }
 
-    /// Reads both words, the lock bit removed.
+    #[inline(always)]
+    fn second(&self) -> &AtomicU64 {
+        // SAFETY: as for `first`.
+        unsafe { &*((self.0 + SECOND) as *const AtomicU64) }
+    }
+
+    /// Reads both records, the lock bit removed. Without a first there is no second, and its memory stays untouched.
     #[inline(always)]
     pub fn load(self) -> (Record, Record) {
-        let first = self.word(0).load(Ordering::Relaxed) & !LOCK;
-        (Record(first), Record(self.word(1).load(Ordering::Relaxed)))
+        let first = self.first().load(Ordering::Relaxed) & !LOCK;
+        if first == 0 {
+            return (Record::EMPTY, Record::EMPTY);
+        }
+        (Record(first), Record(self.second().load(Ordering::Relaxed)))
     }
 
-    /// Reads the second word anew, ordered after all that was read through it.
+    /// Reads the second record anew, ordered after all that was read through it.
     #[inline(always)]
     pub fn reload_second(self) -> Record {
         core::sync::atomic::fence(Ordering::Acquire);
-        Record(self.word(1).load(Ordering::Relaxed))
+        Record(self.second().load(Ordering::Relaxed))
     }
 
-    /// Writes both words. The line must be locked; the lock bit of its first cell stays set.
+    /// Writes the first record. The line must be locked; the lock bit of its first cell stays set.
     #[inline(always)]
-    pub fn store(self, first: Record, second: Record) {
-        let lock = if self.0 % LINE_CELLS == 0 { LOCK } else { 0 };
-        self.word(1).store(second.0, Ordering::Relaxed);
-        self.word(0).store(first.0 | lock, Ordering::Relaxed);
+    pub fn store_first(self, record: Record) {
+        let lock = if self.0 % LINE == 0 { LOCK } else { 0 };
+        self.first().store(record.0 | lock, Ordering::Relaxed);
+    }
+
+    /// Writes the second record. The line must be locked.
+    #[inline(always)]
+    pub fn store_second(self, record: Record) {
+        self.second().store(record.0, Ordering::Relaxed);
+        self.mark(SECONDED);
     }
 
     /// The contexts of the two records.
     #[inline(always)]
     pub fn context(&self, index: usize) -> &AtomicU32 {
         // SAFETY: mapped together with the cell.
-        unsafe { &*((self.0 / 2 + CONTEXTS_BIAS + 4 * index) as *const AtomicU32) }
+        unsafe { &*((self.0 / 2 + CONTEXTS_BIAS + SECOND_CONTEXT * index) as *const AtomicU32) }
     }
 
-    /// The context that allocated the object that starts at this word. Heap only.
+    /// The context that allocated an object that starts in the 16 bytes around this word. Heap only.
     #[inline(always)]
-    pub fn allocation(&self) -> &AtomicU32 {
+    fn allocation(&self) -> &AtomicU32 {
         // SAFETY: mapped together with the cell for heap ranges; callers check `is_heap`.
-        unsafe { &*((self.0 / 4 + ALLOCATIONS_BIAS) as *const AtomicU32) }
+        unsafe { &*(((self.0 >> 4 << 2) + ALLOCATIONS_BIAS) as *const AtomicU32) }
     }
 
     /// The index of the sync object at this word, 0 for none.
     #[inline(always)]
     pub fn sync(&self) -> &AtomicU32 {
         // SAFETY: mapped together with the cell.
-        unsafe { &*((self.0 / 4 + SYNCS_BIAS) as *const AtomicU32) }
+        unsafe { &*((self.0 / 2 + SYNCS_BIAS) as *const AtomicU32) }
     }
 
     /// The flags of the page.
@@ -210,8 +238,8 @@ impl Cell {
     /// Locks the line of this cell until the guard is dropped.
     #[inline(always)]
     pub fn lock_line(self) -> LineGuard {
-        let first = Self(self.0 & !(LINE_CELLS - 1));
-        let word = first.word(0);
+        let first = Self(self.0 & !(LINE - 1));
+        let word = first.first();
         let value = word.load(Ordering::Relaxed) & !LOCK;
         // ORDERING: Acquire pairs with the Release in the guard's drop.
         if word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_err() {
@@ -220,13 +248,42 @@ impl Cell {
         LineGuard(first)
     }
 
-    /// Clears `words` cells from here on. Nobody else may be using them; the caller knows of no overflow sets.
-    pub fn clear(self, words: usize) {
-        // SAFETY: the range belongs to an object that is being allocated, whose whole shadow is mapped, and other
-        // goroutines touch these cells only through records of that object. The first cell of a shared line, which
-        // holds the lock of its neighbours, is cleared by the caller under that lock.
-        unsafe { core::ptr::write_bytes(self.0 as *mut u8, 0, words * 16) };
+    /// Removes the second record.
+    #[inline(always)]
+    pub fn clear_second(self) {
+        self.second().store(0, Ordering::Relaxed);
     }
+
+    /// Clears `words` first records from here on, and the second ones too if the page has any. Nobody else may be
+    /// using them; the caller knows of no overflow sets, and holds the lock of the line if other objects share it.
+    pub fn clear(self, words: usize, seconded: bool) {
+        let mut cell = self;
+        for _ in 0..words {
+            cell.first().store(0, Ordering::Relaxed);
+            if seconded {
+                cell.second().store(0, Ordering::Relaxed);
+            }
+            cell = cell.next();
+        }
+    }
+}
+
+/// Bits of an allocation entry that say where in the 16 bytes the object starts.
+const START_BITS: u32 = 4;
+
+/// Remembers that the object at `address` was allocated in `context`; 0 for unknown. Heap only.
+#[inline]
+pub fn set_allocation(address: usize, context: u32) {
+    let entry = if context >> (32 - START_BITS) == 0 { context << START_BITS | (address & 15) as u32 } else { 0 };
+    Cell::of(address).allocation().store(entry, Ordering::Relaxed);
+}
+
+/// The context that allocated the object that starts at `object` and holds `address`, 0 if it is not known. Small
+/// objects share 16 bytes, of which only the last one allocated is remembered.
+pub fn allocation(object: usize, address: usize) -> u32 {
+    let entry = Cell::of(object).allocation().load(Ordering::Relaxed);
+    let start = (object & !15) + (entry & 15) as usize;
+    if start >= object && start <= address { entry >> START_BITS } else { 0 }
 }
 
 #[cold]
@@ -250,7 +307,7 @@ pub struct LineGuard(Cell);
 impl Drop for LineGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        let word = self.0.word(0);
+        let word = self.0.first();
         let value = word.load(Ordering::Relaxed);
         // ORDERING: Release pairs with the Acquire of the next holder.
         word.store(value & !LOCK, Ordering::Release);
@@ -263,15 +320,19 @@ mod tests {
 
     #[test]
     fn regions_do_not_meet() {
-        let last = Cell(CELLS + 2 * (HEAP_END - HEAP_START));
+        let heap = HEAP_END - HEAP_START;
         let regions = [
-            (CELLS, last.0),
-            (DATA_CELLS, DATA_CELLS + (1 << 40)),
-            (CONTEXTS, last.0 / 2 + CONTEXTS_BIAS),
-            (DATA_CELLS / 2 + CONTEXTS_BIAS, DATA_CELLS / 2 + CONTEXTS_BIAS + (1 << 39)),
-            (ALLOCATIONS, last.0 / 4 + ALLOCATIONS_BIAS),
-            (SYNCS, last.0 / 4 + SYNCS_BIAS),
-            (DATA_CELLS / 4 + SYNCS_BIAS, DATA_CELLS / 4 + SYNCS_BIAS + (1 << 38)),
+            (FIRST, FIRST + heap),
+            (FIRST + SECOND, FIRST + SECOND + heap),
+            (DATA_FIRST, DATA_FIRST + heap),
+            (DATA_FIRST + SECOND, DATA_FIRST + SECOND + heap),
+            (CONTEXTS, CONTEXTS + heap / 2),
+            (CONTEXTS + SECOND_CONTEXT, CONTEXTS + SECOND_CONTEXT + heap / 2),
+            (DATA_FIRST / 2 + CONTEXTS_BIAS, DATA_FIRST / 2 + CONTEXTS_BIAS + heap / 2),
+            (DATA_FIRST / 2 + CONTEXTS_BIAS + SECOND_CONTEXT, DATA_FIRST / 2 + CONTEXTS_BIAS + SECOND_CONTEXT + heap / 2),
+            (ALLOCATIONS, ALLOCATIONS + heap / 4),
+            (SYNCS, SYNCS + heap / 2),
+            (DATA_FIRST / 2 + SYNCS_BIAS, DATA_FIRST / 2 + SYNCS_BIAS + heap / 2),
             (FLAGS_BIAS, FLAGS_BIAS + (0x4000_0000_0000 >> FLAGS_SHIFT)),
         ];
         for (i, a) in regions.iter().enumerate() {

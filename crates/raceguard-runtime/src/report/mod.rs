@@ -16,7 +16,7 @@ use crate::detect::Earlier;
 use crate::goroutine::Goroutine;
 use crate::lock::SpinLock;
 use crate::record::Record;
-use crate::shadow::{self, Cell};
+use crate::shadow;
 use crate::{options, slots, sys};
 use symbols::Frame;
 
@@ -203,7 +203,7 @@ fn object(address: usize) -> Option<Object> {
         });
     }
     let (start, size) = symbols::heap_object(address)?;
-    let context = Cell::of(start).allocation().load(Ordering::Relaxed);
+    let context = shadow::allocation(start, address);
     let allocation = if context == 0 { Vec::new() } else { allocation_stack(context) };
     Some(Object { is_heap: true, start, size, allocation })
 }

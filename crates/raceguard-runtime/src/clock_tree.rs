@@ -1,0 +1,334 @@
+//! The entries of a vector clock beyond the first few: a persistent radix tree.
+//!
+//! Nodes are reference-counted and changed only by the holder of their single reference; a change of a shared tree
+//! copies the path from the root. Joining two clocks that descend from each other visits only the paths in which they
+//! differ, and takes over the other's nodes wherever those say at least as much, so that thousands of goroutines that
+//! pass the same lock share nearly all of their clocks.
+
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::memory;
+
+/// Entries of a leaf: with its header 256 bytes.
+const LEAF: usize = 62;
+/// Children of an inner node: with its header 248 bytes.
+const FAN: usize = 30;
+
+/// A leaf's entries, or an inner node's children: which of the two follows from the height.
+#[repr(C)]
+struct Node {
+    references: AtomicU32,
+    _reserved: u32,
+    body: Body,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+union Body {
+    values: [u32; LEAF],
+    children: [*mut Node; FAN],
+}
+const _: () = assert!(size_of::<Node>() == 256);
+
+/// A tree: null, or a leaf at height 0, or an inner node above.
+pub struct Tree {
+    root: *mut Node,
+    height: u32,
+}
+
+// SAFETY: nodes are changed only by the holder of their single reference; counts are atomic.
+unsafe impl Send for Tree {}
+// SAFETY: as above; a shared reference only reads.
+unsafe impl Sync for Tree {}
+
+/// How many entries a tree of this height spans.
+fn span(height: u32) -> usize {
+    LEAF * FAN.pow(height)
+}
+
+impl Tree {
+    /// All entries zero.
+    pub const fn new() -> Self {
+        Self { root: null_mut(), height: 0 }
+    }
+
+    /// Whether all entries are zero.
+    pub fn is_empty(&self) -> bool {
+        self.root.is_null()
+    }
+
+    /// Whether two trees are one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.root == other.root && self.height == other.height
+    }
+
+    /// Another reference to the same entries.
+    pub fn share(&self) -> Self {
+        // SAFETY: the root is live or null.
+        Self { root: unsafe { Node::share(self.root) }, height: self.height }
+    }
+
+    /// The entry at `index`.
+    pub fn get(&self, index: usize) -> u32 {
+        let (mut node, mut height, mut index) = (self.root, self.height, index);
+        if index >= span(height) {
+            return 0;
+        }
+        while !node.is_null() && height > 0 {
+            let below = span(height - 1);
+            // SAFETY: a live node above the leaves has children.
+            node = unsafe { (*node).body.children[index / below] };
+            index %= below;
+            height -= 1;
+        }
+        // SAFETY: a live node at height 0 has values.
+        if node.is_null() { 0 } else { unsafe { (*node).body.values[index] } }
+    }
+
+    /// Sets the entry at `index`.
+    pub fn set(&mut self, index: usize, value: u32) {
+        while index >= span(self.height) {
+            self.grow();
+        }
+        let (mut place, mut height, mut index) = (&raw mut self.root, self.height, index);
+        // SAFETY: each place is in a node that is exclusively ours, the first one in the tree itself.
+        unsafe {
+            loop {
+                Node::own(place, height);
+                if height == 0 {
+                    (**place).body.values[index] = value;
+                    return;
+                }
+                let below = span(height - 1);
+                place = &raw mut (**place).body.children[index / below];
+                index %= below;
+                height -= 1;
+            }
+        }
+    }
+
+    /// Puts a level on top.
+    fn grow(&mut self) {
+        if !self.root.is_null() {
+            let mut children = [null_mut(); FAN];
+            children[0] = self.root;
+            self.root = Node::new(Body { children });
+        }
+        self.height += 1;
+    }
+
+    /// Takes the greater of each pair of entries. True if one of `other`'s was greater.
+    pub fn join(&mut self, other: &Self) -> bool {
+        let mut theirs = other.share();
+        while self.height < theirs.height {
+            self.grow();
+        }
+        while theirs.height < self.height {
+            theirs.grow();
+        }
+        // SAFETY: both roots are live or null and of the same height; `self.root` is ours.
+        unsafe { Node::join(&mut self.root, theirs.root, self.height) }
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // SAFETY: the tree gives up its reference.
+        unsafe { Node::release(self.root, self.height) };
+    }
+}
+
+impl Node {
+    fn new(body: Body) -> *mut Self {
+        let node = memory::allocate(size_of::<Self>()).as_ptr().cast::<Self>();
+        // SAFETY: fresh memory of this size.
+        unsafe { node.write(Self { references: AtomicU32::new(1), _reserved: 0, body }) };
+        node
+    }
+
+    /// # Safety
+    /// `node` is live or null.
+    unsafe fn share(node: *mut Self) -> *mut Self {
+        // SAFETY: passed on.
+        if let Some(node) = unsafe { node.as_ref() } {
+            node.references.fetch_add(1, Ordering::Relaxed);
+        }
+        node
+    }
+
+    /// # Safety
+    /// `node` is live or null, of this height, and the caller gives up one reference.
+    unsafe fn release(node: *mut Self, height: u32) {
+        // SAFETY: the last holder frees the node after its children.
+        unsafe {
+            // ORDERING: Release so that our reads are done before another holder changes or frees the node; Acquire
+            // for the one who frees it.
+            if node.is_null() || (*node).references.fetch_sub(1, Ordering::AcqRel) != 1 {
+                return;
+            }
+            if height > 0 {
+                for child in (*node).body.children {
+                    Self::release(child, height - 1);
+                }
+            }
+            memory::free(NonNull::new_unchecked(node.cast()), size_of::<Self>());
+        }
+    }
+
+    /// Makes the node at `place` exclusively ours: a new one if there is none, a copy if it is shared.
+    ///
+    /// # Safety
+    /// `place` is ours and holds null or a live node of this height.
+    unsafe fn own(place: *mut *mut Self, height: u32) {
+        // SAFETY: passed on; children of a copied node get one more reference.
+        unsafe {
+            let old = *place;
+            if old.is_null() {
+                let children = Body { children: [null_mut(); FAN] };
+                *place = Self::new(if height == 0 { Body { values: [0; LEAF] } } else { children });
+                return;
+            }
+            // ORDERING: Acquire pairs with the Release decrement of whoever shared the node until now.
+            if (*old).references.load(Ordering::Acquire) == 1 {
+                return;
+            }
+            if height > 0 {
+                for child in (*old).body.children {
+                    Self::share(child);
+                }
+            }
+            *place = Self::new((*old).body);
+            Self::release(old, height);
+        }
+    }
+
+    /// Joins `theirs` into the node at `place`.
+    ///
+    /// # Safety
+    /// Both are live or null and of this height; `place` is ours, `theirs` is kept alive by the caller.
+    unsafe fn join(place: &mut *mut Self, theirs: *mut Self, height: u32) -> bool {
+        if theirs.is_null() || theirs == *place {
+            return false;
+        }
+        // SAFETY: passed on.
+        unsafe {
+            if place.is_null() {
+                *place = Self::share(theirs);
+                return true;
+            }
+            if height == 0 {
+                return Self::join_leaf(place, &raw const (*theirs).body.values);
+            }
+            let mut news = false;
+            for index in 0..FAN {
+                let child = (*theirs).body.children[index];
+                if child.is_null() || child == (**place).body.children[index] {
+                    continue;
+                }
+                // Without news nothing is copied: what is shared stays shared.
+                if !Self::says_more(child, (**place).body.children[index], height - 1) {
+                    continue;
+                }
+                Self::own(place, height);
+                news |= Self::join(&mut (**place).body.children[index], child, height - 1);
+            }
+            if news && (**place).body.children == (*theirs).body.children {
+                Self::release(core::mem::replace(place, Self::share(theirs)), height);
+            }
+            news
+        }
+    }
+
+    /// Whether an entry of `theirs` is greater than the one of `mine`.
+    ///
+    /// # Safety
+    /// Both are live or null and of this height.
+    unsafe fn says_more(theirs: *mut Self, mine: *mut Self, height: u32) -> bool {
+        if theirs == mine || theirs.is_null() {
+            return false;
+        }
+        if mine.is_null() {
+            return true;
+        }
+        // SAFETY: passed on.
+        unsafe {
+            if height == 0 {
+                let (theirs, mine) = (&(*theirs).body.values, &(*mine).body.values);
+                return theirs.iter().zip(mine).any(|(theirs, mine)| theirs > mine);
+            }
+            let (theirs, mine) = (&(*theirs).body.children, &(*mine).body.children);
+            theirs.iter().zip(mine).any(|(&theirs, &mine)| Self::says_more(theirs, mine, height - 1))
+        }
+    }
+
+    /// # Safety
+    /// `place` holds a live leaf and is ours; `theirs` are the values of another one.
+    unsafe fn join_leaf(place: &mut *mut Self, theirs: *const [u32; LEAF]) -> bool {
+        // SAFETY: passed on. The values lie in a node behind its header.
+        unsafe {
+            let mine = &(**place).body.values;
+            let theirs_values = &*theirs;
+            let (mut news, mut mine_say_more) = (false, false);
+            for (mine, theirs) in mine.iter().zip(theirs_values) {
+                news |= theirs > mine;
+                mine_say_more |= mine > theirs;
+            }
+            if !news {
+                return false;
+            }
+            if !mine_say_more {
+                let node = theirs.cast::<u8>().sub(core::mem::offset_of!(Self, body)).cast::<Self>().cast_mut();
+                Self::release(core::mem::replace(place, Self::share(node)), 0);
+                return true;
+            }
+            Self::own(place, 0);
+            for (mine, &theirs) in (**place).body.values.iter_mut().zip(theirs_values) {
+                *mine = (*mine).max(theirs);
+            }
+            true
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_at_every_height() {
+        let mut tree = Tree::new();
+        let places = [0, 61, 62, 1859, 1860, 55_799, 55_800, 4_194_247];
+        for (value, &place) in places.iter().enumerate() {
+            tree.set(place, value as u32 + 1);
+        }
+        for (value, &place) in places.iter().enumerate() {
+            assert_eq!(tree.get(place), value as u32 + 1);
+        }
+        assert_eq!((tree.get(1), tree.get(100_000_000)), (0, 0));
+    }
+
+    #[test]
+    fn a_descendant_is_taken_over_whole() {
+        let mut old = Tree::new();
+        (0..5000).for_each(|index| old.set(index, 1));
+        let mut new = old.share();
+        new.set(77, 2);
+        assert!(old.join(&new));
+        assert!(old.is_same(&new), "nothing of its own is left");
+        assert!(!old.join(&new));
+    }
+
+    #[test]
+    fn joins_keep_what_only_one_side_knows() {
+        let (mut left, mut right) = (Tree::new(), Tree::new());
+        left.set(3, 5);
+        left.set(70_000, 1);
+        right.set(4, 6);
+        assert!(left.join(&right));
+        assert_eq!((left.get(3), left.get(4), left.get(70_000)), (5, 6, 1));
+        assert_eq!((right.get(3), right.get(4)), (0, 6), "the other is unchanged");
+        assert!(right.join(&left));
+        assert_eq!((right.get(3), right.get(70_000)), (5, 1));
+    }
+}
