@@ -1,2 +1,105 @@
-//! What people run.
-fn main() {}
+//! What people run: `cargo xtask <task>`.
+//!
+//! Each task is one module with one entry function. Tasks talk on stderr while they work and print their result on
+//! stdout; they end with 0 when all is well, 1 when they found something wrong, 2 when this machine lacks something
+//! (the message then names the command that mends it). Nothing here is part of the product: the product is the
+//! `raceguard` binary, which the tasks build and drive as a user would.
+//!
+//! Start reading at [`Task`].
+
+mod bench_runtime;
+mod chromium;
+mod demo;
+mod docs;
+mod examples;
+mod failure;
+mod go_suite;
+mod measure;
+mod process;
+mod raceguard;
+mod report_line;
+mod seeded;
+mod system_package;
+mod test;
+mod tidy;
+mod toolchain;
+mod workspace;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::Failure;
+
+/// The tasks of this repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    /// Use this raceguard binary instead of building the one of this workspace.
+    #[arg(long, global = true, value_name = "PATH")]
+    raceguard: Option<PathBuf>,
+
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Find the races of the bundled Go examples and write an HTML report
+    Demo,
+    /// Run every test: Rust, examples, seeded races, Go's own race suite
+    Test,
+    /// Check that raceguard finds exactly the races of the bundled examples
+    Examples,
+    /// Run Go's own race suite (runtime/race) on raceguard's runtime
+    GoSuite(go_suite::Arguments),
+    /// Run the seeded races under stock -race and under raceguard
+    Seeded(seeded::Arguments),
+    /// Measure raceguard
+    Bench {
+        #[command(subcommand)]
+        subject: BenchSubject,
+    },
+    /// Print the path of a Go toolchain, after fetching it if need be
+    Toolchain {
+        /// Release line such as 1.24; without it, whatever the other tasks would use
+        release: Option<toolchain::Release>,
+    },
+    /// Check sizes, crate docs, forbidden words and generated docs
+    Tidy,
+    /// Write the generated parts of the docs again
+    Docs,
+}
+
+#[derive(Subcommand)]
+enum BenchSubject {
+    /// CPU, wall time and memory of Go programs: plain, stock -race, raceguard
+    Runtime(bench_runtime::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let raceguard = raceguard::Source::new(arguments.raceguard);
+    match run(&arguments.task, &raceguard) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
+    match task {
+        Task::Demo => demo::run(raceguard),
+        Task::Test => test::run(raceguard),
+        Task::Examples => examples::run(raceguard),
+        Task::GoSuite(arguments) => go_suite::run(arguments, raceguard),
+        Task::Seeded(arguments) => seeded::run(arguments, raceguard),
+        Task::Bench { subject: BenchSubject::Runtime(arguments) } => bench_runtime::run(arguments, raceguard),
+        Task::Toolchain { release } => toolchain::print_path(*release),
+        Task::Tidy => tidy::run(),
+        Task::Docs => docs::write(),
+    }
+}

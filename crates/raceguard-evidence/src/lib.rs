@@ -1,1 +1,43 @@
-//! raceguard-evidence
+//! The evidence model: what every producer writes and every consumer reads.
+//!
+//! Evidence of one run is a file of JSON Lines, one [`Record`] per line. Producers append to it from many
+//! processes at once; consumers read it with an [`EvidenceReader`], or load it whole as a [`RunEvidence`], in
+//! which records that belong together are joined into [`Finding`]s. `docs/evidence.md` documents the format.
+//!
+//! Invariants:
+//!
+//! - A record that is read and written again keeps every field and every kind this version does not know.
+//! - A record of a newer schema is never guessed at: it is an error that says so.
+//! - Reading takes memory that is bounded per line, whatever the input.
+//! - A [`Fingerprint`] depends on function names and kinds of access alone: never on line numbers, addresses,
+//!   goroutine numbers, or the machine.
+//!
+//! What is deliberately absent: opinions on what the evidence means, and any rendering.
+//!
+//! Start reading at [`Record`], then [`Race`], then [`RunEvidence`].
+
+pub mod crash;
+mod error;
+mod findings;
+mod fingerprint;
+mod frame;
+mod paths;
+mod race;
+mod reader;
+mod record;
+mod run;
+mod run_folder;
+mod writer;
+
+pub use crash::{Crash, CrashCause, CrashGoroutine, CrashParser};
+pub use error::EvidenceError;
+pub use findings::{CrashFinding, Finding, Place, Position, ProcessSighting, RunEvidence, TestName};
+pub use fingerprint::{Fingerprint, normalised_function};
+pub use frame::{Frame, FunctionName};
+pub use paths::{ModulePaths, Origin};
+pub use race::{Access, AccessOp, Goroutine, GoroutineState, MapOp, Object, ObjectKind, Race, Repeat};
+pub use reader::{DEFAULT_LINE_LIMIT, EvidenceReader, ReadWarning, WarningCause};
+pub use record::{Extra, Record, SCHEMA_VERSION};
+pub use run::{Attribution, AttributionBy, Exit, Process, Run, RunEnd, RunMode, Test, TestResult};
+pub use run_folder::RunFolder;
+pub use writer::EvidenceWriter;

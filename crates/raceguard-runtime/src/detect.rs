@@ -2,7 +2,7 @@
 //!
 //! For each word the shadow keeps a set of records such that every earlier access that could still race with a
 //! future one is represented: a record goes only when a newer access that happens after it takes its place for all
-//! its bytes ([`Record::is_subsumed_by`]). Two records lie in the cell; more in an overflow set.
+//! its bytes ([`Record::is_subsumed_by`]). A few records lie in the cell; more in an overflow set.
 //!
 //! Records of races that were found stay too, as concurrent ones: a third party is compared with both.
 
@@ -11,7 +11,7 @@ use crate::overflow::{Set, Verdict};
 use crate::record::Record;
 use crate::report;
 use crate::stack;
-use crate::shadow::{Cell, LINE, OVERFLOWED, TOUCHED};
+use crate::shadow::{Cell, LANES, LINE, OVERFLOWED, TOUCHED};
 use core::sync::atomic::Ordering;
 
 /// An earlier access that races with the present one.
@@ -182,8 +182,7 @@ fn range_is_known(
     let mut at = from;
     while at < stop {
         let new = Record::new(goroutine.epoch, kind, mask_of(at, start, end));
-        let (first, second) = cell.load();
-        if !first.covers(new) && !second.covers(new) {
+        if !is_known(cell, new) {
             return false;
         }
         cell = cell.next();
@@ -196,12 +195,17 @@ fn range_is_known(
 /// have been put there only by this goroutine.
 #[inline(always)]
 fn is_known(cell: Cell, new: Record) -> bool {
-    let (first, second) = cell.load();
-    if first.covers(new) || second.covers(new) {
-        return true;
+    for lane in 0..LANES {
+        let record = cell.load(lane);
+        if record.covers(new) {
+            return true;
+        }
+        if record == Record::EMPTY {
+            return false;
+        }
     }
-    match Set::of(second) {
-        Some(set) => set.covers_racily(new) && cell.reload_second() == second,
+    match Set::of(cell.load(LANES - 1)) {
+        Some(set) => set.covers_racily(new) && cell.reload_last() == set.reference(),
         None => false,
     }
 }
@@ -209,13 +213,16 @@ fn is_known(cell: Cell, new: Record) -> bool {
 /// Puts `new` into the cell, whose line is locked.
 #[inline]
 fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &mut Races, address: usize) {
-    let (first, second) = cell.load();
-    if first == Record::EMPTY {
-        return set_first(cell, new, context);
+    if cell.load(0) == Record::EMPTY {
+        return cell.set(0, new, context);
     }
-    if first.covers(new) || second.covers(new) {
-        return;
+    if !is_known(cell, new) {
+        update_used(goroutine, cell, (new, context), races, address);
     }
+}
+
+/// [`update`] for a cell with records, none of which covers `new`.
+fn update_used(goroutine: &Goroutine, cell: Cell, (new, context): (Record, u32), races: &mut Races, address: usize) {
     let mut check = |record: Record, its_context: u32| {
         let (left, race) = judge(goroutine, record, new);
         if race {
@@ -223,44 +230,66 @@ fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &
         }
         left
     };
-    let first_left = check(first, cell.context(0).load(Ordering::Relaxed));
-    if second == Record::EMPTY {
-        if first_left.is_empty() {
-            return set_first(cell, new, context);
+    let (mut used, mut kept, mut merged, mut set) = (0, 0, false, None);
+    while used < LANES {
+        let record = cell.load(used);
+        if record == Record::EMPTY {
+            break;
         }
-        if first_left.same_but_mask(new) && cell.context(0).load(Ordering::Relaxed) == context {
-            return cell.store_first(Record(first_left.0 | u64::from(new.mask())));
+        used += 1;
+        set = Set::of(record);
+        if set.is_some() {
+            break;
         }
-        cell.store_first(first_left);
-        return set_second(cell, new, context);
+        let its_context = cell.context(used - 1).load(Ordering::Relaxed);
+        let mut left = check(record, its_context);
+        if left.is_empty() {
+            continue;
+        }
+        if its_context == context && left.same_but_mask(new) {
+            left = Record(left.0 | u64::from(new.mask()));
+            merged = true;
+        }
+        if kept + 1 != used {
+            cell.set(kept, left, its_context);
+        } else if left != record {
+            cell.store(kept, left);
+        }
+        kept += 1;
     }
-    if let Some(set) = Set::of(second) {
-        return update_set(goroutine, cell, first_left, set, (new, context), &mut check);
+    if let Some(old) = set {
+        set = update_set(goroutine, old, (new, context), &mut merged, &mut check);
     }
-    let second_left = check(second, cell.context(1).load(Ordering::Relaxed));
-    if first_left.is_empty() {
-        set_first(cell, new, context);
-        if second_left != second {
-            cell.store_second(second_left);
+    if !merged {
+        set = insert(cell, &mut kept, set, (new, context));
+    }
+    if let Some(set) = set {
+        cell.mark(OVERFLOWED);
+        // The set has to be in the last lane, and no lane before it may be empty.
+        while kept < LANES - 1 {
+            cell.set(kept, new, context);
+            kept += 1;
         }
-    } else if second_left.is_empty() {
-        cell.store_first(first_left);
-        set_second(cell, new, context);
-    } else {
-        insert_third(cell, first_left, second_left, (new, context));
+        cell.store(LANES - 1, set.reference());
+        kept = LANES;
+    }
+    for lane in kept..used {
+        cell.store(lane, Record::EMPTY);
     }
 }
 
-#[inline(always)]
-fn set_first(cell: Cell, record: Record, context: u32) {
-    cell.context(0).store(context, Ordering::Relaxed);
-    cell.store_first(record);
-}
-
-#[inline(always)]
-fn set_second(cell: Cell, record: Record, context: u32) {
-    cell.context(1).store(context, Ordering::Relaxed);
-    cell.store_second(record);
+/// Adds a record behind the `kept` ones of the cell. The answer is the overflow set, if there is one now.
+fn insert(cell: Cell, kept: &mut usize, set: Option<Set>, new: (Record, u32)) -> Option<Set> {
+    if *kept + usize::from(set.is_some()) < LANES {
+        cell.set(*kept, new.0, new.1);
+        *kept += 1;
+        return set;
+    }
+    let set = set.unwrap_or_else(|| {
+        *kept -= 1;
+        Set::new((cell.load(*kept), cell.context(*kept).load(Ordering::Relaxed)))
+    });
+    Some(set.push(new))
 }
 
 /// What is left of `record` when `new` comes, and whether the two race.
@@ -276,60 +305,26 @@ fn judge(goroutine: &Goroutine, record: Record, new: Record) -> (Record, bool) {
     (record, record.conflicts(new))
 }
 
-/// Both records of the cell stay: merges `new` with one of them, or moves to an overflow set.
-fn insert_third(cell: Cell, first: Record, second: Record, (new, context): (Record, u32)) {
-    let contexts = [cell.context(0).load(Ordering::Relaxed), cell.context(1).load(Ordering::Relaxed)];
-    let more = u64::from(new.mask());
-    if first.same_but_mask(new) && contexts[0] == context {
-        cell.store_first(Record(first.0 | more));
-        return cell.store_second(second);
-    }
-    cell.store_first(first);
-    if second.same_but_mask(new) && contexts[1] == context {
-        return cell.store_second(Record(second.0 | more));
-    }
-    let set = Set::new((second, contexts[1])).push((new, context));
-    cell.mark(OVERFLOWED);
-    cell.store_second(set.reference());
-}
-
+/// Judges the records of a set. `None` when nothing is left of it.
 #[inline(never)]
 fn update_set(
-    goroutine: &Goroutine, cell: Cell, first: Record, set: Set, new: (Record, u32),
+    goroutine: &Goroutine, set: Set, (new, context): (Record, u32), merged: &mut bool,
     check: &mut impl FnMut(Record, u32) -> Record,
-) {
-    let mut known = false;
-    let mut merged = false;
-    set.visit(new.0.is_write(), goroutine.slot, |(record, context)| {
-        known |= record.covers(new.0);
-        let left = check(record, context);
-        if !merged && context == new.1 && left.same_but_mask(new.0) && !left.is_empty() {
-            merged = true;
-            return Verdict::Replace(Record(left.0 | u64::from(new.0.mask())));
+) -> Option<Set> {
+    set.visit(new.is_write(), goroutine.slot, |(record, its_context)| {
+        *merged |= record.covers(new);
+        let left = check(record, its_context);
+        if !*merged && its_context == context && left.same_but_mask(new) && !left.is_empty() {
+            *merged = true;
+            return Verdict::Replace(Record(left.0 | u64::from(new.mask())));
         }
         if left == record { Verdict::Keep } else { Verdict::Replace(left) }
     });
-    let mut set = set;
-    if first.is_empty() {
-        // Without a first record the second counts for nothing: the new one goes there even if the set has it.
-        set_first(cell, new.0, new.1);
-    } else {
-        cell.store_first(first);
-        if !known && !merged {
-            set = set.push(new);
-        }
+    if set.len() == 0 {
+        set.free();
+        return None;
     }
-    match set.len() {
-        0 => {
-            set.free();
-            cell.store_second(Record::EMPTY);
-        }
-        1 => match set.into_single() {
-            Some((record, context)) => set_second(cell, record, context),
-            None => cell.store_second(set.reference()),
-        },
-        _ => cell.store_second(set.reference()),
-    }
+    Some(set)
 }
 
 #[cold]

@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
 use crate::record::{MASK_BITS, WRITE};
-use crate::shadow::{HEAP_BIAS, HEAP_START, SECOND};
+use crate::shadow::{HEAP_BIAS, HEAP_START, LANE};
 use crate::{context, heap, shadow, stack};
 
 #[cfg(raceguard_direct)]
@@ -223,7 +223,7 @@ macro_rules! scalar_access {
                 "lea rax, [rip + {slowly}]",
                 call_rax!(),
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
-                second = const SECOND, own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
+                second = const LANE, own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
                 data_bias = sym shadow::DATA_BIAS, slowly = sym $slowly, call = sym on_system_stack,
             )

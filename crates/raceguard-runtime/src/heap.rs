@@ -4,7 +4,7 @@ use core::sync::atomic::Ordering;
 
 use crate::overflow::Set;
 use crate::record::Record;
-use crate::shadow::{self, Cell, HAS_SYNC, LINE, OVERFLOWED, PAGE, SECONDED, TOUCHED};
+use crate::shadow::{self, ALL_LANES, Cell, HAS_SYNC, LANES, LINE, OVERFLOWED, PAGE, TOUCHED};
 use crate::sync_object;
 
 /// `size` bytes at `address` were allocated in calling context `context` (0 when unknown).
@@ -38,7 +38,7 @@ fn forget_accesses(address: usize, size: usize) {
             clear_lines(start, end, flags);
             if end - start == PAGE {
                 // The whole page is new and nobody else can be marking it.
-                Cell::of(start).flags().fetch_and(!(TOUCHED | OVERFLOWED | SECONDED), Ordering::Relaxed);
+                Cell::of(start).flags().fetch_and(!(ALL_LANES | OVERFLOWED), Ordering::Relaxed);
             }
         }
     });
@@ -59,39 +59,30 @@ fn clear_lines(start: usize, end: usize, flags: u8) {
     if flags & OVERFLOWED != 0 {
         free_sets(start, end);
     }
-    let seconded = flags & SECONDED != 0;
     let first_line = start.next_multiple_of(LINE).min(end);
     let last_line = (end & !(LINE - 1)).max(first_line);
-    if start < first_line {
-        // A line that begins before `start`: its first cell, which holds the lock, is not among those cleared.
-        Cell::of(start).clear((first_line - start) / 8, seconded);
-    }
-    Cell::of(first_line).clear((last_line - first_line) / 8, seconded);
-    if last_line < end {
-        clear_start_of_line(last_line, end, seconded);
-    }
-}
-
-/// The line goes on behind `end` with another object, and its lock is in the first of our cells.
-fn clear_start_of_line(start: usize, end: usize, seconded: bool) {
-    let mut cell = Cell::of(start);
-    let _line = cell.lock_line();
-    for _ in (start..end).step_by(8) {
-        if cell.load().0 != Record::EMPTY {
-            cell.store_first(Record::EMPTY);
+    for lane in (0..LANES).filter(|lane| flags & TOUCHED << lane != 0) {
+        if start < first_line {
+            // A line that begins before `start`: its first cell, which holds the lock, is not among those cleared.
+            Cell::of(start).clear(lane, (first_line - start) / 8);
         }
-        if seconded {
-            cell.clear_second();
+        Cell::of(first_line).clear(lane, (last_line - first_line) / 8);
+        if last_line < end {
+            // The line goes on with another object, and its lock is in the first of our cells.
+            let cell = Cell::of(last_line);
+            let _line = cell.lock_line();
+            cell.store(lane, Record::EMPTY);
+            cell.next().clear(lane, (end - last_line) / 8 - 1);
         }
-        cell = cell.next();
     }
 }
 
 fn free_sets(start: usize, end: usize) {
     let mut cell = Cell::of(start);
     for _ in (start..end).step_by(8) {
-        if let Some(set) = Set::of(cell.load().1) {
-            cell.clear_second();
+        let last = cell.load(LANES - 1);
+        if let Some(set) = Set::of(last) {
+            cell.clear(LANES - 1, 1);
             set.free();
         }
         cell = cell.next();

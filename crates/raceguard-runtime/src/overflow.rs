@@ -235,16 +235,6 @@ impl Set {
         self.header().table = table;
     }
 
-    /// Takes the only record out of a set of one.
-    pub fn into_single(self) -> Option<Entry> {
-        if self.header().len != 1 || self.table().is_some() {
-            return None;
-        }
-        let entry = self.get(0);
-        self.free_block();
-        Some(entry)
-    }
-
     /// Gives the memory of the whole set back.
     pub fn free(self) {
         if let Some(table) = self.table() {

@@ -2,14 +2,13 @@
 //!
 //! | per 8 bytes of the program | holds | region |
 //! |---|---|---|
-//! | u64 | the first record | [`FIRST`] |
-//! | u64 | the second record, or a reference to an overflow set; only where there is a first | `SECOND` behind it |
-//! | u32, twice | the calling contexts of the two | [`CONTEXTS`] and `SECOND_CONTEXT` behind it |
+//! | u64 in each of [`LANES`] lanes | a record; the last lane can hold a reference to an overflow set | [`FIRST`], and every [`LANE`] behind it |
+//! | u32 in each lane | the calling context of that record | [`CONTEXTS`], and every `LANE_CONTEXT` behind it |
 //! | u32 | the sync object at this address | [`SYNCS`] |
 //!
 //! a u32 per 16 bytes with the calling context that allocated the object starting there ([`ALLOCATIONS`]), and a byte
-//! of flags per 8 KB page. Most memory is used by one goroutine at a time and has one record a word: its second
-//! records and their contexts are never touched, so they take no memory.
+//! of flags per 8 KB page. A lane is used only where the ones before it are. Most memory is used by one goroutine at a
+//! time and has one record a word: the other lanes are never touched there, so they take no memory.
 //!
 //! Go's race build keeps its heap in [`HEAP_START`]..[`HEAP_END`]; the data segment of the program is the only other
 //! range with a shadow. All regions are linear in the address, reserved without being committed, and mapped as Go
@@ -30,12 +29,14 @@ pub const HEAP_END: usize = 0xe0_0000_0000;
 /// First records of the heap, as far apart as the words of the program.
 pub const FIRST: usize = 0x2000_0000_0000;
 const DATA_FIRST: usize = 0x2100_0000_0000;
-/// From a first record to the second.
-pub const SECOND: usize = 0x0200_0000_0000;
-/// Contexts of first records: `cell / 2 + CONTEXTS_BIAS`.
+/// How many records a cell holds itself.
+pub const LANES: usize = 4;
+/// From a record to the one in the next lane.
+pub const LANE: usize = 0x0200_0000_0000;
+/// Contexts of the first lane: `cell / 2 + CONTEXTS_BIAS`.
 pub const CONTEXTS: usize = FIRST / 2 + CONTEXTS_BIAS;
 const CONTEXTS_BIAS: usize = 0x2000_0000_0000;
-const SECOND_CONTEXT: usize = 0x0100_0000_0000;
+const LANE_CONTEXT: usize = 0x0100_0000_0000;
 /// Allocation contexts: `cell / 16 * 4 + ALLOCATIONS_BIAS`.
 pub const ALLOCATIONS: usize = FIRST / 4 + ALLOCATIONS_BIAS;
 const ALLOCATIONS_BIAS: usize = 0x3000_0000_0000;
@@ -52,14 +53,15 @@ pub const LINE: usize = 64;
 /// Bytes of the program per page of flags; Go's page size.
 pub const PAGE: usize = 8192;
 
-/// Some record was written on this page since it was last cleared.
+/// Some record was written to the first lane of this page since it was last cleared; the bits above are for the
+/// other lanes.
 pub const TOUCHED: u8 = 1;
+/// The flags of all lanes.
+pub const ALL_LANES: u8 = (1 << LANES) - 1;
 /// Some cell of this page refers to an overflow set.
-pub const OVERFLOWED: u8 = 2;
+pub const OVERFLOWED: u8 = 0x40;
 /// Some sync object lies on this page.
-pub const HAS_SYNC: u8 = 4;
-/// Some cell of this page has a second record.
-pub const SECONDED: u8 = 8;
+pub const HAS_SYNC: u8 = 0x80;
 
 /// See [`data_bias`].
 pub static DATA_BIAS: AtomicUsize = AtomicUsize::new(0);
@@ -93,10 +95,10 @@ pub fn map(start: usize, size: usize) {
     }
     let first = Cell::of(start).0;
     let contexts = first / 2 + CONTEXTS_BIAS;
-    map_region(first, size);
-    map_region(first + SECOND, size);
-    map_region(contexts, size / 2);
-    map_region(contexts + SECOND_CONTEXT, size / 2);
+    for lane in 0..LANES {
+        map_region(first + lane * LANE, size);
+        map_region(contexts + lane * LANE_CONTEXT, size / 2);
+    }
     map_region(first / 2 + SYNCS_BIAS, size / 2);
     if is_heap(start) {
         map_region(first / 4 + ALLOCATIONS_BIAS, size / 4);
@@ -157,53 +159,48 @@ impl Cell {
     }
 
     #[inline(always)]
-    fn first(&self) -> &AtomicU64 {
+    fn word(&self, lane: usize) -> &AtomicU64 {
         // SAFETY: cells are made only from addresses with a mapped shadow, and shadow is never unmapped.
-        unsafe { &*(self.0 as *const AtomicU64) }
+        unsafe { &*((self.0 + lane * LANE) as *const AtomicU64) }
     }
 
+    /// The record in `lane`, the lock bit removed. Empty lanes follow upon the first empty one: do not look at those,
+    /// to leave their memory untouched.
     #[inline(always)]
-    fn second(&self) -> &AtomicU64 {
-        // SAFETY: as for `first`.
-        unsafe { &*((self.0 + SECOND) as *const AtomicU64) }
+    pub fn load(self, lane: usize) -> Record {
+        let word = self.word(lane).load(Ordering::Relaxed);
+        Record(if lane == 0 { word & !LOCK } else { word })
     }
 
-    /// Reads both records, the lock bit removed. Without a first there is no second, and its memory stays untouched.
+    /// Reads the last lane anew, ordered after all that was read through it.
     #[inline(always)]
-    pub fn load(self) -> (Record, Record) {
-        let first = self.first().load(Ordering::Relaxed) & !LOCK;
-        if first == 0 {
-            return (Record::EMPTY, Record::EMPTY);
-        }
-        (Record(first), Record(self.second().load(Ordering::Relaxed)))
-    }
-
-    /// Reads the second record anew, ordered after all that was read through it.
-    #[inline(always)]
-    pub fn reload_second(self) -> Record {
+    pub fn reload_last(self) -> Record {
         core::sync::atomic::fence(Ordering::Acquire);
-        Record(self.second().load(Ordering::Relaxed))
+        self.load(LANES - 1)
     }
 
-    /// Writes the first record. The line must be locked; the lock bit of its first cell stays set.
+    /// Writes a record. The line must be locked; the lock bit of its first cell stays set.
     #[inline(always)]
-    pub fn store_first(self, record: Record) {
-        let lock = if self.0 % LINE == 0 { LOCK } else { 0 };
-        self.first().store(record.0 | lock, Ordering::Relaxed);
+    pub fn store(self, lane: usize, record: Record) {
+        let lock = if lane == 0 && self.0 % LINE == 0 { LOCK } else { 0 };
+        self.word(lane).store(record.0 | lock, Ordering::Relaxed);
+        if lane > 0 {
+            self.mark(TOUCHED << lane);
+        }
     }
 
-    /// Writes the second record. The line must be locked.
+    /// Writes a record and its context. The line must be locked.
     #[inline(always)]
-    pub fn store_second(self, record: Record) {
-        self.second().store(record.0, Ordering::Relaxed);
-        self.mark(SECONDED);
+    pub fn set(self, lane: usize, record: Record, context: u32) {
+        self.context(lane).store(context, Ordering::Relaxed);
+        self.store(lane, record);
     }
 
-    /// The contexts of the two records.
+    /// The calling context of the record in `lane`.
     #[inline(always)]
-    pub fn context(&self, index: usize) -> &AtomicU32 {
+    pub fn context(&self, lane: usize) -> &AtomicU32 {
         // SAFETY: mapped together with the cell.
-        unsafe { &*((self.0 / 2 + CONTEXTS_BIAS + SECOND_CONTEXT * index) as *const AtomicU32) }
+        unsafe { &*((self.0 / 2 + CONTEXTS_BIAS + lane * LANE_CONTEXT) as *const AtomicU32) }
     }
 
     /// The context that allocated an object that starts in the 16 bytes around this word. Heap only.
@@ -239,7 +236,7 @@ impl Cell {
     #[inline(always)]
     pub fn lock_line(self) -> LineGuard {
         let first = Self(self.0 & !(LINE - 1));
-        let word = first.first();
+        let word = first.word(0);
         let value = word.load(Ordering::Relaxed) & !LOCK;
         // ORDERING: Acquire pairs with the Release in the guard's drop.
         if word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_err() {
@@ -248,22 +245,13 @@ impl Cell {
         LineGuard(first)
     }
 
-    /// Removes the second record.
-    #[inline(always)]
-    pub fn clear_second(self) {
-        self.second().store(0, Ordering::Relaxed);
-    }
-
-    /// Clears `words` first records from here on, and the second ones too if the page has any. Nobody else may be
-    /// using them; the caller knows of no overflow sets, and holds the lock of the line if other objects share it.
-    pub fn clear(self, words: usize, seconded: bool) {
-        let mut cell = self;
-        for _ in 0..words {
-            cell.first().store(0, Ordering::Relaxed);
-            if seconded {
-                cell.second().store(0, Ordering::Relaxed);
-            }
-            cell = cell.next();
+    /// Clears `words` records of a lane from here on. Nobody else may be using them; the caller knows of no overflow
+    /// sets, and holds the lock of the line if other objects share it.
+    pub fn clear(self, lane: usize, words: usize) {
+        let start = self.0 + lane * LANE;
+        for at in (start..start + 8 * words).step_by(8) {
+            // SAFETY: the cells of an object, mapped together with it.
+            unsafe { (*(at as *const AtomicU64)).store(0, Ordering::Relaxed) };
         }
     }
 }
@@ -307,7 +295,7 @@ pub struct LineGuard(Cell);
 impl Drop for LineGuard {
     #[inline(always)]
     fn drop(&mut self) {
-        let word = self.0.first();
+        let word = self.0.word(0);
         let value = word.load(Ordering::Relaxed);
         // ORDERING: Release pairs with the Acquire of the next holder.
         word.store(value & !LOCK, Ordering::Release);
@@ -321,20 +309,21 @@ mod tests {
     #[test]
     fn regions_do_not_meet() {
         let heap = HEAP_END - HEAP_START;
-        let regions = [
-            (FIRST, FIRST + heap),
-            (FIRST + SECOND, FIRST + SECOND + heap),
-            (DATA_FIRST, DATA_FIRST + heap),
-            (DATA_FIRST + SECOND, DATA_FIRST + SECOND + heap),
-            (CONTEXTS, CONTEXTS + heap / 2),
-            (CONTEXTS + SECOND_CONTEXT, CONTEXTS + SECOND_CONTEXT + heap / 2),
-            (DATA_FIRST / 2 + CONTEXTS_BIAS, DATA_FIRST / 2 + CONTEXTS_BIAS + heap / 2),
-            (DATA_FIRST / 2 + CONTEXTS_BIAS + SECOND_CONTEXT, DATA_FIRST / 2 + CONTEXTS_BIAS + SECOND_CONTEXT + heap / 2),
+        let data_contexts = DATA_FIRST / 2 + CONTEXTS_BIAS;
+        let mut regions = vec![
             (ALLOCATIONS, ALLOCATIONS + heap / 4),
             (SYNCS, SYNCS + heap / 2),
             (DATA_FIRST / 2 + SYNCS_BIAS, DATA_FIRST / 2 + SYNCS_BIAS + heap / 2),
             (FLAGS_BIAS, FLAGS_BIAS + (0x4000_0000_0000 >> FLAGS_SHIFT)),
         ];
+        for lane in 0..LANES {
+            for (start, size) in [(FIRST, heap), (DATA_FIRST, heap)] {
+                regions.push((start + lane * LANE, start + lane * LANE + size));
+            }
+            for start in [CONTEXTS, data_contexts].map(|start| start + lane * LANE_CONTEXT) {
+                regions.push((start, start + heap / 2));
+            }
+        }
         for (i, a) in regions.iter().enumerate() {
             assert!(a.0 < a.1 && a.1 < 0x5000_0000_0000);
             for b in &regions[i + 1..] {

@@ -1,2 +1,5 @@
-//! The raceguard command.
-fn main() {}
+//! The `raceguard` program; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    raceguard::cli::main()
+}

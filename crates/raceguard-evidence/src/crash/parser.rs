@@ -1,0 +1,174 @@
+//! Finds crashes in the output of a Go program, line by line.
+//!
+//! Output mixes the program's own text with what Go prints, so a line that merely looks like the start of a
+//! crash is not believed alone: a panic, or a fatal error behind other text on its line, counts only when a
+//! goroutine dump follows within a few lines. Memory is bounded whatever the input.
+
+use super::traceback::{created_by_line, function_line, goroutine_header, is_remark, position_line};
+use super::{Crash, CrashCause, CrashGoroutine};
+use crate::frame::Frame;
+
+const MAX_MESSAGE: usize = 4096;
+const MAX_GOROUTINES: usize = 1000;
+const MAX_FRAMES: usize = 1000;
+/// Longest line looked at, in bytes; the rest of a line is ignored.
+const MAX_LINE: usize = 64 << 10;
+/// Lines that may stand between the message and the dump.
+const MAX_PREAMBLE: usize = 16;
+
+/// Takes the lines of a program's output and gives back the crashes in them.
+///
+/// Feed it one stream: a process, or the output of one package of `go test -json`.
+#[derive(Debug, Default)]
+pub struct CrashParser {
+    state: State,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Searching,
+    /// The message was seen, its dump not yet.
+    Message { crash: Crash, believed: bool, lines: usize },
+    /// In the dump.
+    Dump { crash: Crash, last: LastLine },
+}
+
+/// What the next position line belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastLine {
+    Function,
+    CreatedBy,
+    Other,
+}
+
+impl CrashParser {
+    /// A parser at the start of a stream.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next line, with or without its newline; gives back the crash that ended before it, if one did.
+    pub fn line(&mut self, line: &str) -> Option<Crash> {
+        let line = truncated(line.trim_end_matches(['\n', '\r']), MAX_LINE);
+        let (state, ended) = match std::mem::take(&mut self.state) {
+            State::Searching => (State::Searching, None),
+            State::Message { crash, believed, lines } => after_message(crash, believed, lines, line),
+            State::Dump { crash, last } => in_dump(crash, last, line),
+        };
+        self.state = match state {
+            State::Searching => match crash_start(line) {
+                Some((crash, believed)) => State::Message { crash, believed, lines: 0 },
+                None => State::Searching,
+            },
+            inside => inside,
+        };
+        ended
+    }
+
+    /// Ends the stream; gives back the crash it ended in, if it did.
+    pub fn finish(&mut self) -> Option<Crash> {
+        match std::mem::take(&mut self.state) {
+            State::Searching => None,
+            State::Message { crash, believed, .. } => believed.then_some(crash),
+            State::Dump { crash, .. } => Some(crash),
+        }
+    }
+
+    /// All crashes of a whole output.
+    pub fn parse(output: &str) -> Vec<Crash> {
+        let mut parser = Self::new();
+        let mut crashes: Vec<Crash> = output.lines().filter_map(|line| parser.line(line)).collect();
+        crashes.extend(parser.finish());
+        crashes
+    }
+}
+
+/// The crash that starts on this line, and whether to believe it without a dump.
+fn crash_start(line: &str) -> Option<(Crash, bool)> {
+    let (message, believed) = if line.starts_with("fatal error: ") {
+        (line, CrashCause::of_message(line).is_concurrency())
+    } else if line.starts_with("panic: ") {
+        (line, false)
+    } else {
+        // The program's own text may stand before it, when that did not end with a newline.
+        let start = line.find("fatal error: ")?;
+        if !CrashCause::of_message(&line[start..]).is_concurrency() {
+            return None;
+        }
+        (&line[start..], false)
+    };
+    let crash = Crash { message: truncated(message, MAX_MESSAGE).to_owned(), ..Crash::default() };
+    Some((crash, believed))
+}
+
+fn after_message(mut crash: Crash, believed: bool, lines: usize, line: &str) -> (State, Option<Crash>) {
+    if let Some(goroutine) = goroutine_header(line) {
+        crash.goroutines.push(goroutine);
+        return (State::Dump { crash, last: LastLine::Other }, None);
+    }
+    if lines == MAX_PREAMBLE || ends_process(line) || crash_start(line).is_some() {
+        return (State::Searching, believed.then_some(crash));
+    }
+    (State::Message { crash, believed, lines: lines + 1 }, None)
+}
+
+fn in_dump(mut crash: Crash, last: LastLine, line: &str) -> (State, Option<Crash>) {
+    if let Some(goroutine) = goroutine_header(line) {
+        push_goroutine(&mut crash, goroutine);
+        return (State::Dump { crash, last: LastLine::Other }, None);
+    }
+    let left_out = crash.goroutines_left_out > 0;
+    let goroutine = crash.goroutines.last_mut().filter(|_| !left_out);
+    let last = if let Some((file, number, offset)) = position_line(line) {
+        if let Some(frame) = goroutine.and_then(|goroutine| open_frame(goroutine, last)) {
+            (frame.file, frame.line, frame.offset) = (file, number, offset);
+        }
+        LastLine::Other
+    } else if let Some((frame, parent)) = created_by_line(line) {
+        if let Some(goroutine) = goroutine {
+            goroutine.created_at = vec![frame];
+            goroutine.parent = parent;
+        }
+        LastLine::CreatedBy
+    } else if let Some(frame) = function_line(line) {
+        match goroutine {
+            Some(goroutine) if goroutine.stack.len() < MAX_FRAMES => {
+                goroutine.stack.push(frame);
+                LastLine::Function
+            }
+            _ => LastLine::Other,
+        }
+    } else if is_remark(line) {
+        LastLine::Other
+    } else {
+        return (State::Searching, Some(crash));
+    };
+    (State::Dump { crash, last }, None)
+}
+
+fn push_goroutine(crash: &mut Crash, goroutine: CrashGoroutine) {
+    if crash.goroutines.len() < MAX_GOROUTINES {
+        crash.goroutines.push(goroutine);
+    } else {
+        crash.goroutines_left_out += 1;
+    }
+}
+
+fn open_frame(goroutine: &mut CrashGoroutine, last: LastLine) -> Option<&mut Frame> {
+    match last {
+        LastLine::Function => goroutine.stack.last_mut(),
+        LastLine::CreatedBy => goroutine.created_at.last_mut(),
+        LastLine::Other => None,
+    }
+}
+
+/// Lines of `go test` and `go run` that can only follow the end of a process.
+fn ends_process(line: &str) -> bool {
+    ["exit status ", "FAIL\t", "ok  \t"].iter().any(|start| line.starts_with(start)) || line == "FAIL"
+}
+
+/// The longest start of `text` that is at most `limit` bytes and ends between characters.
+fn truncated(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}

@@ -1,0 +1,157 @@
+//! One record of evidence: its schema version, its kind, and how it is read from and written as JSON.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::crash::Crash;
+use crate::race::{Race, Repeat};
+use crate::run::{Attribution, Exit, Process, Run, RunEnd, Test};
+
+/// The newest schema version that this crate reads, and the one it writes.
+pub const SCHEMA_VERSION: u64 = 1;
+
+/// Fields of a record that this version does not know; kept when the record is written again.
+pub type Extra = Map<String, Value>;
+
+/// One line of evidence.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Record {
+    /// The run itself.
+    Run(Run),
+    /// A process of the run started.
+    Process(Process),
+    /// A data race.
+    Race(Box<Race>),
+    /// A known racy pair was seen again.
+    Repeat(Repeat),
+    /// A process of the run ended.
+    Exit(Exit),
+    /// The program died.
+    Crash(Box<Crash>),
+    /// A test or package ended.
+    Test(Test),
+    /// A race was attributed to tests.
+    Attribution(Attribution),
+    /// The run ended.
+    RunEnd(RunEnd),
+    /// A kind this version does not know, with `schema` and `kind`.
+    Unknown(Extra),
+}
+
+/// Why a line is not a record.
+#[derive(Debug)]
+pub(crate) enum RecordError {
+    /// Written by a newer version.
+    NewerSchema(u64),
+    /// Not a record of this format; says what is wrong.
+    Malformed(String),
+}
+
+impl Record {
+    /// Reads a record from one line of JSON.
+    pub(crate) fn from_line(line: &[u8]) -> Result<Self, RecordError> {
+        let malformed = |error: serde_json::Error| RecordError::Malformed(error.to_string());
+        let mut fields: Extra = serde_json::from_slice(line).map_err(malformed)?;
+        match fields.get("schema").map(Value::as_u64) {
+            Some(Some(found)) if found > SCHEMA_VERSION => return Err(RecordError::NewerSchema(found)),
+            Some(Some(1..)) => {}
+            _ => return Err(RecordError::Malformed("no schema version".to_owned())),
+        }
+        let Some(Value::String(kind)) = fields.get("kind").cloned() else {
+            return Err(RecordError::Malformed("no kind".to_owned()));
+        };
+        if !KNOWN_KINDS.contains(&kind.as_str()) {
+            return Ok(Self::Unknown(fields));
+        }
+        // `schema` and `kind` are written anew by `to_json`.
+        fields.shift_remove("schema");
+        fields.shift_remove("kind");
+        Self::from_fields(&kind, fields).map_err(|error| RecordError::Malformed(format!("{kind}: {error}")))
+    }
+
+    fn from_fields(kind: &str, fields: Extra) -> Result<Self, serde_json::Error> {
+        fn typed<T: DeserializeOwned>(fields: Extra) -> Result<T, serde_json::Error> {
+            serde_json::from_value(Value::Object(fields))
+        }
+        Ok(match kind {
+            "run" => Self::Run(typed(fields)?),
+            "process" => Self::Process(typed(fields)?),
+            "race" => Self::Race(Box::new(typed(fields)?)),
+            "repeat" => Self::Repeat(typed(fields)?),
+            "exit" => Self::Exit(typed(fields)?),
+            "crash" => Self::Crash(Box::new(typed(fields)?)),
+            "test" => Self::Test(typed(fields)?),
+            "attribution" => Self::Attribution(typed(fields)?),
+            "run_end" => Self::RunEnd(typed(fields)?),
+            _ => Self::Unknown(fields),
+        })
+    }
+
+    /// The `kind` of the record.
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Process(_) => "process",
+            Self::Race(_) => "race",
+            Self::Repeat(_) => "repeat",
+            Self::Exit(_) => "exit",
+            Self::Crash(_) => "crash",
+            Self::Test(_) => "test",
+            Self::Attribution(_) => "attribution",
+            Self::RunEnd(_) => "run_end",
+            Self::Unknown(fields) => fields.get("kind").and_then(Value::as_str).unwrap_or_default(),
+        }
+    }
+
+    /// The record as a JSON object, `schema` and `kind` first.
+    pub fn to_json(&self) -> Value {
+        let fields = match self {
+            Self::Run(record) => object(record),
+            Self::Process(record) => object(record),
+            Self::Race(record) => object(record),
+            Self::Repeat(record) => object(record),
+            Self::Exit(record) => object(record),
+            Self::Crash(record) => object(record),
+            Self::Test(record) => object(record),
+            Self::Attribution(record) => object(record),
+            Self::RunEnd(record) => object(record),
+            Self::Unknown(fields) => return Value::Object(fields.clone()),
+        };
+        let mut record = Extra::new();
+        record.insert("schema".to_owned(), SCHEMA_VERSION.into());
+        record.insert("kind".to_owned(), self.kind().into());
+        record.extend(fields);
+        Value::Object(record)
+    }
+
+    /// The record as one line of JSON, newline included.
+    pub fn to_line(&self) -> String {
+        let mut line = self.to_json().to_string();
+        line.push('\n');
+        line
+    }
+}
+
+const KNOWN_KINDS: [&str; 9] =
+    ["run", "process", "race", "repeat", "exit", "crash", "test", "attribution", "run_end"];
+
+/// Fields of a record type. Their maps have string keys only, so this can't fail.
+fn object(record: &impl Serialize) -> Extra {
+    match serde_json::to_value(record) {
+        Ok(Value::Object(fields)) => fields,
+        other => unreachable!("a record serialises to an object: {other:?}"),
+    }
+}
+
+macro_rules! record_from {
+    ($($type:ident),*) => {$(
+        impl From<$type> for Record {
+            fn from(record: $type) -> Self {
+                Self::$type(record.into())
+            }
+        }
+    )*};
+}
+record_from!(Run, Process, Race, Repeat, Exit, Crash, Test, Attribution, RunEnd);

@@ -1,0 +1,169 @@
+//! The command line: what there is, what help says about it, and how the process ends.
+//!
+//! `test`, `run` and `build` take go's flags and ours in any order. Ours are declared here once, for clap; they
+//! are picked out of the user's words first, and clap then reads only them.
+
+use std::ffi::{OsStr, OsString};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use raceguard_gotool::flags::{CommandLine, OwnFlag, Verb};
+
+use crate::commands;
+use crate::commands::doctor::DoctorArgs;
+use crate::commands::report::ReportArgs;
+use crate::error::CommandError;
+use crate::report_output::ReportOptions;
+
+const TEST_HELP: &str = "\
+Go's own flags are passed on (`go help test`, `go help testflag`, `go help build`): -run, -count,
+-bench, -cover, -json, -timeout, -tags, -C, -args and the rest. Flags of raceguard have two dashes
+and stand before -args. With --format json, html or sarif the report is all that goes to stdout;
+the output of tests then goes to stderr.
+
+Examples:
+  raceguard test ./...
+  raceguard test -run 'TestReload/.*' -count=5 ./routes
+  raceguard test --format github --report races.html ./...
+
+Exit codes:
+  0    no races, all tests pass
+  1    races, failing tests, or tests that do not compile
+  2    wrong usage, or something is missing on this machine (`raceguard doctor`)
+  130  interrupted by Ctrl-C, the evidence so far is kept; a second Ctrl-C kills the tests
+
+Environment:
+  GORACE     options of Go's race detector: log_path, exitcode, halt_on_error and the rest
+  RACEGUARD  options of the race runtime, with commas between: sample=1%,memory_limit=2GiB
+
+Evidence is kept in .raceguard/ of the module; `raceguard report` shows it again.";
+
+const RUN_HELP: &str = "\
+Go's build flags are passed on; everything after the package goes to the program. Stdin, stdout,
+stderr and signals are the program's own; the report follows on stderr when it has ended.
+
+Examples:
+  raceguard run ./cmd/server -port 8080
+  raceguard run --report races.html main.go
+
+The exit code is the program's own where that is not 0, or else 1 when races were found, 2 for
+wrong usage or when something is missing on this machine.";
+
+const BUILD_HELP: &str = "\
+All flags of `go build` are passed on. The program prints races to stderr as with `go build -race`.
+With RACEGUARD_EVIDENCE=/absolute/file.jsonl in its environment it also writes evidence, which
+`raceguard report FILE` shows.
+
+Example:
+  raceguard build -o server ./cmd/server";
+
+/// Finds, explains, fixes and guards against data races in Go services
+#[derive(Debug, Parser)]
+#[command(name = "raceguard", version, arg_required_else_help = true, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run Go tests under the race runtime, like `go test`
+    #[command(after_help = TEST_HELP, override_usage = "raceguard test [OPTIONS] [go test flags] [packages] [-args ...]")]
+    Test(ReportOptions),
+    /// Build and run a Go program under the race runtime, like `go run`
+    #[command(after_help = RUN_HELP, override_usage = "raceguard run [OPTIONS] [go build flags] package [arguments]")]
+    Run(ReportOptions),
+    /// Build a Go program with the race runtime in it, like `go build`
+    #[command(after_help = BUILD_HELP, override_usage = "raceguard build [go build flags] [packages]")]
+    Build,
+    /// Show the findings of the last run, or of another one, again
+    Report(ReportArgs),
+    /// Check what is missing on this machine, and how to mend it
+    Doctor(DoctorArgs),
+    /// Called by cmd/go in front of each tool of a build
+    #[command(hide = true, override_usage = "raceguard toolexec [--chain WORD]... -- tool [arguments]")]
+    Toolexec,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let result = match words.get(1).and_then(|word| word.to_str()) {
+        // In front of everything: this runs for each file of each build.
+        Some("toolexec") => commands::toolexec::run(words.into_iter().skip(2)),
+        Some("test") => with_go_flags(Verb::Test, &words),
+        Some("run") => with_go_flags(Verb::Run, &words),
+        Some("build") => with_go_flags(Verb::Build, &words),
+        _ => dispatch(Cli::parse_from(words).command, &CommandLine::default()),
+    };
+    match result {
+        Ok(code) => code.into(),
+        Err(error) => {
+            error.print();
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn with_go_flags(verb: Verb, words: &[OsString]) -> Result<u8, CommandError> {
+    let (command, arguments) = words.split_at(2);
+    let own = own_flags(&command[1]);
+    // Asked for help, an incomplete command line is not to be complained about.
+    let asks_for_help = CommandLine::asks_for_help(verb, &own, arguments);
+    let (own_words, line) = if asks_for_help {
+        (vec!["--help".into()], CommandLine::default())
+    } else {
+        let line = CommandLine::parse(verb, &own, arguments)?;
+        (line.own.clone(), line)
+    };
+    let matches = Cli::command().get_matches_from(command.iter().cloned().chain(own_words));
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => dispatch(cli.command, &line),
+        Err(error) => error.exit(),
+    }
+}
+
+/// The flags that clap knows for a command.
+fn own_flags(command: &OsStr) -> Vec<OwnFlag> {
+    let cli = Cli::command();
+    let command = command.to_str().and_then(|name| cli.find_subcommand(name));
+    let arguments = command.into_iter().flat_map(clap::Command::get_arguments);
+    arguments
+        .filter_map(|argument| {
+            let takes_value = argument.get_action().takes_values();
+            Some(OwnFlag { name: argument.get_long()?.to_owned(), takes_value })
+        })
+        .collect()
+}
+
+fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
+    match command {
+        Command::Test(options) => commands::test::run(&options, line),
+        Command::Run(options) => commands::run::run(&options, line),
+        Command::Build => commands::build::run(line),
+        Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        // Only reached by `raceguard help toolexec` and the like, which clap answers.
+        Command::Toolexec => commands::toolexec::run([]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn own_flags_are_those_that_help_lists() {
+        let own = own_flags(OsStr::new("test"));
+        let expected = [("format", true), ("report", true), ("no-report", false)];
+        assert_eq!(own.len(), expected.len());
+        for (name, takes_value) in expected {
+            assert!(own.contains(&OwnFlag { name: name.to_owned(), takes_value }), "{name}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Errors of the command: printed once, with a hint what to do next, and always exit code 2.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use raceguard_evidence::EvidenceError;
+use raceguard_gotool::error::{EnvironmentError, FlagError, ToolexecError};
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The machine or its Go can't run programs under raceguard.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// Flags that can't be passed on.
+    #[error(transparent)]
+    Flags(#[from] FlagError),
+    /// A step of the build failed in our hands.
+    #[error(transparent)]
+    Toolexec(#[from] ToolexecError),
+    /// Evidence could not be read or written.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// The folder for evidence can't be made or written.
+    #[error("cannot write evidence into {}: {reason}", folder.display())]
+    EvidenceFolder {
+        /// The module's `.raceguard`.
+        folder: PathBuf,
+        /// The system's reason.
+        reason: String,
+    },
+    /// A program could not be started.
+    #[error("cannot run {}: {source}", program.display())]
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Something else of the system failed.
+    #[error("cannot {action}: {source}")]
+    System {
+        /// What was tried, as it goes on after "cannot".
+        action: String,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file for a report has a name that says no format.
+    #[error("cannot tell a report format from the name {}", path.display())]
+    UnknownReportFormat {
+        /// As the user wrote it.
+        path: PathBuf,
+    },
+}
+
+impl CommandError {
+    /// What the user does next.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Environment(error) => error.hint(),
+            Self::Flags(error) => error.hint(),
+            Self::Toolexec(error) => error.hint(),
+            // These say it in their message.
+            Self::Evidence(_) => return None,
+            Self::EvidenceFolder { .. } => {
+                "make the module's folder writable (`raceguard doctor` checks it), or free some space on its disk"
+                    .to_owned()
+            }
+            Self::Start { .. } | Self::System { .. } => "`raceguard doctor` checks this machine".to_owned(),
+            Self::UnknownReportFormat { .. } => {
+                "end it in .txt, .json, .html or .sarif, or give the format with --format".to_owned()
+            }
+        })
+    }
+
+    /// Prints the error and its hint to stderr.
+    pub fn print(&self) {
+        eprintln!("raceguard: {self}");
+        if let Some(hint) = self.hint() {
+            print_hint(hint);
+        }
+    }
+}
+
+/// Prints what the user does next, below the message it belongs to.
+pub fn print_hint(hint: impl fmt::Display) {
+    eprintln!("  hint: {hint}");
+}
+
+/// Prints something the user should know, that does not stop the work.
+pub fn print_warning(warning: impl fmt::Display) {
+    eprintln!("raceguard: warning: {warning}");
+}

@@ -1,0 +1,24 @@
+//! What the `raceguard` command is made of: its commands, and the rendering of what they find.
+//!
+//! Start reading at [`cli`] for what there is, at [`commands`] for what each command does, and at [`report`] for
+//! rendering. [`session`] is one run and its evidence; [`test_output`], [`timeline`] and [`attribution`] read the
+//! events of `go test`.
+
+pub mod attribution;
+pub mod checks;
+pub mod child;
+pub mod cli;
+pub mod commands;
+pub mod crashes;
+pub mod error;
+pub mod evidence_tail;
+pub mod go_failure;
+pub mod interrupt;
+pub mod progress;
+pub mod race_text;
+pub mod report;
+pub mod report_output;
+pub mod session;
+pub mod sightings;
+pub mod test_output;
+pub mod timeline;

@@ -1,0 +1,179 @@
+//! Go source as markup: enough of a lexer to colour keywords, strings, numbers and comments of single lines.
+
+use std::ops::Range;
+
+use crate::report::source::Excerpt;
+
+/// A line of source.
+pub(super) struct CodeLine {
+    pub(super) number: usize,
+    /// Markup; everything in it is escaped.
+    pub(super) markup: String,
+    /// Whether it is the line that the excerpt is about.
+    pub(super) marked: bool,
+}
+
+const KEYWORDS: [&str; 25] = [
+    "break",
+    "case",
+    "chan",
+    "const",
+    "continue",
+    "default",
+    "defer",
+    "else",
+    "fallthrough",
+    "for",
+    "func",
+    "go",
+    "goto",
+    "if",
+    "import",
+    "interface",
+    "map",
+    "package",
+    "range",
+    "return",
+    "select",
+    "struct",
+    "switch",
+    "type",
+    "var",
+];
+
+/// The lines of an excerpt, with what is marked inside `<mark>`.
+pub(super) fn lines(excerpt: &Excerpt) -> Vec<CodeLine> {
+    let numbered = excerpt.lines.iter().enumerate();
+    numbered
+        .map(|(index, line)| {
+            let marked = index == excerpt.marked;
+            CodeLine {
+                number: excerpt.first_line + index,
+                markup: if marked { with_mark(line, &excerpt.mark) } else { highlighted(line) },
+                marked,
+            }
+        })
+        .collect()
+}
+
+fn with_mark(line: &str, mark: &Range<usize>) -> String {
+    let (before, marked, after) = (&line[..mark.start], &line[mark.clone()], &line[mark.end..]);
+    format!("{}<mark>{}</mark>{}", highlighted(before), highlighted(marked), highlighted(after))
+}
+
+/// Text in which pieces between backticks are code.
+pub(super) fn inline_code(text: &str) -> String {
+    let mut markup = String::new();
+    for (index, piece) in text.split('`').enumerate() {
+        match index % 2 {
+            0 => push_escaped(&mut markup, piece),
+            _ => push_span(&mut markup, "code", "", piece),
+        }
+    }
+    markup
+}
+
+fn highlighted(line: &str) -> String {
+    let mut markup = String::with_capacity(line.len() * 2);
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        let (class, length) = token(rest, first);
+        let (token, behind) = rest.split_at(length);
+        match class {
+            "" => push_escaped(&mut markup, token),
+            class => push_span(&mut markup, "span", class, token),
+        }
+        rest = behind;
+    }
+    markup
+}
+
+/// Class and length in bytes of the token that `text` starts with.
+fn token(text: &str, first: char) -> (&'static str, usize) {
+    let while_true = |wanted: fn(char) -> bool| text.find(|c| !wanted(c)).unwrap_or(text.len());
+    if text.starts_with("//") {
+        ("c", text.len())
+    } else if matches!(first, '"' | '\'' | '`') {
+        ("s", literal_length(text, first))
+    } else if first.is_ascii_digit() {
+        ("n", while_true(|c| c.is_alphanumeric() || c == '.' || c == '_'))
+    } else if first.is_alphabetic() || first == '_' {
+        let length = while_true(|c| c.is_alphanumeric() || c == '_');
+        (if KEYWORDS.contains(&&text[..length]) { "k" } else { "" }, length)
+    } else {
+        ("", first.len_utf8())
+    }
+}
+
+fn literal_length(text: &str, quote: char) -> usize {
+    let mut escaped = false;
+    for (at, c) in text.char_indices().skip(1) {
+        if escaped {
+            escaped = false;
+        } else if c == '\\' && quote != '`' {
+            escaped = true;
+        } else if c == quote {
+            return at + 1;
+        }
+    }
+    text.len()
+}
+
+fn push_span(markup: &mut String, element: &str, class: &str, text: &str) {
+    markup.push('<');
+    markup.push_str(element);
+    if !class.is_empty() {
+        markup.push_str(" class=");
+        markup.push_str(class);
+    }
+    markup.push('>');
+    push_escaped(markup, text);
+    markup.push_str("</");
+    markup.push_str(element);
+    markup.push('>');
+}
+
+fn push_escaped(markup: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => markup.push_str("&amp;"),
+            '<' => markup.push_str("&lt;"),
+            '>' => markup.push_str("&gt;"),
+            '"' => markup.push_str("&quot;"),
+            '\'' => markup.push_str("&#39;"),
+            c => markup.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_coloured_and_escaped() {
+        assert_eq!(
+            highlighted(r#"for i := 10; a<b; s = "<x>\"" // &"#),
+            "<span class=k>for</span> i := <span class=n>10</span>; a&lt;b; s = \
+             <span class=s>&quot;&lt;x&gt;\\&quot;&quot;</span> <span class=c>// &amp;</span>"
+        );
+    }
+
+    #[test]
+    fn markup_in_source_stays_text() {
+        let nasty = "x := `</pre><script>alert('1')</script>`";
+        let markup = highlighted(nasty);
+        assert!(!markup.contains("<script") && !markup.contains("</pre"), "{markup}");
+        assert!(!inline_code("`<b>` <i>").contains("<b>"));
+        assert_eq!(inline_code("on `a<b`"), "on <code>a&lt;b</code>");
+    }
+
+    #[test]
+    fn the_mark_may_cut_a_token() {
+        let excerpt = Excerpt { first_line: 3, lines: vec!["\tvariable++".into()], marked: 0, mark: 1..4 };
+        assert_eq!(
+            lines(&excerpt)[0].markup,
+            "\t<mark>var</mark>iable++".replace("var<", "<span class=k>var</span><")
+        );
+    }
+}

@@ -1,0 +1,3 @@
+module example.com/close-send
+
+go 1.22

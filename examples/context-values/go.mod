@@ -1,0 +1,3 @@
+module example.com/context-values
+
+go 1.22

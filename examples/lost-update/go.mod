@@ -1,0 +1,3 @@
+module example.com/lost-update
+
+go 1.22

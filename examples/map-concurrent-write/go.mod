@@ -1,0 +1,3 @@
+module example.com/map-concurrent-write
+
+go 1.22

@@ -1,0 +1,3 @@
+module example.com/map-iterate-write
+
+go 1.22

@@ -1,0 +1,26 @@
+// Package flags answers whether a feature is switched on for this process.
+package flags
+
+// Set holds the flags that the control plane sent last.
+type Set struct {
+	enabled map[string]bool
+}
+
+// NewSet starts with the built-in defaults.
+func NewSet(defaults map[string]bool) *Set {
+	set := &Set{enabled: make(map[string]bool, len(defaults))}
+	for name, on := range defaults {
+		set.enabled[name] = on
+	}
+	return set
+}
+
+// Enabled is asked on every request.
+func (s *Set) Enabled(name string) bool {
+	return s.enabled[name]
+}
+
+// Update applies one change pushed by the control plane.
+func (s *Set) Update(name string, on bool) {
+	s.enabled[name] = on
+}

@@ -1,0 +1,3 @@
+module example.com/map-read-write
+
+go 1.22

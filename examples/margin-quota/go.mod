@@ -1,0 +1,3 @@
+module example.com/margin-quota
+
+go 1.22

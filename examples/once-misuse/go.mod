@@ -1,0 +1,3 @@
+module example.com/once-misuse
+
+go 1.22

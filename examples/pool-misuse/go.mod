@@ -1,0 +1,3 @@
+module example.com/pool-misuse
+
+go 1.22
