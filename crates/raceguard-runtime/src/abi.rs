@@ -12,7 +12,7 @@ use crate::detect::{self, Site};
 use crate::goroutine::Goroutine;
 use crate::record::WRITE;
 use crate::report::{self, sink, symbols};
-use crate::{context, heap, options, shadow, slots, sync_object, sys};
+use crate::{context, heap, options, sampling, shadow, slots, sync_object, sys};
 
 type Thread<'a> = &'a mut Goroutine;
 
@@ -26,6 +26,7 @@ pub extern "C" fn __tsan_init(
     slots::init();
     sync_object::init();
     symbols::set_callback(callback);
+    options::get().apply();
     sink::open();
     *thread = Goroutine::first();
     *processor = PROCESSOR;
@@ -81,11 +82,7 @@ pub extern "C" fn __tsan_go_end(thread: Thread) {
 /// Finalizers run after everything that any goroutine has done so far.
 #[unsafe(no_mangle)]
 pub extern "C" fn __tsan_finalizer_goroutine(thread: Thread) {
-    slots::for_each_epoch(|slot, clock| {
-        if slot != thread.slot && thread.clock.raise(slot, clock) {
-            thread.dirty |= crate::goroutine::LEARNED;
-        }
-    });
+    slots::for_each_epoch(|slot, clock| thread.learn_epoch(slot, clock));
 }
 
 /// Memory was freed.
@@ -99,6 +96,7 @@ pub extern "C" fn __tsan_free(address: usize, size: usize) {
 /// Acquire on `address`.
 #[unsafe(no_mangle)]
 pub extern "C" fn __tsan_acquire(thread: Thread, address: usize) {
+    sampling::is_recording();
     if thread.ignores_sync == 0
         && let Some(object) = sync_object::find(address)
     {

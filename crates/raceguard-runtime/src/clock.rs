@@ -17,6 +17,9 @@ use crate::memory;
 /// Entries in the block itself: header and entries of a full block fill 256 bytes.
 pub const LOW: usize = 56;
 
+/// Clocks up to this many entries are copied, not shared.
+const SMALL: usize = 24;
+
 #[repr(C)]
 struct Block {
     references: AtomicU32,
@@ -47,6 +50,34 @@ impl Clock {
             block.references.fetch_add(1, Ordering::Relaxed);
         }
         Self(self.0)
+    }
+
+    /// Becomes equal to `other`. A small clock is copied into the block at hand, which is cheaper than counting
+    /// references and copying at the next change; a large one is shared.
+    pub fn assign(&mut self, other: &Self) {
+        let theirs = other.low();
+        let (small, mine) = (theirs.len() <= SMALL && other.high().is_empty(), self.block());
+        let reusable = mine.is_some_and(|mine| {
+            // ORDERING: as in `own`.
+            mine.references.load(Ordering::Acquire) == 1 && mine.capacity as usize >= theirs.len() && mine.high.is_empty()
+        });
+        if self.is_same(other) {
+            return;
+        }
+        if !small {
+            *self = other.share();
+            return;
+        }
+        if !reusable {
+            *self = Self::new();
+        }
+        if theirs.is_empty() {
+            *self = Self::new();
+            return;
+        }
+        let entries = self.own(theirs.len());
+        entries[..theirs.len()].copy_from_slice(theirs);
+        entries[theirs.len()..].fill(0);
     }
 
     /// Whether two clocks are the same block, and so have equal entries.
@@ -245,7 +276,12 @@ mod tests {
                     }
                     assert!(news == expected || (!expected && clocks[a].1.values().all(|&c| c == 0)));
                 }
-                _ => clocks[a] = (clocks[b].0.share(), clocks[b].1.clone()),
+                _ if step % 2 == 0 => clocks[a] = (clocks[b].0.share(), clocks[b].1.clone()),
+                _ => {
+                    let (other, map) = (clocks[b].0.share(), clocks[b].1.clone());
+                    clocks[a].0.assign(&other);
+                    clocks[a].1 = map;
+                }
             }
             assert_eq!(clocks[a].0.get(slot), clocks[a].1.get(&slot).copied().unwrap_or(0));
         }

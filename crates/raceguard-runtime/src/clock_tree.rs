@@ -217,26 +217,25 @@ impl Node {
                 *place = Self::share(theirs);
                 return true;
             }
-            if height == 0 {
-                return Self::join_leaf(place, &raw const (*theirs).body.values);
+            if !Self::says_more(theirs, *place, height) {
+                return false;
             }
-            let mut news = false;
-            for index in 0..FAN {
-                let child = (*theirs).body.children[index];
-                if child.is_null() || child == (**place).body.children[index] {
-                    continue;
-                }
-                // Without news nothing is copied: what is shared stays shared.
-                if !Self::says_more(child, (**place).body.children[index], height - 1) {
-                    continue;
-                }
-                Self::own(place, height);
-                news |= Self::join(&mut (**place).body.children[index], child, height - 1);
-            }
-            if news && (**place).body.children == (*theirs).body.children {
+            if !Self::says_more(*place, theirs, height) {
+                // Theirs says all that mine does: share it.
                 Self::release(core::mem::replace(place, Self::share(theirs)), height);
+                return true;
             }
-            news
+            Self::own(place, height);
+            if height == 0 {
+                let (mine, theirs) = (&mut (**place).body.values, &(*theirs).body.values);
+                mine.iter_mut().zip(theirs).for_each(|(mine, &theirs)| *mine = (*mine).max(theirs));
+            } else {
+                let (mine, theirs) = (&mut (**place).body.children, &(*theirs).body.children);
+                for (mine, &theirs) in mine.iter_mut().zip(theirs) {
+                    Self::join(mine, theirs, height - 1);
+                }
+            }
+            true
         }
     }
 
@@ -259,34 +258,6 @@ impl Node {
             }
             let (theirs, mine) = (&(*theirs).body.children, &(*mine).body.children);
             theirs.iter().zip(mine).any(|(&theirs, &mine)| Self::says_more(theirs, mine, height - 1))
-        }
-    }
-
-    /// # Safety
-    /// `place` holds a live leaf and is ours; `theirs` are the values of another one.
-    unsafe fn join_leaf(place: &mut *mut Self, theirs: *const [u32; LEAF]) -> bool {
-        // SAFETY: passed on. The values lie in a node behind its header.
-        unsafe {
-            let mine = &(**place).body.values;
-            let theirs_values = &*theirs;
-            let (mut news, mut mine_say_more) = (false, false);
-            for (mine, theirs) in mine.iter().zip(theirs_values) {
-                news |= theirs > mine;
-                mine_say_more |= mine > theirs;
-            }
-            if !news {
-                return false;
-            }
-            if !mine_say_more {
-                let node = theirs.cast::<u8>().sub(core::mem::offset_of!(Self, body)).cast::<Self>().cast_mut();
-                Self::release(core::mem::replace(place, Self::share(node)), 0);
-                return true;
-            }
-            Self::own(place, 0);
-            for (mine, &theirs) in (**place).body.values.iter_mut().zip(theirs_values) {
-                *mine = (*mine).max(theirs);
-            }
-            true
         }
     }
 }

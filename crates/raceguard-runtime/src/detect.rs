@@ -9,8 +9,7 @@
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
-use crate::report;
-use crate::stack;
+use crate::{report, sampling, stack};
 use crate::shadow::{Cell, LANES, LINE, OVERFLOWED, TOUCHED};
 use core::sync::atomic::Ordering;
 
@@ -108,14 +107,18 @@ pub fn access(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, si
     if is_known(cell, new) {
         return;
     }
-    let context = site.context(goroutine);
     let mut races = Races::none();
-    goroutine.dirty |= ACCESSED;
-    cell.mark(TOUCHED);
-    {
+    let context = if sampling::is_recording() {
+        let context = site.context(goroutine);
+        goroutine.dirty |= ACCESSED;
+        cell.mark(TOUCHED);
         let _line = cell.lock_line();
         update(goroutine, cell, new, context, &mut races, address & !7);
-    }
+        context
+    } else {
+        check_only(goroutine, cell, new, &mut races, address & !7);
+        if races.any() { site.context(goroutine) } else { 0 }
+    };
     if races.any() {
         report_all(goroutine, &races, new, context, 8);
     }
@@ -142,23 +145,42 @@ pub fn check_range(
         let line_end = (at & !(LINE - 1)) + LINE;
         let stop = line_end.min(end);
         if !range_is_known(goroutine, at, address, stop, end, kind) {
-            if context == 0 {
+            let recording = sampling::is_recording();
+            if context == 0 && recording {
                 context = site.context(goroutine);
                 goroutine.dirty |= ACCESSED;
             }
             let mut cell = Cell::of(at);
-            cell.mark(TOUCHED);
-            let _line = cell.lock_line();
+            if recording {
+                cell.mark(TOUCHED);
+            }
+            let line = recording.then(|| cell.lock_line());
             while at < stop {
                 let new = Record::new(goroutine.epoch, kind, mask_of(at, address, end));
-                update(goroutine, cell, new, context, races, at);
+                match line {
+                    Some(_) => update(goroutine, cell, new, context, races, at),
+                    None => check_only(goroutine, cell, new, races, at),
+                }
                 cell = cell.next();
                 at += 8;
             }
         }
         at = line_end;
     }
+    if context == 0 && races.any() {
+        context = site.context(goroutine);
+    }
     context
+}
+
+/// Outside of sampling periods: compares `new` with what is on record, without recording it. Records that it would
+/// replace go.
+fn check_only(goroutine: &Goroutine, cell: Cell, new: Record, races: &mut Races, address: usize) {
+    if cell.load(0) == Record::EMPTY {
+        return;
+    }
+    let _line = cell.lock_line();
+    update_used(goroutine, cell, (Record::EMPTY, 0), new, races, address);
 }
 
 /// The bytes of the word at `word` that lie in `start..end`.
@@ -217,14 +239,17 @@ fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &
         return cell.set(0, new, context);
     }
     if !is_known(cell, new) {
-        update_used(goroutine, cell, (new, context), races, address);
+        update_used(goroutine, cell, (new, context), new, races, address);
     }
 }
 
-/// [`update`] for a cell with records, none of which covers `new`.
-fn update_used(goroutine: &Goroutine, cell: Cell, (new, context): (Record, u32), races: &mut Races, address: usize) {
+/// Compares `access` with all records of the cell, drops those that it takes the place of, and adds `new`: the access
+/// itself, or nothing. No record of the cell covers it.
+fn update_used(
+    goroutine: &Goroutine, cell: Cell, (new, context): (Record, u32), access: Record, races: &mut Races, address: usize,
+) {
     let mut check = |record: Record, its_context: u32| {
-        let (left, race) = judge(goroutine, record, new);
+        let (left, race) = judge(goroutine, record, access);
         if race {
             races.add(Earlier { record, context: its_context, address });
         }
@@ -258,16 +283,17 @@ fn update_used(goroutine: &Goroutine, cell: Cell, (new, context): (Record, u32),
         kept += 1;
     }
     if let Some(old) = set {
-        set = update_set(goroutine, old, (new, context), &mut merged, &mut check);
+        set = update_set(goroutine, old, (new, context), access, &mut merged, &mut check);
     }
-    if !merged {
+    if !merged && new != Record::EMPTY {
         set = insert(cell, &mut kept, set, (new, context));
     }
     if let Some(set) = set {
         cell.mark(OVERFLOWED);
-        // The set has to be in the last lane, and no lane before it may be empty.
+        // The set has to be in the last lane, and no lane before it may be empty: one of its records fills them.
+        let (record, its_context) = set.any().unwrap_or((new, context));
         while kept < LANES - 1 {
-            cell.set(kept, new, context);
+            cell.set(kept, record, its_context);
             kept += 1;
         }
         cell.store(LANES - 1, set.reference());
@@ -308,11 +334,11 @@ fn judge(goroutine: &Goroutine, record: Record, new: Record) -> (Record, bool) {
 /// Judges the records of a set. `None` when nothing is left of it.
 #[inline(never)]
 fn update_set(
-    goroutine: &Goroutine, set: Set, (new, context): (Record, u32), merged: &mut bool,
+    goroutine: &Goroutine, set: Set, (new, context): (Record, u32), access: Record, merged: &mut bool,
     check: &mut impl FnMut(Record, u32) -> Record,
 ) -> Option<Set> {
-    set.visit(new.is_write(), goroutine.slot, |(record, its_context)| {
-        *merged |= record.covers(new);
+    set.visit(access.is_write(), goroutine.slot, |(record, its_context)| {
+        *merged |= record.covers(access);
         let left = check(record, its_context);
         if !*merged && its_context == context && left.same_but_mask(new) && !left.is_empty() {
             *merged = true;

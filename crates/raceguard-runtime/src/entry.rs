@@ -17,7 +17,7 @@ use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
 use crate::record::{MASK_BITS, WRITE};
 use crate::shadow::{HEAP_BIAS, HEAP_START, LANE};
-use crate::{context, heap, shadow, stack};
+use crate::{budget, context, heap, sampling, shadow, stack};
 
 #[cfg(raceguard_direct)]
 mod convention {
@@ -200,8 +200,8 @@ macro_rules! scalar_access {
                 "jnz 3f",
                 "ret",
                 "3:",
-                "cmp r10, r9", // nothing recorded: do not touch the second record's memory
-                "je 5f",
+                "cmp r10, r9", // nothing recorded: do not touch the memory of other lanes
+                "je 6f",
                 "movabs r10, {second}",
                 "mov r10, [rax + r10]",
                 "xor r10, r9",
@@ -217,6 +217,10 @@ macro_rules! scalar_access {
                 "mov rax, [rip + {data_bias}]",
                 "jb 2b",
                 "ret",
+                "6:",
+                "cmp byte ptr [rip + {recording}], 0",
+                "jne 5f",
+                "ret",
                 "5:",
                 "mov rcx, [r14 + 8]",
                 "sub rcx, rbp",
@@ -225,7 +229,8 @@ macro_rules! scalar_access {
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
                 second = const LANE, own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
-                data_bias = sym shadow::DATA_BIAS, slowly = sym $slowly, call = sym on_system_stack,
+                data_bias = sym shadow::DATA_BIAS, recording = sym sampling::RECORDING,
+                slowly = sym $slowly, call = sym on_system_stack,
             )
         }
     )*};
@@ -389,19 +394,20 @@ extern "C" fn go_start(parent: Option<&mut Goroutine>, child: &mut *mut Goroutin
 extern "C" fn malloc(
     goroutine: *mut Goroutine, address: usize, size: usize, frame: usize, depth: u32, stack_end: usize,
 ) {
+    sampling::is_recording(); // so that periods pass even while nothing else does
     if size == 0 || !shadow::has_shadow(address) {
         return;
     }
     // SAFETY: null, or the `racectx` of the running `g`, which only this thread uses.
     let context = match unsafe { goroutine.as_mut() } {
-        Some(goroutine) => {
+        Some(goroutine) if budget::allows_allocation_stacks() => {
             let function = goroutine.function_context(depth);
             match stack::statement(goroutine.innermost_pc(), frame, stack_end) {
                 Some(pc) => context::call(function, pc),
                 None => function,
             }
         }
-        None => 0,
+        _ => 0,
     };
     heap::allocated(address, size, context);
 }

@@ -53,6 +53,8 @@ pub struct Goroutine {
     pub number: u32,
     /// [`ACCESSED`] and [`LEARNED`].
     pub dirty: u32,
+    /// Clock of the epoch in which the goroutine's vector clock last changed.
+    learned: u32,
     /// Synchronisation is not to be seen (`race.Disable`).
     pub ignores_sync: u32,
 }
@@ -111,6 +113,7 @@ impl Goroutine {
                 slot: claim.slot,
                 number,
                 dirty: LEARNED,
+                learned: claim.clock,
                 ignores_sync: 0,
             });
             &mut *place
@@ -152,8 +155,26 @@ impl Goroutine {
             news |= self.clock.raise(owner.slot(), owner.clock());
         }
         if news {
-            self.dirty |= LEARNED;
+            self.note_news();
         }
+    }
+
+    /// Learns an epoch of another slot.
+    pub fn learn_epoch(&mut self, slot: u32, clock: u32) {
+        if slot != self.slot && self.clock.raise(slot, clock) {
+            self.note_news();
+        }
+    }
+
+    fn note_news(&mut self) {
+        self.dirty |= LEARNED;
+        self.learned = self.now();
+    }
+
+    /// Whether a release by this goroutine in its epoch `clock` handed out all that it knows now but its own epoch.
+    #[inline]
+    pub fn knew_all_at(&self, clock: u32) -> bool {
+        clock >= self.learned
     }
 
     /// The epoch up to which a release now publishes, after which the goroutine is in a fresh epoch. Nothing new
@@ -182,7 +203,7 @@ impl Goroutine {
         let claim = slots::claim(self.number, &self.clock, u32::MAX);
         self.slot = claim.slot;
         self.epoch = epoch(claim.slot, claim.clock);
-        self.dirty = LEARNED;
+        self.note_news();
     }
 
     fn capacity(&self) -> usize {

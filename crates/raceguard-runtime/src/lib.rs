@@ -40,6 +40,7 @@ extern crate alloc;
 
 pub mod abi;
 pub mod atomic;
+pub mod budget;
 pub mod clock;
 pub mod clock_tree;
 pub mod context;
@@ -53,8 +54,10 @@ pub mod lock;
 pub mod memory;
 pub mod options;
 pub mod overflow;
+pub mod reclaim;
 pub mod record;
 pub mod report;
+pub mod sampling;
 pub mod shadow;
 pub mod slots;
 pub mod stack;

@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::sys;
+use crate::{budget, sampling, sys};
 
 /// Options with their defaults.
 pub struct Options {
@@ -23,6 +23,12 @@ pub struct Options {
     pub at_exit_sleep_ms: u64,
     /// Patterns of the file that `suppressions` names.
     pub suppressions: Vec<Vec<u8>>,
+    /// `RACEGUARD=sample=1%`: the share of time to record accesses in.
+    pub sample: f64,
+    /// `RACEGUARD=memory_limit=2GiB`: bytes after which the runtime economises.
+    pub memory_limit: Option<usize>,
+    /// Keys or values of `RACEGUARD` that were not understood.
+    pub misunderstood: Vec<u8>,
     /// `RACEGUARD_EVIDENCE`: where records go, as a NUL-terminated path.
     pub evidence: Option<Vec<u8>>,
 }
@@ -81,6 +87,9 @@ impl Options {
             halt_on_error: false,
             at_exit_sleep_ms: 0,
             suppressions: Vec::new(),
+            sample: 1.0,
+            memory_limit: None,
+            misunderstood: Vec::new(),
             evidence: None,
         }
     }
@@ -91,11 +100,39 @@ impl Options {
         for entry in block.split(|&byte| byte == 0) {
             if let Some(value) = entry.strip_prefix(b"GORACE=") {
                 for_each_flag(value, |name, value| options.set_gorace(name, value));
+            } else if let Some(value) = entry.strip_prefix(b"RACEGUARD=") {
+                for_each_flag(value, |name, value| options.set_raceguard(name, value));
             } else if let Some(value) = entry.strip_prefix(b"RACEGUARD_EVIDENCE=") {
                 options.evidence = (!value.is_empty()).then(|| with_nul(value));
             }
         }
         options
+    }
+
+    fn set_raceguard(&mut self, name: &[u8], value: &[u8]) {
+        let understood = match name {
+            b"sample" => sampling::parse_rate(value).map(|rate| self.sample = rate),
+            b"memory_limit" => budget::parse_size(value).map(|bytes| self.memory_limit = Some(bytes)),
+            _ => None,
+        };
+        if understood.is_none() {
+            for part in [name, b"=", value, b" "] {
+                self.misunderstood.extend_from_slice(part);
+            }
+        }
+    }
+
+    /// Puts the options into force that other modules keep, and says what was not understood.
+    pub fn apply(&self) {
+        sampling::start(self.sample);
+        if let Some(bytes) = self.memory_limit {
+            budget::limit(bytes);
+        }
+        if !self.misunderstood.is_empty() {
+            sys::write_all(2, b"raceguard: ignored in RACEGUARD: ");
+            sys::write_all(2, &self.misunderstood);
+            sys::write_all(2, b"\n  hint: it takes sample=1% and memory_limit=2GiB, separated by commas\n");
+        }
     }
 
     fn set_gorace(&mut self, name: &[u8], value: &[u8]) {
@@ -184,6 +221,13 @@ mod tests {
         assert_eq!((options.exit_code, options.halt_on_error), (13, true));
         assert_eq!(options.strip_path_prefix, b"/a b/");
         assert_eq!(options.at_exit_sleep_ms, 0, "no second's sleep unless asked for");
+    }
+
+    #[test]
+    fn raceguard_s_own_options() {
+        let options = Options::from_environment(b"RACEGUARD=sample=1%,memory_limit=2GiB,speed=9\0");
+        assert_eq!((options.sample, options.memory_limit), (0.01, Some(2 << 30)));
+        assert_eq!(options.misunderstood, b"speed=9 ");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::record::{LOCK, Record};
-use crate::{memory, slots};
+use crate::{budget, memory, slots};
 
 /// Block sizes of small sets in bytes, and how many records each holds.
 const SIZES: [(usize, usize); 3] = [(64, 4), (128, 9), (256, 19)];
@@ -162,6 +162,15 @@ impl Set {
         }
     }
 
+    /// One of the records, whichever.
+    pub fn any(self) -> Option<Entry> {
+        let in_block = (self.header().len > 0).then(|| self.get(0));
+        in_block.or_else(|| {
+            let table = self.table()?;
+            (0..table.capacity()).map(|index| table.get(index)).find(|entry| !entry.0.is_empty())
+        })
+    }
+
     /// Whether one of the first records of the set covers `new`. Called without the line lock: it may miss, and an
     /// answer counts only if the cell still refers to this set afterwards. Blocks are never unmapped, so a look at
     /// one that was freed meanwhile is stale, but harmless.
@@ -176,6 +185,11 @@ impl Set {
 
     /// Adds a record. The set may move: the answer is where it is now.
     pub fn push(self, entry: Entry) -> Self {
+        if self.len() >= SIZES[0].1 && !budget::allows_read_sets() {
+            self.visit(true, 0, |(record, _)| {
+                if is_plain_read(record) { Verdict::Replace(Record::EMPTY) } else { Verdict::Keep }
+            });
+        }
         if let Some(table) = self.table().filter(|_| is_plain_read(entry.0)) {
             self.header().table = table.insert(entry).0.as_ptr();
             return self;

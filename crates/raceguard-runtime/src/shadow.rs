@@ -17,9 +17,9 @@
 
 use core::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-use crate::lock::Backoff;
+use crate::lock::{Backoff, SpinLock};
 use crate::record::{LOCK, Record};
-use crate::sys;
+use crate::{budget, sys};
 
 /// First address of Go's heap in race builds (runtime/malloc.go, `sysReserve` hints under raceenabled).
 pub const HEAP_START: usize = 0xc0_0000_0000;
@@ -58,6 +58,9 @@ pub const PAGE: usize = 8192;
 pub const TOUCHED: u8 = 1;
 /// The flags of all lanes.
 pub const ALL_LANES: u8 = (1 << LANES) - 1;
+/// The memory of the page's first lane, or of its other lanes, has been counted ([`budget`]).
+const COUNTED: u8 = 0x10;
+const COUNTED_MORE: u8 = 0x20;
 /// Some cell of this page refers to an overflow set.
 pub const OVERFLOWED: u8 = 0x40;
 /// Some sync object lies on this page.
@@ -93,6 +96,7 @@ pub fn map(start: usize, size: usize) {
         // Lines of the shadow have to be lines of the program, wherever the segment starts.
         DATA_BIAS.store(DATA_FIRST.wrapping_sub(start & !(PAGE - 1)), Ordering::Relaxed);
     }
+    RANGES.lock().add(start, size);
     let first = Cell::of(start).0;
     let contexts = first / 2 + CONTEXTS_BIAS;
     for lane in 0..LANES {
@@ -108,27 +112,64 @@ pub fn map(start: usize, size: usize) {
     }
 }
 
+/// The ranges that have a shadow, neighbours merged.
+static RANGES: SpinLock<Ranges> = SpinLock::new(Ranges { len: 0, ranges: [(0, 0); Ranges::MOST] });
+
+struct Ranges {
+    len: usize,
+    ranges: [(usize, usize); Self::MOST],
+}
+
+impl Ranges {
+    /// Go's arenas follow each other with few gaps.
+    const MOST: usize = 256;
+
+    fn add(&mut self, start: usize, size: usize) {
+        let known = &mut self.ranges[..self.len];
+        if let Some(last) = known.iter_mut().find(|range| range.0 + range.1 == start) {
+            last.1 += size;
+        } else if self.len < Self::MOST {
+            self.ranges[self.len] = (start, size);
+            self.len += 1;
+        }
+    }
+}
+
+/// Calls `action` with start and size, in whole pages, of every range that has a shadow. False if there are too many
+/// to know them all.
+pub fn for_each_range(mut action: impl FnMut(usize, usize)) -> bool {
+    let (len, ranges) = {
+        let ranges = RANGES.lock();
+        (ranges.len, ranges.ranges)
+    };
+    for (start, size) in &ranges[..len] {
+        let first = start & !(PAGE - 1);
+        action(first, (start + size).next_multiple_of(PAGE) - first);
+    }
+    len < Ranges::MOST
+}
+
 /// Maps the page flags, once, before anything else.
 pub fn map_flags() {
     map_region((FIRST >> FLAGS_SHIFT) + FLAGS_BIAS, (HEAP_END - HEAP_START) / PAGE);
     map_region((DATA_FIRST >> FLAGS_SHIFT) + FLAGS_BIAS, 1 << 24);
 }
 
+/// Maps whole pages of shadow around a part of it.
 fn map_region(start: usize, bytes: usize) {
-    let first = start & !4095;
-    let end = (start + bytes).next_multiple_of(4096);
+    let first = start & !(PAGE - 1);
+    let end = (start + bytes).next_multiple_of(PAGE);
     match sys::map_at(first, end - first) {
         Ok(()) => {}
         // Neighbouring ranges share their border pages: map what is missing page by page.
-        Err(sys::EEXIST) if end - first > 4096 => {
-            for page in [first, end - 4096] {
-                let _ = sys::map_at(page, 4096);
+        Err(sys::EEXIST) => {
+            for page in [first, end - PAGE] {
+                let _ = sys::map_at(page, PAGE);
             }
-            if end - first > 8192 && sys::map_at(first + 4096, end - first - 8192).is_err() {
+            if end - first > 2 * PAGE && sys::map_at(first + PAGE, end - first - 2 * PAGE).is_err() {
                 out_of_address_space();
             }
         }
-        Err(sys::EEXIST) => {}
         Err(_) => out_of_address_space(),
     }
 }
@@ -228,7 +269,16 @@ impl Cell {
     #[inline(always)]
     pub fn mark(self, flags: u8) {
         if self.flags().load(Ordering::Relaxed) & flags != flags {
-            self.flags().fetch_or(flags, Ordering::Relaxed);
+            self.mark_newly(flags);
+        }
+    }
+
+    #[cold]
+    fn mark_newly(self, flags: u8) {
+        let counted = if flags & TOUCHED != 0 { COUNTED } else { COUNTED_MORE };
+        let before = self.flags().fetch_or(flags | counted, Ordering::Relaxed);
+        if flags & ALL_LANES != 0 && before & counted == 0 {
+            budget::add_shadow(PAGE + PAGE / 2);
         }
     }
 

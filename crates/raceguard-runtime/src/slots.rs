@@ -5,14 +5,14 @@
 //! then everything the dead goroutine did happens before everything the new one does, and the two may share a
 //! position in every clock as if they were one thread. Goroutines that nobody joined keep their slot.
 
+use alloc::vec::Vec;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use crate::clock::Clock;
 use crate::lock::SpinLock;
-use crate::memory;
 use crate::record::{MAX_CLOCK, MAX_SLOTS};
-use crate::sys;
+use crate::{memory, reclaim, sys};
 
 /// How many dead slots a new goroutine tries before it takes a fresh one.
 const PROBES: usize = 4;
@@ -52,6 +52,8 @@ struct Table {
     capacity: usize,
     head: usize,
     len: usize,
+    /// The head of a list of slots that anybody can have, linked through `published`; 0 for none, else slot + 1.
+    free: u32,
 }
 
 // SAFETY: the table is behind a lock; the atomics of its entries are shared through `entry`.
@@ -64,6 +66,7 @@ static TABLE: SpinLock<Table> = SpinLock::new(Table {
     capacity: 0,
     head: 0,
     len: 0,
+    free: 0,
 });
 static ENTRIES: AtomicPtr<Slot> = AtomicPtr::new(core::ptr::null_mut());
 
@@ -105,6 +108,16 @@ fn entry(slot: u32) -> (&'static AtomicU32, &'static AtomicU32) {
 /// `parent`, everything.
 pub fn claim(goroutine: u32, clock: &Clock, parent: u32) -> Claim {
     let mut table = TABLE.lock();
+    if let Some(free) = table.pop_free() {
+        let last = entry(free).0.load(Ordering::Relaxed);
+        return table.take(free, last + 1, goroutine);
+    }
+    if table.fresh >= reclaim::next_search() {
+        let taken = table.fresh;
+        drop(table);
+        reclaim::search(taken);
+        table = TABLE.lock();
+    }
     for _ in 0..PROBES.min(table.len) {
         let candidate = table.pop();
         let last = entry(candidate).0.load(Ordering::Relaxed);
@@ -135,6 +148,12 @@ impl Table {
         slot.published.store(clock - 1, Ordering::Relaxed);
         slot.last.store(LIVE, Ordering::Relaxed);
         Claim { slot: index, clock }
+    }
+
+    fn pop_free(&mut self) -> Option<u32> {
+        let slot = self.free.checked_sub(1)?;
+        self.free = entry(slot).1.load(Ordering::Relaxed);
+        Some(slot)
     }
 
     fn pop(&mut self) -> u32 {
@@ -202,6 +221,25 @@ pub fn release(slot: u32, last: u32) {
 #[inline]
 pub fn publish(slot: u32, clock: u32) {
     entry(slot).1.store(clock, Ordering::Relaxed);
+}
+
+/// Takes the slots of all ended goroutines out of circulation, to look for what refers to them.
+pub fn take_dead() -> Vec<u32> {
+    let mut table = TABLE.lock();
+    (0..table.len).map(|_| table.pop()).collect()
+}
+
+/// Puts slots back: those that are `used` wait for an heir who knows their end, the others are for anybody.
+pub fn give_back(used: &[u32], unused: &[u32]) {
+    let mut table = TABLE.lock();
+    used.iter().for_each(|&slot| table.push(slot));
+    for &slot in unused {
+        if entry(slot).0.load(Ordering::Relaxed) < MAX_CLOCK {
+            // The list goes through a field that means nothing between two owners.
+            entry(slot).1.store(table.free, Ordering::Relaxed);
+            table.free = slot + 1;
+        }
+    }
 }
 
 /// Calls `action` with every slot and the clock of its latest epoch.

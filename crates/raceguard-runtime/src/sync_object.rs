@@ -117,6 +117,18 @@ fn take_index() -> u32 {
     free.fresh - 1
 }
 
+/// Calls `action` with the last releasing epoch of every live object that has one.
+pub fn for_each_owner(mut action: impl FnMut(Record)) {
+    let fresh = FREE.lock().fresh;
+    for index in 1..fresh {
+        // SAFETY: below `fresh`, so written once; free objects have no owner.
+        let owner = Record(unsafe { (*at(index)).owner.load(Ordering::Relaxed) });
+        if owner != Record::EMPTY {
+            action(owner);
+        }
+    }
+}
+
 /// Drops the objects of the eight bytes of `cell`, whose memory is being freed.
 pub fn drop_all(cell: Cell) {
     let mut index = cell.sync().swap(0, Ordering::AcqRel);
@@ -124,6 +136,7 @@ pub fn drop_all(cell: Cell) {
         // SAFETY: nobody synchronises on freed memory; the object is ours.
         let object = unsafe { &mut *at(index) };
         *object.clock.get_mut() = Clock::new();
+        object.owner.store(0, Ordering::Relaxed);
         let next = object.next;
         let mut free = FREE.lock();
         object.next = free.head;
@@ -171,11 +184,12 @@ impl SyncObject {
     pub fn release_acquire(&'static self, goroutine: &mut Goroutine) {
         self.exclusively(|held| {
             let owner = held.owner();
-            let clock = held.clock.share();
-            held.release(goroutine);
-            if owner == Record::EMPTY || !goroutine.knows(owner) {
-                goroutine.learn(&clock, owner);
+            if owner != Record::EMPTY && goroutine.knows(owner) {
+                return held.release(goroutine);
             }
+            let old = core::mem::take(held.clock);
+            held.release(goroutine);
+            goroutine.learn(&old, owner);
         });
     }
 }
@@ -201,10 +215,12 @@ impl Held<'_> {
 
     /// S := C.
     pub fn release(&mut self, goroutine: &mut Goroutine) {
-        let released = goroutine.release_epoch();
-        if !self.clock.is_same(&goroutine.clock) {
-            *self.clock = goroutine.clock.share();
+        let owner = self.owner();
+        let up_to_date = owner.slot() == goroutine.slot && goroutine.knew_all_at(owner.clock());
+        if owner == Record::EMPTY || !up_to_date {
+            self.clock.assign(&goroutine.clock);
         }
+        let released = goroutine.release_epoch();
         // ORDERING: Release pairs with the Acquire load in `SyncObject::acquire`.
         self.owner.store(epoch(goroutine.slot, released), Ordering::Release);
     }

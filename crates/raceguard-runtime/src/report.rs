@@ -17,7 +17,7 @@ use crate::goroutine::Goroutine;
 use crate::lock::SpinLock;
 use crate::record::Record;
 use crate::shadow;
-use crate::{options, slots, sys};
+use crate::{budget, options, slots, sys};
 use symbols::Frame;
 
 pub mod json;
@@ -66,7 +66,7 @@ struct Report {
     /// The later access, then the earlier one.
     accesses: [Access; 2],
     object: Option<Object>,
-    notes: Vec<String>,
+    notes: Vec<&'static str>,
 }
 
 struct Known {
@@ -121,7 +121,7 @@ pub fn race(later: &Later, earlier: &Earlier) {
         id: report_id(number),
         object: object(earlier.address),
         accesses,
-        notes: Vec::new(),
+        notes: budget::notes().collect(),
     };
     let options = options::get();
     let strip = core::str::from_utf8(&options.strip_path_prefix).unwrap_or("");
