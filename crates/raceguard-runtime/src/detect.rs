@@ -338,7 +338,10 @@ fn update_set(
     check: &mut impl FnMut(Record, u32) -> Record,
 ) -> Option<Set> {
     set.visit(access.is_write(), goroutine.slot, |(record, its_context)| {
-        *merged |= record.covers(access);
+        if record.covers(access) {
+            *merged = true;
+            return Verdict::Keep;
+        }
         let left = check(record, its_context);
         if !*merged && its_context == context && left.same_but_mask(new) && !left.is_empty() {
             *merged = true;

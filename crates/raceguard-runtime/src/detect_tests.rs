@@ -12,14 +12,14 @@ use crate::{heap, slots, sync_object};
 static TURN: Mutex<()> = Mutex::new(());
 
 /// One test at a time, on fresh memory.
-struct World {
+pub(crate) struct World {
     main: &'static mut Goroutine,
     next: usize,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static START: Once = Once::new();
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         START.call_once(|| {
@@ -34,7 +34,7 @@ impl World {
         Self { main: Goroutine::first(), next: HEAP_START, _turn: turn }
     }
 
-    fn allocate(&mut self, size: usize) -> usize {
+    pub(crate) fn allocate(&mut self, size: usize) -> usize {
         self.next += 64;
         let at = self.next;
         self.next += size.next_multiple_of(64);
@@ -50,7 +50,7 @@ fn site(pc: u64) -> Site {
     Site { pc, caller: 0, depth: u32::MAX, stack_end: 0 }
 }
 
-fn races(goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, pc: u64) -> Vec<u64> {
+pub(crate) fn races(goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, pc: u64) -> Vec<u64> {
     let mut found = Races::none();
     detect::check_range(goroutine, address, size, kind, site(pc), &mut found);
     found.iter().map(|earlier| innermost(earlier.context)).collect()

@@ -29,7 +29,7 @@
 //!
 //! - Accesses that the compiler does not instrument (assembly, C, packages built without `-race`).
 //! - Races that did not happen in this execution's order: happens-before sees one interleaving.
-//! - Beyond 19 unordered *writes and atomics* on one word, all of them already in conflict, the oldest goes.
+//! - Beyond 340 unordered *writes and atomics* on one word, all of them already in conflict, the oldest goes.
 //! - Of reads by goroutines that ended without being waited for, two per word and bytes are kept: whatever races with
 //!   one of them races with all.
 //!
@@ -47,6 +47,8 @@ pub mod context;
 pub mod detect;
 #[cfg(test)]
 mod detect_tests;
+#[cfg(test)]
+mod differential_tests;
 pub mod entry;
 pub mod goroutine;
 pub mod heap;

@@ -1,8 +1,8 @@
 //! Sets of records for the words whose history does not fit the two records of their cell.
 //!
 //! Concurrent readers, unordered atomic writes, and different bytes of one word with different histories need
-//! more than two records. Nothing is ever evicted to make room: a set grows. A small set is one 64-byte to 256-byte
-//! block that is searched from end to end. When it is full, records that a newer one makes superfluous have
+//! more records than a cell holds. Nothing is ever evicted to make room: a set grows. A small set is one block of 64
+//! bytes or more that is searched from end to end. When it is full, records that a newer one makes superfluous have
 //! already been dropped, and of the reads that nobody can ever be ordered with (see [`slots::is_orphan`]) two of a
 //! kind are enough, because whatever races with one races with all. What still does not fit moves the reads into a
 //! table keyed by slot, so that thousands of live readers cost a lookup, not a search.
@@ -10,13 +10,16 @@
 //! All functions are called with the line of the owning cell locked.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use crate::record::{LOCK, Record};
 use crate::{budget, memory, slots};
 
 /// Block sizes of small sets in bytes, and how many records each holds.
-const SIZES: [(usize, usize); 3] = [(64, 4), (128, 9), (256, 19)];
+const SIZES: [(usize, usize); 7] =
+    [(64, 4), (128, 9), (256, 20), (512, 41), (1024, 84), (2048, 169), (4096, 340)];
+/// From this size on plain reads are moved to the table before the block grows.
+const SIZE_WITH_TABLE: usize = 2;
 /// Orphaned reads of the same bytes that are kept.
 const ORPHANS_KEPT: u8 = 2;
 
@@ -29,7 +32,13 @@ struct Header {
     table: *mut Table,
 }
 const HEADER: usize = size_of::<Header>();
-const _: () = assert!(HEADER + 4 * 12 == 64 && HEADER + 9 * 12 <= 128 && HEADER + 19 * 12 <= 256);
+const _: () = {
+    let mut index = 0;
+    while index < SIZES.len() {
+        assert!(HEADER + SIZES[index].1 * 12 <= SIZES[index].0);
+        index += 1;
+    }
+};
 
 /// Plain reads by slot: open addressing, at most half full. `capacity` records follow, then as many contexts.
 #[repr(C)]
@@ -176,8 +185,10 @@ impl Set {
     /// one that was freed meanwhile is stale, but harmless.
     #[inline]
     pub fn covers_racily(self, new: Record) -> bool {
-        (0..SIZES[0].1).any(|index| {
-            // SAFETY: every block has room for this many records and stays mapped for ever.
+        // SAFETY: the length is the first field of a block, and blocks stay mapped for ever.
+        let len = unsafe { AtomicU16::from_ptr(self.0.as_ptr().cast()) }.load(Ordering::Acquire);
+        (0..SIZES[0].1.min(usize::from(len))).any(|index| {
+            // SAFETY: every block has room for this many records.
             let word = unsafe { AtomicU64::from_ptr(self.record(index).cast()) };
             Record(word.load(Ordering::Relaxed)).covers(new)
         })
@@ -203,24 +214,32 @@ impl Set {
             self.push_raw(entry);
             return self;
         }
-        if (self.header().size as usize) + 1 < SIZES.len() {
-            let larger = Self::with_size(self.header().size + 1);
-            for index in 0..self.header().len as usize {
-                larger.push_raw(self.get(index));
+        let size = self.header().size as usize;
+        if size >= SIZE_WITH_TABLE {
+            self.move_reads_to_table();
+            if (self.header().len as usize) < self.capacity() || is_plain_read(entry.0) {
+                return self.push(entry);
             }
-            larger.header().table = self.header().table;
-            self.free_block();
-            larger.push_raw(entry);
-            return larger;
         }
-        self.move_reads_to_table();
-        if (self.header().len as usize) < self.capacity() || is_plain_read(entry.0) {
-            return self.push(entry);
+        if size + 1 < SIZES.len() {
+            return self.grow(entry);
         }
         // Nothing but writes and atomics that are all concurrent with each other: the location is known to be
         // racy many times over. The newest replaces one of them.
         self.set(self.header().len as usize - 1, entry);
         self
+    }
+
+    /// A larger set with the same records and one more.
+    fn grow(self, entry: Entry) -> Self {
+        let larger = Self::with_size(self.header().size + 1);
+        for index in 0..self.header().len as usize {
+            larger.push_raw(self.get(index));
+        }
+        larger.header().table = self.header().table;
+        self.free_block();
+        larger.push_raw(entry);
+        larger
     }
 
     /// Of the orphaned reads of the same bytes keeps [`ORPHANS_KEPT`].
@@ -496,10 +515,14 @@ mod tests {
     fn writes_and_atomics_stay_in_the_block_and_are_bounded() {
         slots::init();
         let mut set = Set::new(read(3_300_000, 1));
-        for slot in 1..100 {
+        for slot in 1..300 {
             set = set.push((Record::new(epoch(3_300_000 + slot, 1), WRITE | ATOMIC, 1), 0));
         }
-        assert!(set.len() <= SIZES[2].1 + 1);
+        assert_eq!(set.len(), 300);
+        for slot in 300..2000 {
+            set = set.push((Record::new(epoch(3_300_000 + slot, 1), WRITE | ATOMIC, 1), 0));
+        }
+        assert!(set.len() <= SIZES[6].1 + 1);
         assert!(all(set).contains(&read(3_300_000, 1)), "the read is not lost");
         set.free();
     }

@@ -291,7 +291,7 @@ mod tests {
         knows.raise(first.slot, first.clock + 9);
         let mut heirs = Vec::new();
         // Other tests share the queue: a few claims may be needed until ours comes up.
-        while heirs.len() < 200 && !heirs.iter().any(|heir: &Claim| heir.slot == first.slot) {
+        while heirs.len() < 20_000 && !heirs.iter().any(|heir: &Claim| heir.slot == first.slot) {
             heirs.push(claim(1_000_003, &knows, u32::MAX));
         }
         let heir = heirs.last().unwrap();
