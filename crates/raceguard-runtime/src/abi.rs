@@ -82,7 +82,7 @@ pub extern "C" fn __tsan_go_end(thread: Thread) {
 /// Finalizers run after everything that any goroutine has done so far.
 #[unsafe(no_mangle)]
 pub extern "C" fn __tsan_finalizer_goroutine(thread: Thread) {
-    slots::for_each_epoch(|slot, clock| thread.learn_epoch(slot, clock));
+    thread.learn_everything();
 }
 
 /// Memory was freed.

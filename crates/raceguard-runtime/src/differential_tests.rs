@@ -62,6 +62,18 @@ impl Model {
         who
     }
 
+    fn learn_everything(&mut self, who: usize) {
+        for other in 0..self.clocks.len() {
+            if other != who {
+                let now = self.clocks[other][&other];
+                let entry = self.clocks[who].entry(other).or_default();
+                *entry = now.max(*entry);
+                // What follows is another epoch, so that the model is as strict as can be.
+                self.tick(other);
+            }
+        }
+    }
+
     fn tick(&mut self, who: usize) {
         *self.clocks[who].get_mut(&who).unwrap() += 1;
     }
@@ -116,19 +128,22 @@ struct Pair {
     live: Vec<(usize, &'static mut Goroutine)>,
     memory: usize,
     locks: Vec<usize>,
+    /// Goroutines also learn everything at times, as finalizers do. What the others do after that in the same epoch
+    /// counts as known (see the crate's page), so that nothing is said of missed races.
+    finalizers: bool,
 }
 
 const BYTES: usize = 96;
 
 impl Pair {
-    fn new() -> Self {
+    fn new(finalizers: bool) -> Self {
         let mut world = World::new();
         let memory = world.allocate(BYTES);
         let locks = (0..5).map(|_| world.allocate(8)).collect();
         let mut model = Model::default();
         let first = model.start(None);
         let main = Goroutine::first();
-        Self { world, model, live: vec![(first, main)], memory, locks }
+        Self { world, model, live: vec![(first, main)], memory, locks, finalizers }
     }
 
     fn step(&mut self, numbers: &mut Numbers, most: usize) {
@@ -145,6 +160,11 @@ impl Pair {
                 goroutine.end();
             }
             2..=8 => self.synchronise(numbers, index),
+            10 if self.finalizers && numbers.below(4) == 0 => {
+                let (who, goroutine) = &mut self.live[index];
+                goroutine.learn_everything();
+                self.model.learn_everything(*who);
+            }
             9 if numbers.below(6) == 0 => {
                 let (start, size) = (8 * numbers.below(BYTES / 8), 8 << numbers.below(3));
                 let size = size.min(BYTES - start);
@@ -205,14 +225,14 @@ impl Pair {
         let (may, must) = self.model.access(*who, start, start + size, kind);
         let what = format!("goroutine {who} accesses {start}..{} as {kind:#x}", start + size);
         assert!(!found || may, "false report: {what}");
-        assert!(found || !must, "missed: {what}");
+        assert!(found || !must || self.finalizers, "missed: {what}");
     }
 }
 
-fn agree(seeds: std::ops::Range<u64>, most: usize, steps: usize) {
+fn agree(seeds: std::ops::Range<u64>, most: usize, steps: usize, finalizers: bool) {
     for seed in seeds {
         let mut numbers = Numbers(seed);
-        let mut pair = Pair::new();
+        let mut pair = Pair::new(finalizers);
         for step in 0..steps {
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pair.step(&mut numbers, most)));
             assert!(result.is_ok(), "seed {seed}, step {step}, at most {most} goroutines");
@@ -223,15 +243,21 @@ fn agree(seeds: std::ops::Range<u64>, most: usize, steps: usize) {
 
 #[test]
 fn few_goroutines_agree_with_the_definition() {
-    agree(0..400, 4, 400);
+    agree(0..400, 4, 400, false);
 }
 
 #[test]
 fn a_dozen_goroutines_agree_with_the_definition() {
-    agree(1000..1150, 12, 600);
+    agree(1000..1150, 12, 600, false);
 }
 
 #[test]
 fn hundreds_of_goroutines_agree_with_the_definition() {
-    agree(5000..5008, 300, 4000);
+    agree(5000..5008, 300, 4000, false);
+}
+
+#[test]
+fn finalizers_cause_no_false_reports() {
+    agree(7000..7200, 6, 500, true);
+    agree(8000..8004, 200, 4000, true);
 }

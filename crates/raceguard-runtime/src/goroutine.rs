@@ -57,6 +57,8 @@ pub struct Goroutine {
     learned: u32,
     /// An epoch whose owner, when it released it, knew all that this goroutine knows; or empty.
     basis: Record,
+    /// [`GLOBAL_ACQUIRES`] when this goroutine's current epoch began, or later if nothing was learned since.
+    global_acquires: u32,
     /// Synchronisation is not to be seen (`race.Disable`).
     pub ignores_sync: u32,
 }
@@ -75,6 +77,8 @@ const _: () = {
 };
 
 static NEXT_NUMBER: AtomicU32 = AtomicU32::new(0);
+/// How often somebody has learned the current epochs of all goroutines ([`Goroutine::learn_everything`]).
+static GLOBAL_ACQUIRES: AtomicU32 = AtomicU32::new(0);
 
 impl Goroutine {
     /// The goroutine that runs the runtime's start-up code.
@@ -119,6 +123,7 @@ impl Goroutine {
                 dirty: LEARNED,
                 learned: claim.clock,
                 basis: Record::EMPTY,
+                global_acquires: GLOBAL_ACQUIRES.load(Ordering::SeqCst),
                 ignores_sync: 0,
             });
             &mut *place
@@ -182,15 +187,29 @@ impl Goroutine {
         }
     }
 
-    /// Learns an epoch of another slot.
-    pub fn learn_epoch(&mut self, slot: u32, clock: u32) {
-        if slot != self.slot && self.clock.raise(slot, clock) {
+    /// Learns the current epochs of all goroutines: finalizers run after all that was done before.
+    ///
+    /// An epoch is thereby known that its owner has not released yet. For whoever knows an epoch to know all that is
+    /// released with it, the owner may not learn anything more in that epoch: see `note_news`.
+    pub fn learn_everything(&mut self) {
+        // ORDERING: SeqCst, before the epochs are read. A goroutine that does not see this step in `note_news` has
+        // learned before, from epochs that had been released before: those read here are not older.
+        GLOBAL_ACQUIRES.fetch_add(1, Ordering::SeqCst);
+        let mut news = false;
+        slots::for_each_epoch(|slot, clock| news |= slot != self.slot && self.clock.raise(slot, clock));
+        if news {
             self.basis = Record::EMPTY;
             self.note_news();
         }
     }
 
     fn note_news(&mut self) {
+        // ORDERING: SeqCst, pairs with the step in `learn_everything`.
+        let global_acquires = GLOBAL_ACQUIRES.load(Ordering::SeqCst);
+        if self.global_acquires != global_acquires {
+            self.global_acquires = global_acquires;
+            self.begin_epoch();
+        }
         self.dirty |= LEARNED;
         self.learned = self.now();
     }
@@ -205,9 +224,18 @@ impl Goroutine {
     /// since the last release means that the last one's epoch says it all.
     pub fn release_epoch(&mut self) -> u32 {
         let now = self.now();
-        if self.dirty == 0 {
+        let global_acquires = GLOBAL_ACQUIRES.load(Ordering::Relaxed);
+        if self.dirty == 0 && self.global_acquires == global_acquires {
             return now - 1;
         }
+        self.global_acquires = global_acquires;
+        self.begin_epoch();
+        now
+    }
+
+    /// The current epoch is over and may be known to others.
+    fn begin_epoch(&mut self) {
+        let now = self.now();
         self.dirty = 0;
         slots::publish(self.slot, now);
         if now + 1 < MAX_CLOCK {
@@ -215,7 +243,6 @@ impl Goroutine {
         } else {
             self.change_slot(now);
         }
-        now
     }
 
     /// The clock of the slot is exhausted: takes another one.
@@ -228,7 +255,8 @@ impl Goroutine {
         self.slot = claim.slot;
         self.epoch = epoch(claim.slot, claim.clock);
         self.basis = Record::EMPTY;
-        self.note_news();
+        self.dirty = LEARNED;
+        self.learned = self.now();
     }
 
     fn capacity(&self) -> usize {

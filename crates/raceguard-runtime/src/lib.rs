@@ -29,6 +29,8 @@
 //!
 //! - Accesses that the compiler does not instrument (assembly, C, packages built without `-race`).
 //! - Races that did not happen in this execution's order: happens-before sees one interleaving.
+//! - What a goroutine does after a finalizer has run, until it next releases or learns anything, counts as done before
+//!   that finalizer.
 //! - Beyond 340 unordered *writes and atomics* on one word, all of them already in conflict, the oldest goes.
 //! - Of reads by goroutines that ended without being waited for, two per word and bytes are kept: whatever races with
 //!   one of them races with all.
