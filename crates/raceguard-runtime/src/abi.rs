@@ -19,7 +19,9 @@ type Thread<'a> = &'a mut Goroutine;
 /// Starts the runtime. `__tsan_init(**thr, **proc, callback)`.
 #[unsafe(no_mangle)]
 pub extern "C" fn __tsan_init(
-    thread: &mut *mut Goroutine, processor: &mut *mut c_void, callback: symbols::Callback,
+    thread: &mut *mut Goroutine,
+    processor: &mut *mut c_void,
+    callback: symbols::Callback,
 ) {
     shadow::map_flags();
     context::init();
@@ -153,13 +155,23 @@ pub(crate) extern "C" fn write(thread: Thread, address: usize, pc: u64, depth: u
 }
 
 pub(crate) extern "C" fn read_pc(
-    thread: Thread, address: usize, caller: u64, pc: u64, depth: u32, stack_end: usize,
+    thread: Thread,
+    address: usize,
+    caller: u64,
+    pc: u64,
+    depth: u32,
+    stack_end: usize,
 ) {
     detect::access(thread, address, 0, 1 << (address & 7), Site { pc, caller, depth, stack_end });
 }
 
 pub(crate) extern "C" fn write_pc(
-    thread: Thread, address: usize, caller: u64, pc: u64, depth: u32, stack_end: usize,
+    thread: Thread,
+    address: usize,
+    caller: u64,
+    pc: u64,
+    depth: u32,
+    stack_end: usize,
 ) {
     detect::access(thread, address, WRITE, 1 << (address & 7), Site { pc, caller, depth, stack_end });
 }
@@ -209,14 +221,26 @@ fn atomic_site(caller: u64, pc: u64, depth: u32) -> Site {
     Site { pc, caller, depth, stack_end: 0 }
 }
 
-pub(crate) extern "C" fn atomic_load<T: Word>(thread: Thread, caller: u64, pc: u64, block: usize, depth: u32) {
+pub(crate) extern "C" fn atomic_load<T: Word>(
+    thread: Thread,
+    caller: u64,
+    pc: u64,
+    block: usize,
+    depth: u32,
+) {
     let arguments = Arguments(block);
     // SAFETY: Go has checked the address (racecallatomic).
     let value = unsafe { atomic::load::<T>(thread, arguments.address(), atomic_site(caller, pc, depth)) };
     arguments.set(8, value);
 }
 
-pub(crate) extern "C" fn atomic_store<T: Word>(thread: Thread, caller: u64, pc: u64, block: usize, depth: u32) {
+pub(crate) extern "C" fn atomic_store<T: Word>(
+    thread: Thread,
+    caller: u64,
+    pc: u64,
+    block: usize,
+    depth: u32,
+) {
     let arguments = Arguments(block);
     // SAFETY: Go has checked the address (racecallatomic).
     unsafe {
@@ -226,7 +250,12 @@ pub(crate) extern "C" fn atomic_store<T: Word>(thread: Thread, caller: u64, pc: 
 
 /// Exchange, add, and, or: operand at 8, old value to 16.
 fn fetch<T: Word>(
-    thread: Thread, caller: u64, pc: u64, block: usize, depth: u32, change: impl FnOnce(T) -> Change<T>,
+    thread: Thread,
+    caller: u64,
+    pc: u64,
+    block: usize,
+    depth: u32,
+    change: impl FnOnce(T) -> Change<T>,
 ) {
     let arguments = Arguments(block);
     let change = change(arguments.get(8));
@@ -236,7 +265,13 @@ fn fetch<T: Word>(
     arguments.set(16, old);
 }
 
-pub(crate) extern "C" fn atomic_exchange<T: Word>(thread: Thread, caller: u64, pc: u64, block: usize, depth: u32) {
+pub(crate) extern "C" fn atomic_exchange<T: Word>(
+    thread: Thread,
+    caller: u64,
+    pc: u64,
+    block: usize,
+    depth: u32,
+) {
     fetch(thread, caller, pc, block, depth, Change::<T>::Exchange);
 }
 
@@ -254,14 +289,17 @@ pub(crate) extern "C" fn atomic_or<T: Word>(thread: Thread, caller: u64, pc: u64
 
 /// Expected value at 8, new one behind it, success behind that.
 pub(crate) extern "C" fn atomic_compare_exchange<T: Word>(
-    thread: Thread, caller: u64, pc: u64, block: usize, depth: u32,
+    thread: Thread,
+    caller: u64,
+    pc: u64,
+    block: usize,
+    depth: u32,
 ) {
     let arguments = Arguments(block);
     let (expected, new) = (arguments.get(8), arguments.get(8 + size_of::<T>()));
     let change = Change::CompareExchange(expected, new);
     // SAFETY: Go has checked the address (racecallatomic).
-    let (_, stored) = unsafe {
-        atomic::update::<T>(thread, arguments.address(), change, atomic_site(caller, pc, depth))
-    };
+    let (_, stored) =
+        unsafe { atomic::update::<T>(thread, arguments.address(), change, atomic_site(caller, pc, depth)) };
     arguments.set(8 + 2 * size_of::<T>(), u8::from(stored));
 }

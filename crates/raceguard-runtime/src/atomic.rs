@@ -137,7 +137,10 @@ pub unsafe fn store<T: Word>(goroutine: &mut Goroutine, address: usize, value: T
 /// # Safety
 /// As for [`load`].
 pub unsafe fn update<T: Word>(
-    goroutine: &mut Goroutine, address: usize, change: Change<T>, site: Site,
+    goroutine: &mut Goroutine,
+    address: usize,
+    change: Change<T>,
+    site: Site,
 ) -> (T, bool) {
     // SAFETY: passed on.
     let variable = unsafe { T::at(address) };

@@ -59,7 +59,9 @@ impl Clock {
         let (small, mine) = (theirs.len() <= SMALL && other.high().is_empty(), self.block());
         let reusable = mine.is_some_and(|mine| {
             // ORDERING: as in `own`.
-            mine.references.load(Ordering::Acquire) == 1 && mine.capacity as usize >= theirs.len() && mine.high.is_empty()
+            mine.references.load(Ordering::Acquire) == 1
+                && mine.capacity as usize >= theirs.len()
+                && mine.high.is_empty()
         });
         if self.is_same(other) {
             return;
@@ -203,10 +205,7 @@ impl Clock {
                 _reserved: 0,
                 high,
             });
-            new.cast::<u8>()
-                .add(HEADER)
-                .cast::<u32>()
-                .copy_from_nonoverlapping(low.as_ptr(), low.len());
+            new.cast::<u8>().add(HEADER).cast::<u32>().copy_from_nonoverlapping(low.as_ptr(), low.len());
         }
         *self = Self(new);
     }

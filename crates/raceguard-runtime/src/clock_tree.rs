@@ -132,6 +132,12 @@ impl Tree {
     }
 }
 
+impl Default for Tree {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Drop for Tree {
     fn drop(&mut self) {
         // SAFETY: the tree gives up its reference.

@@ -68,7 +68,10 @@ pub fn init() {
     }
     let nodes = sys::map(MAX_NODES * size_of::<Node>());
     if nodes == 0 {
-        sys::fatal("cannot reserve address space for calling contexts", "lift the limit on address space (ulimit -v)");
+        sys::fatal(
+            "cannot reserve address space for calling contexts",
+            "lift the limit on address space (ulimit -v)",
+        );
     }
     // ORDERING: Release pairs with the Acquire in `node`.
     TREE.nodes.store(nodes as *mut Node, Ordering::Release);
@@ -158,7 +161,8 @@ fn grow(old: u64, count: u32) -> u64 {
     let buckets = new_buckets((old & 63) as u32 + 1);
     for id in 1..count {
         let node = node(id);
-        let place = bucket(buckets, hash(node.parent.load(Ordering::Relaxed), node.word.load(Ordering::Relaxed)));
+        let place =
+            bucket(buckets, hash(node.parent.load(Ordering::Relaxed), node.word.load(Ordering::Relaxed)));
         node.next.store(place.load(Ordering::Relaxed), Ordering::Release);
         place.store(id, Ordering::Release);
     }
@@ -261,8 +265,7 @@ mod tests {
         let root = spawn(stack(&[10, 11]));
         let access = call(call(root, 20), 21);
         let all: Vec<_> = frames(access).collect();
-        let expected =
-            [Frame::Call(21), Frame::Call(20), Frame::Spawn, Frame::Call(11), Frame::Call(10)];
+        let expected = [Frame::Call(21), Frame::Call(20), Frame::Spawn, Frame::Call(11), Frame::Call(10)];
         assert_eq!(all, expected);
     }
 

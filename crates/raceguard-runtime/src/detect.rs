@@ -9,8 +9,8 @@
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
-use crate::{report, sampling, stack};
 use crate::shadow::{Cell, LANES, LINE, OVERFLOWED, TOUCHED};
+use crate::{report, sampling, stack};
 use core::sync::atomic::Ordering;
 
 /// An earlier access that races with the present one.
@@ -136,7 +136,12 @@ pub fn access_range(goroutine: &mut Goroutine, address: usize, size: usize, kind
 
 /// As [`access_range`], but only collects the races. The answer is the access's context, if it was recorded.
 pub fn check_range(
-    goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, site: Site, races: &mut Races,
+    goroutine: &mut Goroutine,
+    address: usize,
+    size: usize,
+    kind: u64,
+    site: Site,
+    races: &mut Races,
 ) -> u32 {
     let end = address + size;
     let mut context = 0;
@@ -198,7 +203,12 @@ fn mask_of(word: usize, start: usize, end: usize) -> u8 {
 
 #[inline]
 fn range_is_known(
-    goroutine: &Goroutine, from: usize, start: usize, stop: usize, end: usize, kind: u64,
+    goroutine: &Goroutine,
+    from: usize,
+    start: usize,
+    stop: usize,
+    end: usize,
+    kind: u64,
 ) -> bool {
     let mut cell = Cell::of(from);
     let mut at = from;
@@ -246,7 +256,12 @@ fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &
 /// Compares `access` with all records of the cell, drops those that it takes the place of, and adds `new`: the access
 /// itself, or nothing. No record of the cell covers it.
 fn update_used(
-    goroutine: &Goroutine, cell: Cell, (new, context): (Record, u32), access: Record, races: &mut Races, address: usize,
+    goroutine: &Goroutine,
+    cell: Cell,
+    (new, context): (Record, u32),
+    access: Record,
+    races: &mut Races,
+    address: usize,
 ) {
     let mut check = |record: Record, its_context: u32| {
         let (left, race) = judge(goroutine, record, access);
@@ -289,19 +304,23 @@ fn update_used(
         set = insert(cell, &mut kept, set, (new, context));
     }
     if let Some(set) = set {
-        cell.mark(OVERFLOWED);
-        // The set has to be in the last lane, and no lane before it may be empty: one of its records fills them.
-        let (record, its_context) = set.any().unwrap_or((new, context));
-        while kept < LANES - 1 {
-            cell.set(kept, record, its_context);
-            kept += 1;
-        }
-        cell.store(LANES - 1, set.reference());
-        kept = LANES;
+        kept = store_set(cell, kept, set, (new, context));
     }
     for lane in kept..used {
         cell.store(lane, Record::EMPTY);
     }
+}
+
+/// Puts the reference to a set into the last lane, behind `kept` records. No lane before it may be empty: one of the
+/// set's records fills them. The answer is how many lanes are in use then.
+fn store_set(cell: Cell, kept: usize, set: Set, new: (Record, u32)) -> usize {
+    let (record, context) = set.any().unwrap_or(new);
+    for lane in kept..LANES - 1 {
+        cell.set(lane, record, context);
+    }
+    cell.mark(OVERFLOWED);
+    cell.store(LANES - 1, set.reference());
+    LANES
 }
 
 /// Adds a record behind the `kept` ones of the cell. The answer is the overflow set, if there is one now.
@@ -334,7 +353,11 @@ fn judge(goroutine: &Goroutine, record: Record, new: Record) -> (Record, bool) {
 /// Judges the records of a set. `None` when nothing is left of it.
 #[inline(never)]
 fn update_set(
-    goroutine: &Goroutine, set: Set, (new, context): (Record, u32), access: Record, merged: &mut bool,
+    goroutine: &Goroutine,
+    set: Set,
+    (new, context): (Record, u32),
+    access: Record,
+    merged: &mut bool,
     check: &mut impl FnMut(Record, u32) -> Record,
 ) -> Option<Set> {
     set.visit(access.is_write(), goroutine.slot, |(record, its_context)| {
@@ -349,7 +372,7 @@ fn update_set(
         }
         if left == record { Verdict::Keep } else { Verdict::Replace(left) }
     });
-    if set.len() == 0 {
+    if set.is_empty() {
         set.free();
         return None;
     }

@@ -234,7 +234,8 @@ fn agree(seeds: std::ops::Range<u64>, most: usize, steps: usize, finalizers: boo
         let mut numbers = Numbers(seed);
         let mut pair = Pair::new(finalizers);
         for step in 0..steps {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pair.step(&mut numbers, most)));
+            let result =
+                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| pair.step(&mut numbers, most)));
             assert!(result.is_ok(), "seed {seed}, step {step}, at most {most} goroutines");
         }
         drop(pair.world);

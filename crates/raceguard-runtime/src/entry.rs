@@ -392,7 +392,12 @@ extern "C" fn go_start(parent: Option<&mut Goroutine>, child: &mut *mut Goroutin
 /// `goroutine` allocates; null when Go's runtime allocates for itself. `frame` is its frame pointer, `depth` that of
 /// its stack, which ends at `stack_end`.
 extern "C" fn malloc(
-    goroutine: *mut Goroutine, address: usize, size: usize, frame: usize, depth: u32, stack_end: usize,
+    goroutine: *mut Goroutine,
+    address: usize,
+    size: usize,
+    frame: usize,
+    depth: u32,
+    stack_end: usize,
 ) {
     sampling::is_recording(); // so that periods pass even while nothing else does
     if size == 0 || !shadow::has_shadow(address) {

@@ -165,7 +165,8 @@ impl Goroutine {
     /// without comparing entries. Goroutines that pass a lock around are in this case.
     pub fn learn(&mut self, clock: &Clock, owner: Record) {
         let covers = |record: Record| {
-            let of_owner = owner != Record::EMPTY && owner.slot() == record.slot() && owner.clock() >= record.clock();
+            let of_owner =
+                owner != Record::EMPTY && owner.slot() == record.slot() && owner.clock() >= record.clock();
             of_owner || clock.get(record.slot()) >= record.clock()
         };
         let mine = Record(epoch(self.slot, self.learned));

@@ -166,20 +166,17 @@ fn for_each_flag<'a>(mut text: &'a [u8], mut action: impl FnMut(&'a [u8], &'a [u
         let Some(equals) = text.iter().position(|&byte| byte == b'=') else { return };
         let name = &text[..equals];
         text = &text[equals + 1..];
-        let value = match text.first() {
-            Some(&quote @ (b'"' | b'\'')) => {
-                text = &text[1..];
-                let end = text.iter().position(|&byte| byte == quote).unwrap_or(text.len());
-                let value = &text[..end];
-                text = &text[(end + 1).min(text.len())..];
-                value
-            }
-            _ => {
-                let end = text.iter().position(is_separator).unwrap_or(text.len());
-                let value = &text[..end];
-                text = &text[end..];
-                value
-            }
+        let value = if let Some(&quote @ (b'"' | b'\'')) = text.first() {
+            text = &text[1..];
+            let end = text.iter().position(|&byte| byte == quote).unwrap_or(text.len());
+            let value = &text[..end];
+            text = &text[(end + 1).min(text.len())..];
+            value
+        } else {
+            let end = text.iter().position(is_separator).unwrap_or(text.len());
+            let value = &text[..end];
+            text = &text[end..];
+            value
         };
         action(name, value);
     }
@@ -215,7 +212,8 @@ mod tests {
 
     #[test]
     fn gorace_is_understood_as_stock_go_does() {
-        let block = b"HOME=/\0GORACE=log_path=/tmp/race:exitcode=13 halt_on_error=1,strip_path_prefix='/a b/'\0X=1\0";
+        let block =
+            b"HOME=/\0GORACE=log_path=/tmp/race:exitcode=13 halt_on_error=1,strip_path_prefix='/a b/'\0X=1\0";
         let options = Options::from_environment(block);
         assert_eq!(options.log_path.as_deref(), Some(&b"/tmp/race"[..]));
         assert_eq!((options.exit_code, options.halt_on_error), (13, true));

@@ -130,6 +130,11 @@ impl Set {
         self.header().len = len + 1;
     }
 
+    /// Whether no record is left.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
     /// How many records the set holds.
     pub fn len(self) -> usize {
         let table = self.table().map_or(0, |table| table.header().live as usize);
@@ -319,10 +324,7 @@ impl ReadTable {
 
     fn place(self, index: usize) -> (*mut Record, *mut u32) {
         let records = self.0.as_ptr().cast::<u8>().wrapping_add(TABLE_HEADER);
-        (
-            records.wrapping_add(8 * index).cast(),
-            records.wrapping_add(8 * self.capacity() + 4 * index).cast(),
-        )
+        (records.wrapping_add(8 * index).cast(), records.wrapping_add(8 * self.capacity() + 4 * index).cast())
     }
 
     fn get(self, index: usize) -> Entry {

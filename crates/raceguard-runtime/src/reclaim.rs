@@ -44,7 +44,8 @@ pub fn search(taken: u32) {
         }
     });
     sync_object::for_each_owner(|owner| referred.add(owner));
-    let (used, unused): (Vec<u32>, Vec<u32>) = dead.into_iter().partition(|&slot| !complete || referred.has(slot));
+    let (used, unused): (Vec<u32>, Vec<u32>) =
+        dead.into_iter().partition(|&slot| !complete || referred.has(slot));
     slots::give_back(&used, &unused);
     // Fresh slots are taken only when the free ones have run out: then half as many again may be.
     NEXT_SEARCH.store((taken + taken / 2).min(MAX_SLOTS), Ordering::Relaxed);

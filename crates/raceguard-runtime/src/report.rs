@@ -3,7 +3,7 @@
 //! - [`symbols`]: names of program counters, asked of Go
 //! - [`map_operation`]: the user's statement instead of the map implementation's
 //! - [`text`]: ThreadSanitizer's text
-//! - [`json`]: evidence
+//! - [`json`]: the evidence
 //! - [`sink`]: where both go
 
 use alloc::collections::BTreeMap;

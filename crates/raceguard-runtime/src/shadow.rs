@@ -223,7 +223,7 @@ impl Cell {
     /// Writes a record. The line must be locked; the lock bit of its first cell stays set.
     #[inline(always)]
     pub fn store(self, lane: usize, record: Record) {
-        let lock = if lane == 0 && self.0 % LINE == 0 { LOCK } else { 0 };
+        let lock = if lane == 0 && self.0.is_multiple_of(LINE) { LOCK } else { 0 };
         self.word(lane).store(record.0 | lock, Ordering::Relaxed);
         if lane > 0 {
             self.mark(TOUCHED << lane);
@@ -312,7 +312,8 @@ const START_BITS: u32 = 4;
 /// Remembers that the object at `address` was allocated in `context`; 0 for unknown. Heap only.
 #[inline]
 pub fn set_allocation(address: usize, context: u32) {
-    let entry = if context >> (32 - START_BITS) == 0 { context << START_BITS | (address & 15) as u32 } else { 0 };
+    let entry =
+        if context >> (32 - START_BITS) == 0 { context << START_BITS | (address & 15) as u32 } else { 0 };
     Cell::of(address).allocation().store(entry, Ordering::Relaxed);
 }
 

@@ -85,7 +85,10 @@ pub fn init() {
     if table.slots.is_null() {
         let at = sys::map(MAX_SLOTS as usize * size_of::<Slot>());
         if at == 0 {
-            sys::fatal("cannot reserve address space for goroutines", "lift the limit on address space (ulimit -v)");
+            sys::fatal(
+                "cannot reserve address space for goroutines",
+                "lift the limit on address space (ulimit -v)",
+            );
         }
         table.slots = at as *mut Slot;
         // ORDERING: Release pairs with the Acquire in `entry`.
@@ -198,7 +201,10 @@ impl Slot {
             // SAFETY: both blocks are large enough; the old one was allocated with its capacity.
             unsafe {
                 if let Some(old) = NonNull::new(self.past) {
-                    new.copy_from_nonoverlapping(self.past.add((self.past_len - keep) as usize), keep as usize);
+                    new.copy_from_nonoverlapping(
+                        self.past.add((self.past_len - keep) as usize),
+                        keep as usize,
+                    );
                     memory::free(old.cast(), 8 * self.past_capacity as usize);
                 }
             }
@@ -232,7 +238,9 @@ pub fn take_dead() -> Vec<u32> {
 /// Puts slots back: those that are `used` wait for an heir who knows their end, the others are for anybody.
 pub fn give_back(used: &[u32], unused: &[u32]) {
     let mut table = TABLE.lock();
-    used.iter().for_each(|&slot| table.push(slot));
+    for &slot in used {
+        table.push(slot);
+    }
     for &slot in unused {
         if entry(slot).0.load(Ordering::Relaxed) < MAX_CLOCK {
             // The list goes through a field that means nothing between two owners.

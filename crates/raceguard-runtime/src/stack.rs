@@ -11,7 +11,7 @@ pub fn statement(caller: u64, frame: usize, end: usize) -> Option<u64> {
     let mut frame = frame;
     let mut pc = None;
     for _ in 0..RUNTIME_FRAMES {
-        if frame % 8 != 0 || frame == 0 || frame + 16 > end || end - frame > MAX_STACK {
+        if !frame.is_multiple_of(8) || frame == 0 || frame + 16 > end || end - frame > MAX_STACK {
             return None;
         }
         // SAFETY: inside the goroutine's stack, above its stack pointer: Go's frames begin with the caller's frame

@@ -46,7 +46,10 @@ pub fn init() {
     if OBJECTS.load(Ordering::Acquire).is_null() {
         let at = sys::map(MOST * size_of::<SyncObject>());
         if at == 0 {
-            sys::fatal("cannot reserve address space for sync objects", "lift the limit on address space (ulimit -v)");
+            sys::fatal(
+                "cannot reserve address space for sync objects",
+                "lift the limit on address space (ulimit -v)",
+            );
         }
         OBJECTS.store(at as *mut SyncObject, Ordering::Release);
     }

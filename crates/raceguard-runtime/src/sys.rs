@@ -32,7 +32,8 @@ pub const EEXIST: isize = -17;
 /// Maps `size` bytes of zeroed private memory anywhere; 0 when the system has none.
 pub fn map(size: usize) -> usize {
     // SAFETY: an anonymous mapping at a place of the kernel's choice touches nothing that exists.
-    let at = unsafe { syscall(9, [0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, usize::MAX, 0]) };
+    let at =
+        unsafe { syscall(9, [0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, usize::MAX, 0]) };
     if at < 0 { 0 } else { at.cast_unsigned() }
 }
 

@@ -76,7 +76,7 @@ impl Line {
 }
 
 /// The `race` record of a report.
-pub fn race(report: &Report) -> String {
+pub(super) fn race(report: &Report) -> String {
     let mut line = Line::new("race");
     line.string("id", &report.id);
     line.field("address", |line| hexadecimal(line, report.accesses[0].address as u64));

@@ -22,7 +22,7 @@ const OPERATIONS: [(&str, &str); 14] = [
 ];
 
 /// The map operation that the innermost frames of `stack` carry out, and how many frames belong to it.
-pub fn of(stack: &[Frame]) -> Option<(&'static str, usize)> {
+pub(super) fn of(stack: &[Frame]) -> Option<(&'static str, usize)> {
     let mut operation = None;
     let mut inside = 0;
     for frame in stack {

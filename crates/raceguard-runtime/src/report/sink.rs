@@ -35,15 +35,18 @@ pub fn open() {
     evidence(&line.finish());
 }
 
-fn lossy(bytes: &[u8]) -> alloc::string::String {
-    alloc::string::String::from_utf8_lossy(bytes).into_owned()
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// Writes one line of evidence.
 pub fn evidence(line: &str) {
     let fd = EVIDENCE.load(Ordering::Acquire);
     if fd >= 0 && !sys::write_all(fd, line.as_bytes()) && EVIDENCE.swap(UNUSABLE, Ordering::AcqRel) >= 0 {
-        sys::write_all(2, b"raceguard: writing evidence failed (is the disk full?); further reports go to stderr only\n");
+        sys::write_all(
+            2,
+            b"raceguard: writing evidence failed (is the disk full?); further reports go to stderr only\n",
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Access, Report};
 const MAIN_GOROUTINE: u32 = 1;
 
 /// The whole report between its two lines of equal signs.
-pub fn render(report: &Report, strip_path_prefix: &str) -> String {
+pub(super) fn render(report: &Report, strip_path_prefix: &str) -> String {
     let mut out = String::from("==================\nWARNING: DATA RACE");
     write_access(&mut out, &report.accesses[0], ["Read", "Write"], strip_path_prefix);
     write_access(&mut out, &report.accesses[1], ["Previous read", "Previous write"], strip_path_prefix);
