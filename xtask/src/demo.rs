@@ -2,14 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::examples::{self, Example};
+use crate::examples::{self, Example, SHOWN};
 use crate::failure::Failure;
 use crate::report_line::step;
 use crate::toolchain::{self, Go};
 use crate::{process, raceguard, workspace};
-
-/// The example whose report is shown.
-const SHOWN: &str = "payment-gateway";
 
 /// The task `demo`.
 pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {

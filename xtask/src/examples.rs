@@ -15,6 +15,16 @@ use crate::{raceguard, workspace};
 use evidence::Evidence;
 pub(crate) use expected::{Example, all};
 
+/// The example whose report is shown to people.
+pub(crate) const SHOWN: &str = "payment-gateway";
+
+/// That example.
+pub(crate) fn shown() -> Result<Example, Failure> {
+    all()?.into_iter().find(|example| example.name == SHOWN).ok_or_else(|| {
+        Failure::environment(format!("examples/expected.toml does not list {SHOWN}"), "restore the table")
+    })
+}
+
 impl Example {
     /// The Go module of this example.
     pub(crate) fn folder(&self) -> PathBuf {

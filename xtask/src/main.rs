@@ -15,6 +15,7 @@ mod examples;
 mod failure;
 mod go_suite;
 mod measure;
+mod picture;
 mod process;
 mod raceguard;
 mod report_line;
@@ -70,6 +71,8 @@ enum Task {
     Tidy,
     /// Write the generated parts of the docs again
     Docs,
+    /// Draw the report in the README again, from what raceguard prints
+    Picture,
 }
 
 #[derive(Subcommand)]
@@ -101,5 +104,6 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
         Task::Toolchain { release } => toolchain::print_path(*release),
         Task::Tidy => tidy::run(),
         Task::Docs => docs::write(),
+        Task::Picture => picture::run(raceguard),
     }
 }

@@ -28,8 +28,9 @@ struct Program {
 }
 
 /// The quick counts lie above what stock `-race` remembers wherever that costs little.
-const PROGRAMS: [Program; 5] = [
+const PROGRAMS: [Program; 6] = [
     Program { name: "calls", between: "function calls", count: 1_000_000, quick: 1_000_000 },
+    Program { name: "panics", between: "recovered panics", count: 1_000_000, quick: 100_000 },
     Program { name: "readers", between: "joined readers", count: 64, quick: 64 },
     Program { name: "locks", between: "Lock/Unlock pairs", count: 5_000_000, quick: 1_500_000 },
     Program { name: "finished", between: "finished goroutines", count: 2_000_000, quick: 100_000 },

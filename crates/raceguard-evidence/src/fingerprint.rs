@@ -131,7 +131,7 @@ mod tests {
     }
 
     fn access(op: AccessOp, map_op: Option<MapOp>, frames: &[(&str, &str)]) -> Access {
-        Access { op, size: 8, map_op, goroutine: 1, stack: stack(frames), extra: Extra::new() }
+        Access { op, size: 8, map_op, goroutine: Some(1), stack: stack(frames), extra: Extra::new() }
     }
 
     fn race(accesses: [Access; 2]) -> Race {
@@ -186,7 +186,7 @@ mod tests {
     fn lines_addresses_goroutines_and_go_versions_do_not_matter() {
         let mut other = put_and_get("m.TestA");
         other.address = "0x1".into();
-        other.accesses[0].goroutine = 99;
+        other.accesses[0].goroutine = Some(99);
         other.accesses[0].stack[1].line = 77;
         other.accesses[0].stack[0].function = "internal/runtime/maps.(*Map).PutSlotFastStr".into();
         assert_eq!(Fingerprint::of_race(&put_and_get("m.TestA")), Fingerprint::of_race(&other));

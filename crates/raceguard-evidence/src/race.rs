@@ -48,22 +48,22 @@ impl Race {
         &self.accesses[1]
     }
 
-    /// The goroutine with the number `id`, when the record holds it.
-    pub fn goroutine(&self, id: u64) -> Option<&Goroutine> {
+    /// The goroutine with the number `id`, or the one without a number, when the record holds it.
+    pub fn goroutine(&self, id: Option<u64>) -> Option<&Goroutine> {
         self.goroutines.iter().find(|goroutine| goroutine.id == id)
     }
 
-    /// The goroutine `id` and its ancestors, nearest first, as far as the record knows them.
-    pub fn ancestry(&self, id: u64) -> Vec<&Goroutine> {
+    /// The goroutine `id` and its ancestors, nearest first, as far as the record holds them as goroutines.
+    pub fn ancestry(&self, id: Option<u64>) -> Vec<&Goroutine> {
         let mut chain: Vec<&Goroutine> = Vec::new();
-        let mut next = Some(id);
-        while let Some(goroutine) = next.and_then(|id| self.goroutine(id)) {
+        let mut next = self.goroutine(id);
+        while let Some(goroutine) = next {
             // Numbers may be reused, so a damaged record could name a goroutine as its own ancestor.
             if chain.iter().any(|known| known.id == goroutine.id) {
                 break;
             }
             chain.push(goroutine);
-            next = goroutine.parent;
+            next = goroutine.parent.and_then(|parent| self.goroutine(Some(parent)));
         }
         chain
     }
@@ -80,9 +80,9 @@ pub struct Access {
     /// What was done to the map, when the access is part of a map operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub map_op: Option<MapOp>,
-    /// Number of the goroutine that did it.
+    /// Number of the goroutine that did it, when known.
     #[serde(default)]
-    pub goroutine: u64,
+    pub goroutine: Option<u64>,
     /// Where, innermost frame first.
     #[serde(default)]
     pub stack: Vec<Frame>,
@@ -229,8 +229,9 @@ pub enum ObjectKind {
 /// A goroutine that takes part in a race, or an ancestor of one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Goroutine {
-    /// The detector's number of it: 1 is main, 0 is the goroutine of package initialisation.
-    pub id: u64,
+    /// The detector's number of it, when known: 1 is main, 0 is the goroutine of package initialisation.
+    #[serde(default)]
+    pub id: Option<u64>,
     /// `main` for the main goroutine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
@@ -243,9 +244,29 @@ pub struct Goroutine {
     /// Stack of the `go` statement, innermost frame first.
     #[serde(default)]
     pub created_at: Vec<Frame>,
+    /// The same of the goroutine that ran that statement, then of the one before it, and so on, as far as known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ancestors: Vec<Vec<Frame>>,
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl Goroutine {
+    /// The `go` statement that started it, if the program has one: main and helpers of Go's own are started from
+    /// within Go's runtime.
+    pub fn go_statement(&self) -> Option<&[Frame]> {
+        program_stack(&self.created_at)
+    }
+
+    /// The `go` statements that started its ancestors, nearest first.
+    pub fn ancestor_go_statements(&self) -> impl DoubleEndedIterator<Item = &[Frame]> {
+        self.ancestors.iter().filter_map(|stack| program_stack(stack))
+    }
+}
+
+fn program_stack(stack: &[Frame]) -> Option<&[Frame]> {
+    (!stack.iter().all(Frame::is_runtime_internal)).then_some(stack)
 }
 
 /// Whether a goroutine had ended when the race was found.
@@ -301,7 +322,7 @@ mod tests {
             op: AccessOp::Write,
             size: 8,
             map_op: None,
-            goroutine: 7,
+            goroutine: Some(7),
             stack: functions.iter().map(|function| Frame::new(*function, "", 0)).collect(),
             extra: Extra::new(),
         }
@@ -320,11 +341,12 @@ mod tests {
     #[test]
     fn ancestry_ends_at_an_unknown_parent_and_at_a_cycle() {
         let goroutine = |id, parent| Goroutine {
-            id,
+            id: Some(id),
             name: None,
             state: GoroutineState::Running,
             parent,
             created_at: Vec::new(),
+            ancestors: Vec::new(),
             extra: Extra::new(),
         };
         let mut race = Race {
@@ -339,9 +361,28 @@ mod tests {
             notes: Vec::new(),
             extra: Extra::new(),
         };
-        let ids = |race: &Race| race.ancestry(7).iter().map(|g| g.id).collect::<Vec<_>>();
+        let ids = |race: &Race| race.ancestry(Some(7)).iter().filter_map(|g| g.id).collect::<Vec<_>>();
         assert_eq!(ids(&race), [7, 3]);
         race.goroutines[1].parent = Some(7);
         assert_eq!(ids(&race), [7, 3]);
+    }
+
+    #[test]
+    fn what_the_go_runtime_starts_has_no_go_statement() {
+        let stack = |functions: &[&str]| access(functions).stack;
+        let goroutine = Goroutine {
+            id: None,
+            name: None,
+            state: GoroutineState::Finished,
+            parent: None,
+            created_at: stack(&["sync.(*WaitGroup).Go", "m.Serve"]),
+            ancestors: vec![stack(&["m.main"]), stack(&["runtime.newproc"])],
+            extra: Extra::new(),
+        };
+        assert_eq!(goroutine.go_statement().map(<[Frame]>::len), Some(2));
+        let ancestors: Vec<_> = goroutine.ancestor_go_statements().map(|s| s[0].function.as_str()).collect();
+        assert_eq!(ancestors, ["m.main"]);
+        let main = Goroutine { created_at: stack(&["runtime.newproc"]), ..goroutine };
+        assert_eq!(main.go_statement(), None);
     }
 }

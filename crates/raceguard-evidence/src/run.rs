@@ -79,6 +79,9 @@ pub struct Process {
     /// Arguments, without the name of the program.
     #[serde(default)]
     pub args: Vec<String>,
+    /// Folder it was started in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,

@@ -10,14 +10,17 @@ use crate::error::EvidenceError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFolder {
     path: PathBuf,
+    evidence: PathBuf,
 }
 
 impl RunFolder {
-    /// The run in `path`, which may also name its `evidence.jsonl`.
+    /// The run in `path`, which may also be a file with its evidence.
     pub fn at(path: &Path) -> Self {
-        let is_file = path.extension().is_some_and(|extension| extension == "jsonl") && !path.is_dir();
-        let folder = if is_file { path.parent().unwrap_or(path) } else { path };
-        Self { path: folder.to_owned() }
+        if path.is_file() {
+            let folder = path.parent().unwrap_or(path);
+            return Self { path: folder.to_owned(), evidence: path.to_owned() };
+        }
+        Self { path: path.to_owned(), evidence: path.join("evidence.jsonl") }
     }
 
     /// Makes the folder of a new run of the module in `module_dir`, and names it as the last run.
@@ -27,7 +30,7 @@ impl RunFolder {
         fs::create_dir_all(&path).map_err(|source| open_error(&path, source))?;
         let last = last(module_dir);
         fs::write(&last, format!("{run_id}\n")).map_err(|source| open_error(&last, source))?;
-        Ok(Self { path })
+        Ok(Self::at(&path))
     }
 
     /// The last run of the module in `module_dir`.
@@ -43,7 +46,7 @@ impl RunFolder {
         if name.is_empty() || name.contains(['/', '\\']) || name == ".." {
             return Err(no_run());
         }
-        let folder = Self { path: runs(module_dir).join(name) };
+        let folder = Self::at(&runs(module_dir).join(name));
         if folder.evidence_path().is_file() { Ok(folder) } else { Err(no_run()) }
     }
 
@@ -54,7 +57,7 @@ impl RunFolder {
 
     /// The file with the evidence.
     pub fn evidence_path(&self) -> PathBuf {
-        self.path.join("evidence.jsonl")
+        self.evidence.clone()
     }
 }
 
@@ -81,6 +84,14 @@ mod tests {
             assert_eq!(RunFolder::last(module.path()).expect("a run"), made);
             assert_eq!(RunFolder::at(&made.evidence_path()), made);
         }
+    }
+
+    #[test]
+    fn a_file_of_any_name_is_evidence() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("canary.log");
+        fs::write(&file, "").expect("a writable file");
+        assert_eq!(RunFolder::at(&file).evidence_path(), file);
     }
 
     #[test]

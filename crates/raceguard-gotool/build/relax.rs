@@ -10,7 +10,7 @@ const R_X86_64_GOTPCRELX: u32 = 41;
 const R_X86_64_REX_GOTPCRELX: u32 = 42;
 
 /// Rewrites every GOT-relative reference of a little-endian ELF64 relocatable object.
-pub fn relax(object: &mut [u8]) {
+pub(crate) fn relax(object: &mut [u8]) {
     let table = word64(object, 0x28);
     let count = usize::from(word16(object, 0x3c));
     for index in 0..count {

@@ -93,7 +93,7 @@ mod tests {
 
     fn environment(goflags: &str) -> Environment {
         let env = GoEnv { goflags: goflags.to_owned(), ..GoEnv::default() };
-        Environment { go: "/go/bin/go".into(), folder: "/work/sub".into(), env }
+        Environment { go: "/go/bin/go".into(), folder: "/module/sub".into(), env }
     }
 
     fn line(verb: Verb, words: &[&str]) -> CommandLine {
@@ -119,7 +119,7 @@ mod tests {
     fn a_folder_given_by_c_is_where_go_works() {
         let command =
             test(&environment(""), &line(Verb::Test, &["-C", "sub", "."]), Path::new("/r"), false).unwrap();
-        assert_eq!(command.get_current_dir(), Some(Path::new("/work/sub")));
+        assert_eq!(command.get_current_dir(), Some(Path::new("/module/sub")));
         assert!(!arguments(&command).contains(&"-C".to_owned()));
     }
 

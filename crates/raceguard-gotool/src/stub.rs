@@ -62,8 +62,7 @@ macro_rules! pattern {
 }
 
 /// `raceread` and `racewrite`: MOVQ AX, SI; MOVQ (SP), DX; LEAQ; JMP.
-const SCALAR: &Pattern =
-    pattern![0x48 0x89 0xc6 0x48 0x8b 0x14 0x24 0x48 0x8d 0x05 0 0 0 0 0xe9 0 0 0 0];
+const SCALAR: &Pattern = pattern![0x48 0x89 0xc6 0x48 0x8b 0x14 0x24 0x48 0x8d 0x05 0 0 0 0 0xe9 0 0 0 0];
 /// `racereadrange` and `racewriterange`: MOVQ AX, SI; MOVQ BX, DX; MOVQ (SP), CX; LEAQ; JMP.
 const RANGE: &Pattern = pattern![
     0x48 0x89 0xc6 0x48 0x89 0xda 0x48 0x8b 0x0c 0x24 0x48 0x8d 0x05 0 0 0 0 0xe9 0 0 0 0
@@ -138,19 +137,20 @@ fn single(bytes: &[u8], pattern: &Pattern) -> Option<Range<usize>> {
 
 fn find<'a>(bytes: &'a [u8], pattern: &'a Pattern) -> impl Iterator<Item = Range<usize>> + 'a {
     bytes.windows(pattern.len()).enumerate().filter_map(move |(at, window)| {
-        let matches = window.iter().zip(pattern).all(|(byte, wanted)| wanted.is_none_or(|wanted| wanted == *byte));
+        let matches =
+            window.iter().zip(pattern).all(|(byte, wanted)| wanted.is_none_or(|wanted| wanted == *byte));
         matches.then(|| at..at + pattern.len())
     })
 }
 
 /// Puts the offsets into the object for direct calls; `None` if a placeholder is missing.
 pub fn fill_in(object: &[u8], offsets: &Offsets) -> Option<Vec<u8>> {
-    let values =
-        [offsets.g_racectx, offsets.g_m, offsets.m_g0, offsets.m_gsignal, offsets.g_sched_sp];
+    let values = [offsets.g_racectx, offsets.g_m, offsets.m_g0, offsets.m_gsignal, offsets.g_sched_sp];
     let mut object = object.to_vec();
     for (placeholder, value) in PLACEHOLDERS.iter().zip(values) {
         let wanted = placeholder.to_le_bytes();
-        let places: Vec<usize> = (0..object.len().saturating_sub(3)).filter(|&at| object[at..at + 4] == wanted).collect();
+        let places: Vec<usize> =
+            (0..object.len().saturating_sub(3)).filter(|&at| object[at..at + 4] == wanted).collect();
         if places.is_empty() {
             return None;
         }

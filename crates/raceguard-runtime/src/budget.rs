@@ -23,9 +23,14 @@ pub fn add_shadow(bytes: usize) {
     SHADOW.fetch_add(bytes, Ordering::Relaxed);
 }
 
+/// Bytes of shadow that have been written to since the start.
+pub fn shadow() -> usize {
+    SHADOW.load(Ordering::Relaxed)
+}
+
 /// Bytes that the runtime uses, shadow and its own.
 pub fn used() -> usize {
-    SHADOW.load(Ordering::Relaxed) + memory::mapped_bytes()
+    shadow() + memory::mapped_bytes()
 }
 
 /// Whether allocation stacks are still recorded.

@@ -88,6 +88,11 @@ fn new_buckets(shift: u32) -> u64 {
     at as u64 | u64::from(shift)
 }
 
+/// How many contexts there are.
+pub fn count() -> u32 {
+    *TREE.insertion.lock()
+}
+
 #[inline]
 fn node(id: u32) -> &'static Node {
     // SAFETY: ids are given out only after their node is written, inside the reserved range, never unmapped.

@@ -80,6 +80,11 @@ static NEXT_NUMBER: AtomicU32 = AtomicU32::new(0);
 /// How often somebody has learned the current epochs of all goroutines ([`Goroutine::learn_everything`]).
 static GLOBAL_ACQUIRES: AtomicU32 = AtomicU32::new(0);
 
+/// How many goroutines have been started.
+pub fn started() -> u32 {
+    NEXT_NUMBER.load(Ordering::Relaxed)
+}
+
 impl Goroutine {
     /// The goroutine that runs the runtime's start-up code.
     pub fn first() -> &'static mut Self {

@@ -36,7 +36,7 @@
 //!   one of them races with all.
 //!
 //! Start reading at [`abi`], which Go calls, then [`detect`].
-#![cfg_attr(raceguard_object, no_std)]
+#![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
 

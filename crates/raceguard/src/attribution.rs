@@ -149,7 +149,7 @@ fn process(record: &Record) -> Option<&Process> {
 }
 
 fn working_folder(process: &Process) -> Option<&Path> {
-    process.extra.get("cwd")?.as_str().map(Path::new)
+    process.cwd.as_deref().map(Path::new)
 }
 
 fn package_in<'a>(folders: &'a BTreeMap<String, PathBuf>, folder: &Path) -> Option<&'a str> {
@@ -167,7 +167,7 @@ fn frames(race: &Race) -> impl Iterator<Item = &Frame> {
         .accesses
         .iter()
         .flat_map(|access| race.ancestry(access.goroutine))
-        .flat_map(|goroutine| &goroutine.created_at);
+        .flat_map(|goroutine| goroutine.created_at.iter().chain(goroutine.ancestors.iter().flatten()));
     accesses.chain(ancestry)
 }
 
@@ -253,6 +253,16 @@ mod tests {
         let found =
             attribute(&two_packages(), &[race(SECOND * 5 / 2, "lib.Write", "m/a_test.TestX.func2.1")]);
         assert_eq!(found, [("m/a".into(), vec!["TestX/sub".into()], AttributionBy::Stack)]);
+    }
+
+    #[test]
+    fn a_test_is_found_among_ancestors_without_numbers() {
+        let mut record = race(5 * SECOND, "lib.Write", "main.main");
+        record["goroutines"] = json!([{"id": null, "created_at": [{"function": "lib.Start"}]},
+            {"id": 9, "created_at": [{"function": "lib.Start"}],
+             "ancestors": [[{"function": "lib.Serve"}], [{"function": "m/a.TestX"}], [{"function": "runtime.newproc"}]]}]);
+        let found = attribute(&two_packages(), &[record]);
+        assert_eq!(found, [("m/a".into(), vec!["TestX".into()], AttributionBy::Stack)]);
     }
 
     #[test]

@@ -57,6 +57,19 @@ With RACEGUARD_EVIDENCE=/absolute/file.jsonl in its environment it also writes e
 Example:
   raceguard build -o server ./cmd/server";
 
+const REPORT_HELP: &str = "\
+Examples:
+  raceguard report
+  raceguard report -o races.html
+  raceguard report --format json 20260131T101500-4242
+
+Exit codes: 0 when the run has no findings, 1 when it has, 2 when there is no such run or it can't
+be read. Reports need no Go; sources are shown where they are still there.";
+
+const DOCTOR_HELP: &str = "\
+Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
+raceguard here, else 2.";
+
 /// Finds, explains, fixes and guards against data races in Go services
 #[derive(Debug, Parser)]
 #[command(name = "raceguard", version, arg_required_else_help = true, max_term_width = 110)]
@@ -77,8 +90,10 @@ enum Command {
     #[command(after_help = BUILD_HELP, override_usage = "raceguard build [go build flags] [packages]")]
     Build,
     /// Show the findings of the last run, or of another one, again
+    #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
     /// Check what is missing on this machine, and how to mend it
+    #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
     /// Called by cmd/go in front of each tool of a build
     #[command(hide = true, override_usage = "raceguard toolexec [--chain WORD]... -- tool [arguments]")]

@@ -1,8 +1,9 @@
 //! Errors of the command: printed once, with a hint what to do next, and always exit code 2.
 
 use std::fmt;
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use raceguard_evidence::EvidenceError;
 use raceguard_gotool::error::{EnvironmentError, FlagError, ToolexecError};
@@ -46,6 +47,14 @@ pub enum CommandError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A run was asked for that is not there.
+    #[error("there is no run {}, neither as a path nor in {}", name.display(), runs.display())]
+    UnknownRun {
+        /// As the user wrote it.
+        name: PathBuf,
+        /// Where the module's runs are.
+        runs: PathBuf,
+    },
     /// The file for a report has a name that says no format.
     #[error("cannot tell a report format from the name {}", path.display())]
     UnknownReportFormat {
@@ -68,6 +77,10 @@ impl CommandError {
                     .to_owned()
             }
             Self::Start { .. } | Self::System { .. } => "`raceguard doctor` checks this machine".to_owned(),
+            Self::UnknownRun { runs, .. } => match newest(runs) {
+                names if names.is_empty() => "start one with `raceguard test ./...`".to_owned(),
+                names => format!("the newest are {}", names.join(", ")),
+            },
             Self::UnknownReportFormat { .. } => {
                 "end it in .txt, .json, .html or .sarif, or give the format with --format".to_owned()
             }
@@ -81,6 +94,18 @@ impl CommandError {
             print_hint(hint);
         }
     }
+}
+
+/// The names of a few runs; they begin with the time of their start.
+fn newest(runs: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(runs)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort_by(|a, b| b.cmp(a));
+    names.truncate(3);
+    names
 }
 
 /// Prints what the user does next, below the message it belongs to.

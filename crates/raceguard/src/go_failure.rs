@@ -73,15 +73,15 @@ mod tests {
     use super::*;
 
     fn hint(messages: &str, ran_tests: bool) -> Option<String> {
-        diagnose(messages, &[Path::new("/root/go/pkg/mod")], ran_tests).map(|failure| failure.hint)
+        diagnose(messages, &[Path::new("/home/me/go/pkg/mod")], ran_tests).map(|failure| failure.hint)
     }
 
     #[test]
     fn a_cache_that_cannot_be_written_is_named_whatever_else_happened() {
-        let message = "go: example.com/x@v1.0.0: mkdir /root/go/pkg/mod/cache: read-only file system\n";
-        assert!(hint(message, true).unwrap().contains("/root/go/pkg/mod"));
+        let message = "go: example.com/x@v1.0.0: mkdir /home/me/go/pkg/mod/cache: read-only file system\n";
+        assert!(hint(message, true).unwrap().contains("/home/me/go/pkg/mod"));
         assert!(
-            hint("open /root/go/pkg/mod/cache/lock: permission denied\n", false)
+            hint("open /home/me/go/pkg/mod/cache/lock: permission denied\n", false)
                 .unwrap()
                 .contains("GOMODCACHE")
         );

@@ -22,7 +22,9 @@ fn a_run_is_shown_again_in_every_format() {
     module.raceguard(&["report", last.trim(), "-o", "r.html"]).expect(1, &[]);
     assert!(fs::read_to_string(module.join("r.html")).unwrap().starts_with("<!doctype html>"));
     module.raceguard(&["report", "-o", "r.pdf"]).expect(2, &["r.pdf", "hint:"]);
-    module.raceguard(&["report", "20000101T000000-1"]).expect(2, &["20000101T000000-1"]);
+    module
+        .raceguard(&["report", "20000101T000000-1"])
+        .expect(2, &["20000101T000000-1", "hint: the newest are", last.trim()]);
 }
 
 #[test]

@@ -37,6 +37,38 @@ fn a_race_is_found_reported_and_recorded() {
 }
 
 #[test]
+fn a_race_carries_its_allocation_and_every_go_statement_on_the_way() {
+    const NESTED: &str = "package m
+
+import \"testing\"
+
+func start(shared *int, done chan bool) {
+	go func() { *shared++; done <- true }()
+}
+
+func TestNested(t *testing.T) {
+	shared := new(int)
+	done := make(chan bool)
+	go func() { start(shared, done) }()
+	*shared++
+	<-done
+}
+";
+    let module = GoModule::new(&[("m_test.go", NESTED)]);
+    module.raceguard(&["test"]).expect(1, &["created in m.start at m_test.go:6", "m_test.go:10"]);
+    let race = &module.records_of("race")[0];
+    let statement = |stack: &Value| (stack[0]["function"].clone(), stack[0]["line"].clone());
+    let goroutines = race["goroutines"].as_array().unwrap();
+    let nested = goroutines.iter().find(|goroutine| goroutine["created_at"][0]["line"] == 6);
+    let nested = nested.unwrap_or_else(|| panic!("no goroutine was created at line 6: {race:#}"));
+    assert_eq!(statement(&nested["created_at"]), ("example.com/m.start".into(), 6.into()));
+    assert_eq!(statement(&nested["ancestors"][0]), ("example.com/m.TestNested".into(), 12.into()));
+    assert_eq!(nested["ancestors"][1][0]["function"], "testing.(*T).Run");
+    assert_eq!(statement(&race["object"]["allocation"]), ("example.com/m.TestNested".into(), 10.into()));
+    assert_eq!(module.records_of("attribution")[0]["by"], "stack");
+}
+
+#[test]
 fn a_clean_module_exits_with_0_and_is_cached_like_with_go_test() {
     let module = GoModule::new(&[("m_test.go", CLEAN_TEST)]);
     module.raceguard(&["test", "./..."]).expect(0, &["ok  \texample.com/m"]);

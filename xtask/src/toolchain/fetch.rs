@@ -50,6 +50,8 @@ fn install(pinned: &Pinned, folder: &Path) -> Result<(), Failure> {
         .arg(&requirements)
         .arg("--target")
         .arg(unpacked.path())
+        // It warns root against system folders; this goes into a folder of its own.
+        .env("PIP_ROOT_USER_ACTION", "ignore")
         .stdout(Stdio::from(std::io::stderr()));
     if !process::run(&mut pip)?.success() {
         return Err(Failure::environment(

@@ -4,10 +4,11 @@
 //! lost when the process dies right after.
 
 use alloc::format;
+use alloc::string::String;
 use core::sync::atomic::{AtomicI32, Ordering};
 
 use super::json::Line;
-use crate::{options, sys};
+use crate::{budget, context, goroutine, memory, options, sys};
 
 const CLOSED: i32 = -1;
 const UNUSABLE: i32 = -2;
@@ -78,6 +79,10 @@ fn open_log() -> i32 {
 pub fn close(races: u32) {
     let mut line = Line::new("exit");
     line.number("races", u64::from(races));
+    line.number("goroutines", u64::from(goroutine::started()));
+    line.number("contexts", u64::from(context::count()));
+    line.number("shadow_bytes", budget::shadow() as u64);
+    line.number("runtime_bytes", memory::mapped_bytes() as u64);
     evidence(&line.finish());
     if races > 0 {
         text(&format!("Found {races} data race(s)\n"));

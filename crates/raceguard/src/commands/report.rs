@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use raceguard_evidence::{EvidenceError, RunEvidence, RunFolder};
+use raceguard_evidence::{RunEvidence, RunFolder};
 
 use crate::error::{CommandError, print_warning};
 use crate::report::Format;
@@ -57,12 +57,12 @@ fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
     match name {
         None => Ok(RunFolder::last(&root)?),
         Some(name) => {
-            let path = root.join(".raceguard").join("runs").join(name);
+            let runs = root.join(".raceguard").join("runs");
+            let path = runs.join(name);
             if path.exists() {
                 return Ok(RunFolder::at(&path));
             }
-            let source = std::io::ErrorKind::NotFound.into();
-            Err(EvidenceError::Open { path: name.to_owned(), source }.into())
+            Err(CommandError::UnknownRun { name: name.to_owned(), runs })
         }
     }
 }

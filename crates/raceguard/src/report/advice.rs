@@ -184,7 +184,7 @@ mod tests {
 
     fn access(op: AccessOp, map_op: Option<MapOp>, functions: &[&str]) -> Access {
         let stack = functions.iter().map(|function| Frame::new(*function, "/m/a.go", 1)).collect();
-        Access { op, size: 8, map_op, goroutine: 1, stack, extra: Extra::new() }
+        Access { op, size: 8, map_op, goroutine: Some(1), stack, extra: Extra::new() }
     }
 
     fn race(later: Access, earlier: Access) -> Race {

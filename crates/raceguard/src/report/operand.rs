@@ -256,7 +256,7 @@ mod tests {
     use raceguard_evidence::{AccessOp, Extra};
 
     fn found(line: &str, op: AccessOp, map_op: Option<MapOp>) -> Option<String> {
-        let access = Access { op, size: 8, map_op, goroutine: 1, stack: vec![], extra: Extra::new() };
+        let access = Access { op, size: 8, map_op, goroutine: Some(1), stack: vec![], extra: Extra::new() };
         operand(line, &access).map(|range| line[range].to_owned())
     }
 

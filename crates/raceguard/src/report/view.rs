@@ -167,7 +167,7 @@ impl<'a> ObjectView<'a> {
         let race = &finding.race;
         let object = race.object.as_ref()?;
         let length = object.size.map(|size| format!("{} ", bytes(size))).unwrap_or_default();
-        let allocator = object.allocated_by.map(|id| format!(", allocated by {}", who(race, id)));
+        let allocator = object.allocated_by.map(|id| format!(", allocated by {}", who(race, Some(id))));
         let text = match &object.kind {
             ObjectKind::Global => match object.name.as_deref().filter(|name| !name.is_empty()) {
                 Some(name) => format!("global variable {name}"),

@@ -108,13 +108,17 @@ fn verb(access: &Access, later: bool) -> String {
     (if later { present } else { past }).to_owned()
 }
 
-fn creations<'a>(race: &'a Race, goroutine: u64, paths: &ModulePaths) -> Vec<Creation<'a>> {
+fn creations<'a>(race: &'a Race, goroutine: Option<u64>, paths: &ModulePaths) -> Vec<Creation<'a>> {
     let ancestry = race.ancestry(goroutine);
-    let started = ancestry.iter().filter(|g| g.parent.is_some() || !g.created_at.is_empty());
-    started
-        .map(|goroutine| Creation {
-            site: FrameView::anchor(&goroutine.created_at, paths),
-            by: goroutine.parent.map(|parent| who(race, parent)),
+    let known = ancestry.iter().map(|goroutine| (goroutine.go_statement(), goroutine.parent));
+    // Of ancestors beyond those only the statements are recorded.
+    let beyond = ancestry.last().into_iter().flat_map(|farthest| farthest.ancestor_go_statements());
+    known
+        .chain(beyond.map(|stack| (Some(stack), None)))
+        .filter(|(stack, parent)| stack.is_some() || parent.is_some())
+        .map(|(stack, parent)| Creation {
+            site: stack.and_then(|stack| FrameView::anchor(stack, paths)),
+            by: parent.map(|parent| who(race, Some(parent))),
         })
         .collect()
 }
