@@ -100,14 +100,13 @@ pub unsafe fn load<T: Word>(goroutine: &mut Goroutine, address: usize, site: Sit
         return T::load(variable);
     }
     detect::access(goroutine, address, ATOMIC, mask::<T>(address), site);
-    if sync_object::find(address).is_none() {
-        let value = T::load(variable);
-        // A store makes the object before it stores: without an object the value came from no release.
-        if sync_object::find(address).is_none() {
-            return value;
-        }
+    let value = T::load(variable);
+    // A store makes the object and releases to it before it stores. So without an object the value came from no
+    // release, and whoever knows the object's last release knows the one that the value came from.
+    let Some(object) = sync_object::find(address) else { return value };
+    if object.is_known_to(goroutine) {
+        return value;
     }
-    let object = sync_object::find_or_create(address);
     object.exclusively(|held| {
         let value = T::load(variable);
         held.acquire(goroutine);

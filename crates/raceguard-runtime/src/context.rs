@@ -1,12 +1,13 @@
 //! Calling contexts: a tree of program counters in which a whole stack is one u32.
 //!
-//! A node is a program counter (a return address) under its caller's node; node 0 is the empty stack. The root of
-//! a goroutine's stacks is a *spawn* node that hangs under the stack of its `go` statement, so that a context id
-//! gives the stack of an access and the creation stacks of its goroutine and of all ancestors.
+//! A node is a program counter (a return address) under its caller's node; node 0 is the empty stack. *Spawn* nodes form
+//! a second tree: a goroutine's spawn node is the stack of its `go` statement under its parent's spawn node, so that it
+//! gives the creation stacks of the goroutine and of all ancestors. The two are apart because a function's stack is the
+//! same whoever started the goroutine.
 //!
 //! Nodes are never removed. Their number is bounded by the program's distinct stacks: recursion deeper than
 //! [`FOLD_DEPTH`] frames, and chains of goroutines that start each other longer than [`FOLD_SPAWNS`], are folded
-//! onto an earlier occurrence of the same program counter, so they cost no new nodes.
+//! onto an earlier occurrence, so they cost no new nodes.
 //!
 //! Lookups take no lock. Insertion takes one, and growing the bucket table relinks the chains under it: a reader
 //! that is diverted into another chain meanwhile does not find its node and asks again under the lock.
@@ -34,7 +35,7 @@ const MAX_DEPTH: u64 = (1 << 15) - 1;
 struct Node {
     parent: AtomicU32,
     next: AtomicU32,
-    /// Program counter in the low 48 bits, then 15 bits of depth, then the spawn bit.
+    /// Program counter in the low 48 bits, then 15 bits of depth. With the spawn bit: the context of a `go` statement.
     word: AtomicU64,
 }
 
@@ -51,14 +52,8 @@ static TREE: Tree = Tree {
     insertion: SpinLock::new(0),
 };
 
-/// One frame of a stack.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Frame {
-    /// A call or an access at this return address.
-    Call(u64),
-    /// The start of a goroutine; the frames that follow are those of its `go` statement.
-    Spawn,
-}
+/// The root of all stacks: a node without a frame, so that no context is 0.
+pub const ROOT: u32 = 1;
 
 /// Reserves the tree. Called once.
 pub fn init() {
@@ -75,7 +70,7 @@ pub fn init() {
     }
     // ORDERING: Release pairs with the Acquire in `node`.
     TREE.nodes.store(nodes as *mut Node, Ordering::Release);
-    *count = 1;
+    *count = ROOT + 1;
     let shift = 10;
     TREE.buckets.store(new_buckets(shift), Ordering::Release);
 }
@@ -164,7 +159,7 @@ fn insert(parent: u32, word: u64) -> u32 {
 /// Doubles the number of buckets and relinks all `count` nodes.
 fn grow(old: u64, count: u32) -> u64 {
     let buckets = new_buckets((old & 63) as u32 + 1);
-    for id in 1..count {
+    for id in ROOT + 1..count {
         let node = node(id);
         let place =
             bucket(buckets, hash(node.parent.load(Ordering::Relaxed), node.word.load(Ordering::Relaxed)));
@@ -176,7 +171,7 @@ fn grow(old: u64, count: u32) -> u64 {
 }
 
 fn depth_of(id: u32) -> u64 {
-    if id == 0 { 0 } else { (node(id).word.load(Ordering::Relaxed) >> DEPTH_SHIFT) & MAX_DEPTH }
+    if id <= ROOT { 0 } else { (node(id).word.load(Ordering::Relaxed) >> DEPTH_SHIFT) & MAX_DEPTH }
 }
 
 /// The context of a frame with return address `pc` called from context `parent`.
@@ -185,46 +180,48 @@ pub fn call(parent: u32, pc: u64) -> u32 {
     let depth = (depth_of(parent) + 1).min(MAX_DEPTH);
     let word = (pc & PC_BITS) | depth << DEPTH_SHIFT;
     if depth > u64::from(FOLD_DEPTH) {
-        return fold(parent, pc & PC_BITS, false, FOLD_WINDOW).unwrap_or_else(|| intern(parent, word));
+        return fold(parent, pc & PC_BITS).unwrap_or_else(|| intern(parent, word));
     }
     intern(parent, word)
 }
 
-/// The root context of a goroutine whose `go` statement ran in context `parent` (its innermost frame is the
-/// statement itself).
-pub fn spawn(parent: u32) -> u32 {
-    let pc = if parent == 0 { 0 } else { node(parent).word.load(Ordering::Relaxed) & PC_BITS };
-    let mut generations = 0;
-    let mut at = parent;
-    let mut ancestor = None;
-    while at != 0 {
-        let word = node(at).word.load(Ordering::Relaxed);
-        if word & SPAWN != 0 {
-            generations += 1;
-            if ancestor.is_none() && word & PC_BITS == pc {
-                ancestor = Some(at);
-            }
+/// The spawn node of a goroutine that the goroutine of spawn node `parent` (0 for none) started in context `statement`.
+pub fn spawn(parent: u32, statement: u32) -> u32 {
+    let generations = spawns(parent).count() as u32;
+    if generations >= FOLD_SPAWNS {
+        let pc = innermost(statement);
+        if let Some((known, _)) = spawns(parent).find(|&(_, statement)| innermost(statement) == pc) {
+            return known;
         }
-        at = node(at).parent.load(Ordering::Relaxed);
     }
-    match ancestor {
-        Some(id) if generations >= FOLD_SPAWNS => id,
-        // The word keeps the statement's address, to recognise it in a descendant; the depth starts anew.
-        _ => intern(parent, SPAWN | pc),
-    }
+    intern(parent, SPAWN | u64::from(statement))
 }
 
-fn fold(start: u32, pc: u64, spawn: bool, window: usize) -> Option<u32> {
+/// The spawn nodes from `id` up to the first goroutine, each with the context of its `go` statement.
+pub fn spawns(id: u32) -> impl Iterator<Item = (u32, u32)> {
+    let mut at = id;
+    core::iter::from_fn(move || {
+        let id = at;
+        if id == 0 {
+            return None;
+        }
+        at = node(id).parent.load(Ordering::Relaxed);
+        Some((id, node(id).word.load(Ordering::Relaxed) as u32))
+    })
+}
+
+fn innermost(context: u32) -> Option<u64> {
+    frames(context).next()
+}
+
+/// The nearest of some ancestors, from `start` on, with this program counter.
+fn fold(start: u32, pc: u64) -> Option<u32> {
     let mut at = start;
-    for _ in 0..window {
-        if at == 0 {
+    for _ in 0..FOLD_WINDOW {
+        if at <= ROOT {
             return None;
         }
-        let word = node(at).word.load(Ordering::Relaxed);
-        if (word & SPAWN != 0) != spawn {
-            return None;
-        }
-        if word & PC_BITS == pc {
+        if node(at).word.load(Ordering::Relaxed) & PC_BITS == pc {
             return Some(at);
         }
         at = node(at).parent.load(Ordering::Relaxed);
@@ -232,17 +229,16 @@ fn fold(start: u32, pc: u64, spawn: bool, window: usize) -> Option<u32> {
     None
 }
 
-/// The frames of context `id`, innermost first, through all spawn nodes to the first goroutine.
-pub fn frames(id: u32) -> impl Iterator<Item = Frame> {
+/// The return addresses of context `id`, innermost first.
+pub fn frames(id: u32) -> impl Iterator<Item = u64> {
     let mut at = id;
     core::iter::from_fn(move || {
-        if at == 0 {
+        if at <= ROOT {
             return None;
         }
         let node = node(at);
         at = node.parent.load(Ordering::Relaxed);
-        let word = node.word.load(Ordering::Relaxed);
-        Some(if word & SPAWN == 0 { Frame::Call(word & PC_BITS) } else { Frame::Spawn })
+        Some(node.word.load(Ordering::Relaxed) & PC_BITS)
     })
 }
 
@@ -252,7 +248,7 @@ mod tests {
 
     fn stack(pcs: &[u64]) -> u32 {
         init();
-        pcs.iter().fold(0, |parent, &pc| call(parent, pc))
+        pcs.iter().fold(ROOT, |parent, &pc| call(parent, pc))
     }
 
     #[test]
@@ -261,17 +257,17 @@ mod tests {
         assert_eq!(a, b);
         assert_ne!(a, stack(&[1, 2, 4]));
         assert_ne!(a, stack(&[2, 1, 3]));
-        let calls: Vec<_> = frames(a).collect();
-        assert_eq!(calls, [Frame::Call(3), Frame::Call(2), Frame::Call(1)]);
+        assert_eq!(frames(a).collect::<Vec<_>>(), [3, 2, 1]);
     }
 
     #[test]
-    fn a_goroutine_s_stack_continues_in_its_go_statement() {
-        let root = spawn(stack(&[10, 11]));
-        let access = call(call(root, 20), 21);
-        let all: Vec<_> = frames(access).collect();
-        let expected = [Frame::Call(21), Frame::Call(20), Frame::Spawn, Frame::Call(11), Frame::Call(10)];
-        assert_eq!(all, expected);
+    fn a_spawn_node_gives_the_go_statements_of_all_ancestors() {
+        let parent = spawn(0, stack(&[10, 11]));
+        let child = spawn(parent, stack(&[20, 21]));
+        assert_eq!(child, spawn(parent, stack(&[20, 21])));
+        let statements: Vec<Vec<u64>> =
+            spawns(child).map(|(_, statement)| frames(statement).collect()).collect();
+        assert_eq!(statements, [[21, 20], [11, 10]]);
     }
 
     #[test]
@@ -290,12 +286,10 @@ mod tests {
 
     #[test]
     fn chains_of_goroutines_fold() {
-        let mut at = stack(&[200]);
-        for _ in 0..100 {
-            at = spawn(call(at, 201));
-        }
-        assert_eq!(at, spawn(call(at, 201)), "the same go statement again adds nothing");
-        assert!(frames(at).filter(|frame| *frame == Frame::Spawn).count() <= FOLD_SPAWNS as usize + 1);
+        let statement = stack(&[200, 201]);
+        let last = (0..100).fold(0, |parent, _| spawn(parent, statement));
+        assert_eq!(last, spawn(last, statement), "the same go statement again adds nothing");
+        assert!(spawns(last).count() <= FOLD_SPAWNS as usize + 1);
     }
 
     #[test]
@@ -303,7 +297,9 @@ mod tests {
         init();
         let ids: Vec<Vec<u32>> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| (0..20_000u64).map(|i| call(call(0, 7_000 + i % 97), i)).collect()))
+                .map(|_| {
+                    scope.spawn(|| (0..20_000u64).map(|i| call(call(ROOT, 7_000 + i % 97), i)).collect())
+                })
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });

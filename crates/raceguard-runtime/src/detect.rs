@@ -120,7 +120,7 @@ pub fn access(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, si
         if races.any() { site.context(goroutine) } else { 0 }
     };
     if races.any() {
-        report_all(goroutine, &races, new, context, 8);
+        report_all(&races, new, context, 8);
     }
 }
 
@@ -130,7 +130,7 @@ pub fn access_range(goroutine: &mut Goroutine, address: usize, size: usize, kind
     let recorded = check_range(goroutine, address, size, kind, site, &mut races);
     if races.any() {
         let record = Record::new(goroutine.epoch, kind, 0xff);
-        report_all(goroutine, &races, record, recorded, size);
+        report_all(&races, record, recorded, size);
     }
 }
 
@@ -380,8 +380,8 @@ fn update_set(
 }
 
 #[cold]
-fn report_all(goroutine: &mut Goroutine, races: &Races, new: Record, context: u32, size: usize) {
+fn report_all(races: &Races, new: Record, context: u32, size: usize) {
     for earlier in races.iter() {
-        report::race(&report::Later { goroutine, record: new, context, size }, earlier);
+        report::race(&report::Later { record: new, context, size }, earlier);
     }
 }

@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::clock::Clock;
 use crate::record::{MAX_CLOCK, Record, epoch};
+use crate::slots::Identity;
 use crate::{context, memory, slots};
 
 /// Frames that fit a new call stack.
@@ -51,6 +52,8 @@ pub struct Goroutine {
     pub slot: u32,
     /// Number in reports: 0 for the start-up code, 1 for the main goroutine.
     pub number: u32,
+    /// Where it and its ancestors were started, see [`context::spawn`]; 0 for the start-up code.
+    spawn: u32,
     /// [`ACCESSED`] and [`LEARNED`].
     pub dirty: u32,
     /// Clock of the epoch in which the goroutine's vector clock last changed.
@@ -88,12 +91,12 @@ pub fn started() -> u32 {
 impl Goroutine {
     /// The goroutine that runs the runtime's start-up code.
     pub fn first() -> &'static mut Self {
-        Self::create(Clock::new(), u32::MAX, context::spawn(0))
+        Self::create(Clock::new(), u32::MAX, 0)
     }
 
     /// A context of the Go runtime's own, started at `pc` by nobody and after nothing.
     pub fn orphan(pc: u64) -> &'static mut Self {
-        Self::create(Clock::new(), u32::MAX, context::spawn(context::call(0, pc)))
+        Self::create(Clock::new(), u32::MAX, context::spawn(0, context::call(context::ROOT, pc)))
     }
 
     /// A goroutine started by `parent` through a `go` statement at `pc`.
@@ -102,21 +105,21 @@ impl Goroutine {
         let released = parent.release_epoch();
         let mut clock = parent.clock.share();
         clock.raise(parent.slot, released);
-        let child = Self::create(clock, parent.slot, context::spawn(statement));
+        let child = Self::create(clock, parent.slot, context::spawn(parent.spawn, statement));
         child.basis = Record(epoch(parent.slot, released));
         child
     }
 
-    fn create(clock: Clock, parent: u32, root: u32) -> &'static mut Self {
+    fn create(clock: Clock, parent: u32, spawn: u32) -> &'static mut Self {
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        let claim = slots::claim(number, &clock, parent);
+        let claim = slots::claim(Identity { number, spawn }, &clock, parent);
         let base = memory::allocate(FIRST_FRAMES * size_of::<CallFrame>()).as_ptr().cast::<CallFrame>();
         let place = memory::allocate(size_of::<Self>()).as_ptr().cast::<Self>();
         // SAFETY: fresh memory of the right sizes. The frames are plain numbers, for which zero is a good value;
         // the first is the sentinel that is never popped.
         unsafe {
             base.write_bytes(0, FIRST_FRAMES);
-            (*base).context = root;
+            (*base).context = context::ROOT;
             place.write(Self {
                 epoch: epoch(claim.slot, claim.clock),
                 top: base.add(1),
@@ -125,6 +128,7 @@ impl Goroutine {
                 clock,
                 slot: claim.slot,
                 number,
+                spawn,
                 dirty: LEARNED,
                 learned: claim.clock,
                 basis: Record::EMPTY,
@@ -257,7 +261,8 @@ impl Goroutine {
         let old = self.slot;
         self.clock.raise(old, now);
         slots::release(old, MAX_CLOCK);
-        let claim = slots::claim(self.number, &self.clock, u32::MAX);
+        let identity = Identity { number: self.number, spawn: self.spawn };
+        let claim = slots::claim(identity, &self.clock, u32::MAX);
         self.slot = claim.slot;
         self.epoch = epoch(claim.slot, claim.clock);
         self.basis = Record::EMPTY;

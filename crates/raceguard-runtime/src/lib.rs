@@ -10,7 +10,7 @@
 //! detection", PLDI 2009): each goroutine has a vector clock ([`clock`]), each release advances its epoch, each word
 //! of memory remembers the accesses that a future one could race with ([`shadow`], [`detect`]). What differs:
 //!
-//! - Nothing is forgotten. Where two records per word do not suffice an overflow set grows ([`overflow`]);
+//! - Nothing is forgotten. Where the records that a cell holds do not suffice an overflow set grows ([`overflow`]);
 //!   ThreadSanitizer keeps four per word and evicts at random. There is no bounded per-thread history: each record
 //!   carries the id of its full calling context ([`context`]).
 //! - Vector clocks are shared and copied on write ([`clock`]); a release costs a reference ([`sync_object`]).

@@ -13,10 +13,10 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::detect::Earlier;
-use crate::goroutine::Goroutine;
 use crate::lock::SpinLock;
 use crate::record::Record;
 use crate::shadow;
+use crate::slots::Identity;
 use crate::{budget, options, slots, sys};
 use symbols::Frame;
 
@@ -27,9 +27,7 @@ pub mod symbols;
 mod text;
 
 /// The access that was being made when the race was found.
-pub struct Later<'a> {
-    /// Who makes it.
-    pub goroutine: &'a Goroutine,
+pub struct Later {
     /// What it is.
     pub record: Record,
     /// Its calling context.
@@ -160,7 +158,6 @@ fn statement_key(access: &Access) -> u64 {
 
 fn later_access(later: &Later, address: usize) -> Access {
     let mut access = access(later.record, later.context, address);
-    access.goroutine = Some(later.goroutine.number);
     access.finished = false;
     access.size = later.size;
     access
@@ -171,13 +168,12 @@ fn earlier_access(earlier: &Earlier) -> Access {
 }
 
 fn access(record: Record, context: u32, address: usize) -> Access {
-    let mut stacks = symbols::stacks(context).into_iter();
-    let mut stack = stacks.next().unwrap_or_default();
+    let mut stack = symbols::stack(context);
     let map_operation = map_operation::of(&stack).map(|(operation, inside)| {
         stack.drain(..inside);
         operation
     });
-    let (goroutine, finished) = slots::owner(record.slot(), record.clock());
+    let (owner, finished) = slots::owner(record.slot(), record.clock());
     let first_byte = record.mask().trailing_zeros() as usize;
     Access {
         address: address + first_byte.min(7),
@@ -185,11 +181,10 @@ fn access(record: Record, context: u32, address: usize) -> Access {
         is_write: record.is_write(),
         is_atomic: record.is_atomic(),
         map_operation,
-        goroutine,
+        goroutine: owner.map(|owner| owner.number).filter(|&number| number != Identity::FORGOTTEN),
         finished,
         stack,
-        // The start-up code's own root is an empty stack.
-        creation: stacks.filter(|stack| !stack.is_empty()).collect(),
+        creation: owner.map_or_else(Vec::new, |owner| symbols::creation(owner.spawn)),
     }
 }
 
@@ -204,12 +199,8 @@ fn object(address: usize) -> Option<Object> {
     }
     let (start, size) = symbols::heap_object(address)?;
     let context = shadow::allocation(start, address);
-    let allocation = if context == 0 { Vec::new() } else { allocation_stack(context) };
+    let allocation = if context == 0 { Vec::new() } else { symbols::stack(context) };
     Some(Object { is_heap: true, start, size, allocation })
-}
-
-fn allocation_stack(context: u32) -> Vec<Frame> {
-    symbols::stacks(context).into_iter().next().unwrap_or_default()
 }
 
 fn is_suppressed(accesses: &[Access; 2]) -> bool {

@@ -16,8 +16,8 @@ use crate::{memory, reclaim, sys};
 
 /// How many dead slots a new goroutine tries before it takes a fresh one.
 const PROBES: usize = 4;
-/// How many past owners of a slot keep their goroutine number; of older ones only the stacks are known.
-const HISTORY: u32 = 512;
+/// How many past owners of a slot are remembered one by one; of older ones only where they were started.
+const HISTORY: u32 = 4096;
 
 /// What is known of a slot beside the clocks.
 #[repr(C)]
@@ -34,15 +34,30 @@ struct Slot {
     past_capacity: u32,
 }
 
+/// Who a goroutine is, in reports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct Identity {
+    /// Its number, [`Identity::FORGOTTEN`] if that is not known any more.
+    pub number: u32,
+    /// Where it was started, see [`crate::context::spawn`].
+    pub spawn: u32,
+}
+
+impl Identity {
+    /// The number of goroutines that are remembered by where they were started only.
+    pub const FORGOTTEN: u32 = u32::MAX;
+}
+
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Owner {
     first: u32,
-    goroutine: u32,
+    identity: Identity,
 }
 
 const LIVE: u32 = u32::MAX;
-const _: () = assert!(size_of::<Slot>() == 32);
+const _: () = assert!(size_of::<Slot>() <= 40 && size_of::<Owner>() == 12);
 
 /// Dead slots, oldest first, in a ring of a power of two; and the table.
 struct Table {
@@ -107,13 +122,13 @@ fn entry(slot: u32) -> (&'static AtomicU32, &'static AtomicU32) {
     }
 }
 
-/// Finds a slot for goroutine number `goroutine`, started by somebody who knows `clock` and, of its own slot
+/// Finds a slot for the goroutine `identity`, started by somebody who knows `clock` and, of its own slot
 /// `parent`, everything.
-pub fn claim(goroutine: u32, clock: &Clock, parent: u32) -> Claim {
+pub fn claim(identity: Identity, clock: &Clock, parent: u32) -> Claim {
     let mut table = TABLE.lock();
     if let Some(free) = table.pop_free() {
         let last = entry(free).0.load(Ordering::Relaxed);
-        return table.take(free, last + 1, goroutine);
+        return table.take(free, last + 1, identity);
     }
     if table.fresh >= reclaim::next_search() {
         let taken = table.fresh;
@@ -125,7 +140,7 @@ pub fn claim(goroutine: u32, clock: &Clock, parent: u32) -> Claim {
         let candidate = table.pop();
         let last = entry(candidate).0.load(Ordering::Relaxed);
         if last < MAX_CLOCK && (candidate == parent || clock.get(candidate) >= last) {
-            return table.take(candidate, last + 1, goroutine);
+            return table.take(candidate, last + 1, identity);
         }
         table.push(candidate);
     }
@@ -137,17 +152,17 @@ pub fn claim(goroutine: u32, clock: &Clock, parent: u32) -> Claim {
         );
     }
     table.fresh += 1;
-    table.take(fresh, 1, goroutine)
+    table.take(fresh, 1, identity)
 }
 
 impl Table {
-    fn take(&mut self, index: u32, clock: u32, goroutine: u32) -> Claim {
+    fn take(&mut self, index: u32, clock: u32, identity: Identity) -> Claim {
         // SAFETY: in range, and the non-atomic fields are touched only under the table's lock, which is held.
         let slot = unsafe { &mut *self.slots.add(index as usize) };
         if clock > 1 {
             slot.remember();
         }
-        slot.owner = Owner { first: clock, goroutine };
+        slot.owner = Owner { first: clock, identity };
         slot.published.store(clock - 1, Ordering::Relaxed);
         slot.last.store(LIVE, Ordering::Relaxed);
         Claim { slot: index, clock }
@@ -192,27 +207,52 @@ impl Table {
 }
 
 impl Slot {
-    /// Moves the present owner to the past ones; of too many the older half is dropped.
+    /// Moves the present owner to the past ones.
     fn remember(&mut self) {
         if self.past_len == self.past_capacity {
-            let capacity = (self.past_capacity * 2).clamp(4, HISTORY);
-            let keep = self.past_len.min(HISTORY / 2);
-            let new = memory::allocate(8 * capacity as usize).as_ptr().cast::<Owner>();
-            // SAFETY: both blocks are large enough; the old one was allocated with its capacity.
-            unsafe {
-                if let Some(old) = NonNull::new(self.past) {
-                    new.copy_from_nonoverlapping(
-                        self.past.add((self.past_len - keep) as usize),
-                        keep as usize,
-                    );
-                    memory::free(old.cast(), 8 * self.past_capacity as usize);
-                }
+            if self.past_capacity == HISTORY {
+                self.condense();
+            } else {
+                self.grow_past((self.past_capacity * 2).clamp(4, HISTORY));
             }
-            (self.past, self.past_capacity, self.past_len) = (new, capacity, keep);
         }
         // SAFETY: there is room for one more.
         unsafe { *self.past.add(self.past_len as usize) = self.owner };
         self.past_len += 1;
+    }
+
+    fn grow_past(&mut self, capacity: u32) {
+        let new = memory::allocate(size_of::<Owner>() * capacity as usize).as_ptr().cast::<Owner>();
+        if let Some(old) = NonNull::new(self.past) {
+            // SAFETY: the new block is larger; the old one was allocated with its capacity.
+            unsafe {
+                new.copy_from_nonoverlapping(self.past, self.past_len as usize);
+                memory::free(old.cast(), size_of::<Owner>() * self.past_capacity as usize);
+            }
+        }
+        (self.past, self.past_capacity) = (new, capacity);
+    }
+
+    /// Of the older half of the past owners forgets the numbers: those that follow each other and were started at the
+    /// same place become one. If that is not enough the oldest are forgotten.
+    fn condense(&mut self) {
+        // SAFETY: `past_len` owners are set.
+        let past = unsafe { core::slice::from_raw_parts_mut(self.past, self.past_len as usize) };
+        let half = past.len() / 2;
+        let mut kept = 0;
+        for index in 0..half {
+            let mut owner = past[index];
+            owner.identity.number = Identity::FORGOTTEN;
+            if kept == 0 || past[kept - 1].identity.spawn != owner.identity.spawn {
+                past[kept] = owner;
+                kept += 1;
+            }
+        }
+        let kept_from = kept.saturating_sub(half / 2);
+        past.copy_within(kept_from..kept, 0);
+        let kept = kept - kept_from;
+        past.copy_within(half.., kept);
+        self.past_len = (kept + past.len() - half) as u32;
     }
 }
 
@@ -267,51 +307,78 @@ pub fn is_orphan(slot: u32, clock: u32) -> bool {
     last.load(Ordering::Relaxed) != LIVE && clock > published.load(Ordering::Relaxed)
 }
 
-/// The number of the goroutine that had `slot` at `clock`, and whether it has ended. `None` when too many others
-/// have had the slot since.
-pub fn owner(slot: u32, clock: u32) -> (Option<u32>, bool) {
+/// The goroutine that had `slot` at `clock`, and whether it has ended. `None` when too many others have had the slot
+/// since.
+pub fn owner(slot: u32, clock: u32) -> (Option<Identity>, bool) {
     let table = TABLE.lock();
     // SAFETY: in range, and the lock is held.
     let slot = unsafe { &*table.slots.add(slot as usize) };
     if clock >= slot.owner.first {
-        return (Some(slot.owner.goroutine), slot.last.load(Ordering::Relaxed) != LIVE);
+        return (Some(slot.owner.identity), slot.last.load(Ordering::Relaxed) != LIVE);
     }
     let past: &[Owner] = match NonNull::new(slot.past) {
-        // SAFETY: `past_len` entries are set.
+        // SAFETY: `past_len` owners are set.
         Some(past) => unsafe { core::slice::from_raw_parts(past.as_ptr(), slot.past_len as usize) },
         None => &[],
     };
-    (past.iter().rev().find(|owner| clock >= owner.first).map(|owner| owner.goroutine), true)
+    (past.iter().rev().find(|owner| clock >= owner.first).map(|owner| owner.identity), true)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn who(number: u32) -> Identity {
+        Identity { number, spawn: number % 7 }
+    }
+
+    #[test]
+    fn of_very_many_owners_the_old_ones_are_known_by_where_they_were_started() {
+        let mut slot = Slot {
+            last: AtomicU32::new(0),
+            published: AtomicU32::new(0),
+            owner: Owner { first: 1, identity: who(0) },
+            past: core::ptr::null_mut(),
+            past_len: 0,
+            past_capacity: 0,
+        };
+        for number in 1..100_000 {
+            slot.remember();
+            slot.owner = Owner { first: number + 1, identity: Identity { number, spawn: number / 5000 } };
+        }
+        assert!(slot.past_capacity <= HISTORY);
+        // SAFETY: as many owners are set.
+        let past = unsafe { core::slice::from_raw_parts(slot.past, slot.past_len as usize) };
+        assert!(past.windows(2).all(|pair| pair[0].first < pair[1].first));
+        let at = |clock| past.iter().rev().find(|owner| clock >= owner.first).unwrap().identity;
+        assert_eq!(at(99_990), Identity { number: 99_989, spawn: 19 });
+        assert_eq!(at(7001), Identity { number: Identity::FORGOTTEN, spawn: 1 });
+    }
+
     #[test]
     fn a_slot_is_reused_only_by_those_who_know_its_end() {
         init();
         let mut knows = Clock::new();
-        let first = claim(1_000_001, &knows, u32::MAX);
+        let first = claim(who(1_000_001), &knows, u32::MAX);
         release(first.slot, first.clock + 9);
-        let stranger = claim(1_000_002, &knows, u32::MAX);
+        let stranger = claim(who(1_000_002), &knows, u32::MAX);
         assert_ne!(stranger.slot, first.slot);
         knows.raise(first.slot, first.clock + 9);
         let mut heirs = Vec::new();
         // Other tests share the queue: a few claims may be needed until ours comes up.
         while heirs.len() < 20_000 && !heirs.iter().any(|heir: &Claim| heir.slot == first.slot) {
-            heirs.push(claim(1_000_003, &knows, u32::MAX));
+            heirs.push(claim(who(1_000_003), &knows, u32::MAX));
         }
         let heir = heirs.last().unwrap();
         assert_eq!(*heir, Claim { slot: first.slot, clock: first.clock + 10 });
-        assert_eq!(owner(first.slot, first.clock + 3), (Some(1_000_001), true));
-        assert_eq!(owner(first.slot, first.clock + 10), (Some(1_000_003), false));
+        assert_eq!(owner(first.slot, first.clock + 3), (Some(who(1_000_001)), true));
+        assert_eq!(owner(first.slot, first.clock + 10), (Some(who(1_000_003)), false));
     }
 
     #[test]
     fn an_epoch_that_was_never_released_is_an_orphan_after_the_end() {
         init();
-        let claim = claim(1_000_010, &Clock::new(), u32::MAX);
+        let claim = claim(who(1_000_010), &Clock::new(), u32::MAX);
         publish(claim.slot, claim.clock);
         assert!(!is_orphan(claim.slot, claim.clock + 1), "still alive");
         release(claim.slot, claim.clock + 1);

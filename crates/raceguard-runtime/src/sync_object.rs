@@ -162,13 +162,19 @@ impl SyncObject {
         self.locked(|clock| action(&mut Held { owner: &self.owner, clock }))
     }
 
-    /// C ⊔= S.
+    /// Whether the goroutine knows all that was released here until now.
     #[inline]
-    pub fn acquire(&'static self, goroutine: &mut Goroutine) {
+    pub fn is_known_to(&self, goroutine: &Goroutine) -> bool {
         // ORDERING: Acquire pairs with the Release store of the owner. A goroutine that knows the owner's epoch
         // has nothing to learn, whatever happens to the object meanwhile.
         let owner = Record(self.owner.load(Ordering::Acquire));
-        if owner == Record::EMPTY || !goroutine.knows(owner) {
+        owner != Record::EMPTY && goroutine.knows(owner)
+    }
+
+    /// C ⊔= S.
+    #[inline]
+    pub fn acquire(&'static self, goroutine: &mut Goroutine) {
+        if !self.is_known_to(goroutine) {
             self.exclusively(|held| held.acquire(goroutine));
         }
     }

@@ -145,13 +145,12 @@ fn frame(line: &mut Line, frame: &Frame) {
     line.0.push('}');
 }
 
-/// Both goroutines with their creation, and their ancestors. Ancestors have no number of their own: a chain is
-/// given as `parent` records with the negative generation as id.
+/// Both goroutines with the stacks of their `go` statements, and of those of their ancestors, nearest first.
 fn goroutines(line: &mut Line, report: &Report) {
     line.0.push('[');
     let mut first = true;
     for (index, access) in report.accesses.iter().enumerate() {
-        if index == 1 && access.goroutine == report.accesses[0].goroutine {
+        if index == 1 && access.goroutine.is_some() && access.goroutine == report.accesses[0].goroutine {
             continue;
         }
         if !core::mem::take(&mut first) {

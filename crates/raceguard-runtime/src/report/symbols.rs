@@ -106,21 +106,18 @@ fn push_frames(pc: u64, frames: &mut Vec<Frame>) {
     }
 }
 
-/// The stacks of context `id`: first its own, then those of the `go` statements of its goroutine and of the
-/// goroutine's ancestors. The outermost frame of each lies in the Go runtime and is left out.
-pub fn stacks(id: u32) -> Vec<Vec<Frame>> {
-    let mut stacks = Vec::new();
+/// The stack of context `id`. Its outermost frame lies in the Go runtime and is left out.
+pub fn stack(id: u32) -> Vec<Frame> {
     let mut frames = Vec::new();
-    for frame in context::frames(id) {
-        match frame {
-            context::Frame::Call(pc) => push_frames(pc, &mut frames),
-            context::Frame::Spawn => stacks.push(finish(core::mem::take(&mut frames))),
-        }
+    for pc in context::frames(id) {
+        push_frames(pc, &mut frames);
     }
-    if !frames.is_empty() {
-        stacks.push(finish(frames));
-    }
-    stacks
+    finish(frames)
+}
+
+/// The stacks of the `go` statements of a goroutine and its ancestors, by its spawn node.
+pub fn creation(spawn: u32) -> Vec<Vec<Frame>> {
+    context::spawns(spawn).map(|(_, statement)| stack(statement)).collect()
 }
 
 fn finish(mut frames: Vec<Frame>) -> Vec<Frame> {
