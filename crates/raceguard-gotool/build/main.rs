@@ -93,8 +93,8 @@ fn build(runtime: &Path, out: &Path, variant: &Variant, symbols: &[String], obje
         "--remove-section=.comment",
         "--remove-section=.gcc_except_table*",
         "--remove-section=.rela.gcc_except_table*",
+        "--strip-debug",
     ]);
-    copy.args(["--remove-section=.note.GNU-stack", "--strip-debug"]);
     for symbol in symbols {
         copy.arg(format!("--keep-global-symbol={symbol}"));
     }

@@ -9,7 +9,7 @@
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
-use crate::shadow::{Cell, LANES, LINE, OVERFLOWED, TOUCHED};
+use crate::shadow::{ALL_LANES, Cell, LANES, LINE, OVERFLOWED, TOUCHED};
 use crate::{report, sampling, stack};
 use core::sync::atomic::Ordering;
 
@@ -82,9 +82,10 @@ impl Site {
     fn context(self, goroutine: &mut Goroutine) -> u32 {
         let mut function = goroutine.function_context(self.depth);
         if self.caller != 0 {
-            function = crate::context::call(function, self.statement(goroutine));
+            let caller = self.statement(goroutine);
+            function = goroutine.statement(function, caller);
         }
-        if self.pc == 0 { function } else { crate::context::call(function, self.pc) }
+        if self.pc == 0 { function } else { goroutine.statement(function, self.pc) }
     }
 }
 
@@ -94,7 +95,11 @@ impl Site {
     fn statement(self, goroutine: &Goroutine) -> u64 {
         let end = self.stack_end;
         let frame = end.wrapping_sub(self.depth as usize);
-        let found = if end == 0 { None } else { stack::statement(goroutine.innermost_pc(), frame, end) };
+        let found = if end == 0 {
+            None
+        } else {
+            stack::statement(goroutine.innermost_pc(), Some(self.caller), frame, end)
+        };
         found.unwrap_or(self.caller)
     }
 }
@@ -245,12 +250,67 @@ fn is_known(cell: Cell, new: Record) -> bool {
 /// Puts `new` into the cell, whose line is locked.
 #[inline]
 fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &mut Races, address: usize) {
-    if cell.load(0) == Record::EMPTY {
+    let first = cell.load(0);
+    if first == Record::EMPTY {
         return cell.set(0, new, context);
+    }
+    let flags = cell.flags().load(Ordering::Relaxed);
+    if flags & MORE_THAN_TWO == 0 && first.slot() == goroutine.slot {
+        let second = if flags & TOUCHED << 1 == 0 { Record::EMPTY } else { cell.load(1) };
+        let private = second == Record::EMPTY || second.slot() == goroutine.slot;
+        if private && update_private(cell, [first, second], (new, context)) {
+            return;
+        }
     }
     if !is_known(cell, new) {
         update_used(goroutine, cell, (new, context), new, races, address);
     }
+}
+
+/// Flags of pages with cells of more than two records.
+const MORE_THAN_TWO: u8 = (ALL_LANES & !(TOUCHED | TOUCHED << 1)) | OVERFLOWED;
+
+/// [`update`] for a cell with at most two records, both of this goroutine: nothing can race. False when three would be
+/// needed.
+fn update_private(cell: Cell, [first, second]: [Record; 2], (new, context): (Record, u32)) -> bool {
+    if first.covers(new) || second.covers(new) {
+        return true;
+    }
+    let left = |record: Record| if record.is_subsumed_by(new) { record.without(new.mask()) } else { record };
+    let extends = |record: Record, lane: usize| {
+        !record.is_empty()
+            && record.same_but_mask(new)
+            && cell.context(lane).load(Ordering::Relaxed) == context
+    };
+    let more = u64::from(new.mask());
+    let (first_left, second_left) =
+        (left(first), if second == Record::EMPTY { second } else { left(second) });
+    if extends(second_left, 1) {
+        let extended = Record(second_left.0 | more);
+        if first_left.is_empty() {
+            cell.set(0, extended, context);
+            cell.store(1, Record::EMPTY);
+        } else {
+            cell.store(0, first_left);
+            cell.store(1, extended);
+        }
+        return true;
+    }
+    if extends(first_left, 0) {
+        cell.store(0, Record(first_left.0 | more));
+    } else if first_left.is_empty() {
+        cell.set(0, new, context);
+    } else if second_left.is_empty() {
+        cell.store(0, first_left);
+        cell.set(1, new, context);
+        return true;
+    } else {
+        return false;
+    }
+    if second_left != second {
+        cell.store(1, second_left);
+    }
+    true
 }
 
 /// Compares `access` with all records of the cell, drops those that it takes the place of, and adds `new`: the access
@@ -301,7 +361,7 @@ fn update_used(
         set = update_set(goroutine, old, (new, context), access, &mut merged, &mut check);
     }
     if !merged && new != Record::EMPTY {
-        set = insert(cell, &mut kept, set, (new, context));
+        set = insert(goroutine, cell, &mut kept, set, (new, context));
     }
     if let Some(set) = set {
         kept = store_set(cell, kept, set, (new, context));
@@ -324,7 +384,13 @@ fn store_set(cell: Cell, kept: usize, set: Set, new: (Record, u32)) -> usize {
 }
 
 /// Adds a record behind the `kept` ones of the cell. The answer is the overflow set, if there is one now.
-fn insert(cell: Cell, kept: &mut usize, set: Option<Set>, new: (Record, u32)) -> Option<Set> {
+fn insert(
+    goroutine: &Goroutine,
+    cell: Cell,
+    kept: &mut usize,
+    set: Option<Set>,
+    new: (Record, u32),
+) -> Option<Set> {
     if *kept + usize::from(set.is_some()) < LANES {
         cell.set(*kept, new.0, new.1);
         *kept += 1;
@@ -334,7 +400,9 @@ fn insert(cell: Cell, kept: &mut usize, set: Option<Set>, new: (Record, u32)) ->
         *kept -= 1;
         Set::new((cell.load(*kept), cell.context(*kept).load(Ordering::Relaxed)))
     });
-    Some(set.push(new))
+    Some(set.push(new, |record| {
+        record.mask() & !new.0.mask() == 0 && record.is_subsumed_by(new.0) && goroutine.knows(record)
+    }))
 }
 
 /// What is left of `record` when `new` comes, and whether the two race.
@@ -360,9 +428,13 @@ fn update_set(
     merged: &mut bool,
     check: &mut impl FnMut(Record, u32) -> Record,
 ) -> Option<Set> {
-    set.visit(access.is_write(), goroutine.slot, |(record, its_context)| {
+    set.visit(access, |(record, its_context)| {
         if record.covers(access) {
             *merged = true;
+            return Verdict::Keep;
+        }
+        if access.is_atomic() && record.is_atomic() && record.slot() != goroutine.slot {
+            // They never race: saves asking the clock. What has become superfluous goes when the set is full.
             return Verdict::Keep;
         }
         let left = check(record, its_context);

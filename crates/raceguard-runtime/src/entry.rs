@@ -17,7 +17,7 @@ use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
 use crate::record::{MASK_BITS, WRITE};
 use crate::shadow::{HEAP_BIAS, HEAP_START, LANE};
-use crate::{budget, context, heap, sampling, shadow, stack};
+use crate::{budget, heap, sampling, shadow, stack};
 
 #[cfg(raceguard_direct)]
 mod convention {
@@ -407,8 +407,8 @@ extern "C" fn malloc(
     let context = match unsafe { goroutine.as_mut() } {
         Some(goroutine) if budget::allows_allocation_stacks() => {
             let function = goroutine.function_context(depth);
-            match stack::statement(goroutine.innermost_pc(), frame, stack_end) {
-                Some(pc) => context::call(function, pc),
+            match stack::statement(goroutine.innermost_pc(), None, frame, stack_end) {
+                Some(pc) => goroutine.statement(function, pc),
                 None => function,
             }
         }

@@ -64,6 +64,19 @@ pub struct Goroutine {
     global_acquires: u32,
     /// Synchronisation is not to be seen (`race.Disable`).
     pub ignores_sync: u32,
+    /// Contexts of statements that this goroutine was at lately: most are visited again and again.
+    lately: [Statement; LATELY],
+}
+
+/// How many statements a goroutine remembers the contexts of.
+const LATELY: usize = 8;
+
+/// The context of a statement in a calling context.
+#[derive(Clone, Copy)]
+struct Statement {
+    pc: u64,
+    function: u32,
+    context: u32,
 }
 
 /// Field offsets that assembly relies on.
@@ -134,6 +147,7 @@ impl Goroutine {
                 basis: Record::EMPTY,
                 global_acquires: GLOBAL_ACQUIRES.load(Ordering::SeqCst),
                 ignores_sync: 0,
+                lately: [Statement { pc: 0, function: 0, context: 0 }; LATELY],
             });
             &mut *place
         }
@@ -332,7 +346,17 @@ impl Goroutine {
     #[inline]
     pub fn context_at(&mut self, depth: u32, pc: u64) -> u32 {
         let function = self.function_context(depth);
-        if pc == 0 { function } else { context::call(function, pc) }
+        if pc == 0 { function } else { self.statement(function, pc) }
+    }
+
+    /// The context of the statement at `pc` in the function of context `function`.
+    #[inline]
+    pub fn statement(&mut self, function: u32, pc: u64) -> u32 {
+        let place = &mut self.lately[(pc ^ (pc >> 4)) as usize % LATELY];
+        if place.pc != pc || place.function != function {
+            *place = Statement { pc, function, context: context::call(function, pc) };
+        }
+        place.context
     }
 
     /// The calling context of the innermost function.

@@ -31,7 +31,7 @@
 //! - Races that did not happen in this execution's order: happens-before sees one interleaving.
 //! - What a goroutine does after a finalizer has run, until it next releases or learns anything, counts as done before
 //!   that finalizer.
-//! - Beyond 340 unordered *writes and atomics* on one word, all of them already in conflict, the oldest goes.
+//! - Beyond 340 unordered plain *writes* on one word, all of them already in conflict, the newest replaces another.
 //! - Of reads by goroutines that ended without being waited for, two per word and bytes are kept: whatever races with
 //!   one of them races with all.
 //!

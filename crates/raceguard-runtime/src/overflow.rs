@@ -3,9 +3,9 @@
 //! Concurrent readers, unordered atomic writes, and different bytes of one word with different histories need
 //! more records than a cell holds. Nothing is ever evicted to make room: a set grows. A small set is one block of 64
 //! bytes or more that is searched from end to end. When it is full, records that a newer one makes superfluous have
-//! already been dropped, and of the reads that nobody can ever be ordered with (see [`slots::is_orphan`]) two of a
-//! kind are enough, because whatever races with one races with all. What still does not fit moves the reads into a
-//! table keyed by slot, so that thousands of live readers cost a lookup, not a search.
+//! dropped, and of the reads that nobody can ever be ordered with (see [`slots::is_orphan`]) two of a kind are enough,
+//! because whatever races with one races with all. What still does not fit moves the plain reads and the atomics into a
+//! table keyed by slot, so that thousands of live readers, or of goroutines at a spin lock, cost a lookup, not a search.
 //!
 //! All functions are called with the line of the owning cell locked.
 
@@ -40,13 +40,14 @@ const _: () = {
     }
 };
 
-/// Plain reads by slot: open addressing, at most half full. `capacity` records follow, then as many contexts.
+/// Plain reads and atomics by slot: open addressing, at most half full. `capacity` records follow, then as many
+/// contexts.
 #[repr(C)]
 struct Table {
-    live: u32,
+    reads: u32,
+    atomics: u32,
     used: u32,
     capacity: u32,
-    _reserved: u32,
 }
 const TABLE_HEADER: usize = size_of::<Table>();
 
@@ -130,6 +131,11 @@ impl Set {
         self.header().len = len + 1;
     }
 
+    /// Whether the block has no room for another record.
+    pub fn is_full(self) -> bool {
+        self.header().len as usize == self.capacity()
+    }
+
     /// Whether no record is left.
     pub fn is_empty(self) -> bool {
         self.len() == 0
@@ -137,7 +143,7 @@ impl Set {
 
     /// How many records the set holds.
     pub fn len(self) -> usize {
-        let table = self.table().map_or(0, |table| table.header().live as usize);
+        let table = self.table().map_or(0, ReadTable::len);
         self.header().len as usize + table
     }
 
@@ -145,9 +151,9 @@ impl Set {
         NonNull::new(self.header().table).map(ReadTable)
     }
 
-    /// Looks at records and changes or drops them as told: all of them if `all`, else those that a plain read of
-    /// `slot` must see (whatever lies in the block, and the reads of its own slot).
-    pub fn visit(self, all: bool, slot: u32, mut judge: impl FnMut(Entry) -> Verdict) {
+    /// Looks at the records that the access `new` has to be compared with and changes or drops them as told: whatever lies
+    /// in the block; of the table the records of its own slot, and all if some are of a kind that it can race with.
+    pub fn visit(self, new: Record, mut judge: impl FnMut(Entry) -> Verdict) {
         let mut index = 0;
         while index < self.header().len as usize {
             match judge(self.get(index)) {
@@ -163,17 +169,21 @@ impl Set {
                 }
             }
         }
-        if let Some(table) = self.table() {
-            if all {
-                table.visit(&mut judge);
-                if table.header().live == 0 {
-                    table.free();
-                    self.header().table = core::ptr::null_mut();
-                }
-            } else {
-                table.visit_slot(slot, &mut judge);
-            }
+        let Some(table) = self.table() else { return };
+        if table.concerns(new) {
+            table.visit(&mut judge);
+        } else {
+            table.visit_slot(new.slot(), &mut judge);
         }
+        if table.len() == 0 {
+            table.free();
+            self.header().table = core::ptr::null_mut();
+        }
+    }
+
+    /// Looks at every record.
+    pub fn visit_all(self, judge: impl FnMut(Entry) -> Verdict) {
+        self.visit(Record::ALL, judge);
     }
 
     /// One of the records, whichever.
@@ -199,40 +209,47 @@ impl Set {
         })
     }
 
-    /// Adds a record. The set may move: the answer is where it is now.
-    pub fn push(self, entry: Entry) -> Self {
+    /// Adds a record. Records that are `outdated` may go when room is needed. The set may move: the answer is where it is
+    /// now.
+    pub fn push(self, entry: Entry, outdated: impl Fn(Record) -> bool) -> Self {
         if self.len() >= SIZES[0].1 && !budget::allows_read_sets() {
-            self.visit(true, 0, |(record, _)| {
+            self.visit_all(|(record, _)| {
                 if is_plain_read(record) { Verdict::Replace(Record::EMPTY) } else { Verdict::Keep }
             });
         }
-        if let Some(table) = self.table().filter(|_| is_plain_read(entry.0)) {
-            self.header().table = table.insert(entry).0.as_ptr();
+        if let Some(table) = self.table().filter(|_| goes_to_table(entry.0)) {
+            self.header().table = table.insert(entry, &outdated).0.as_ptr();
             return self;
         }
-        if (self.header().len as usize) < self.capacity() {
-            self.push_raw(entry);
-            return self;
-        }
-        self.collapse_orphans();
-        if (self.header().len as usize) < self.capacity() {
+        if self.has_room_after(|| self.prune(&outdated)) {
             self.push_raw(entry);
             return self;
         }
         let size = self.header().size as usize;
         if size >= SIZE_WITH_TABLE {
-            self.move_reads_to_table();
-            if (self.header().len as usize) < self.capacity() || is_plain_read(entry.0) {
-                return self.push(entry);
+            self.move_to_table(&outdated);
+            if goes_to_table(entry.0) {
+                return self.push(entry, outdated);
+            }
+            if !self.is_full() {
+                self.push_raw(entry);
+                return self;
             }
         }
         if size + 1 < SIZES.len() {
             return self.grow(entry);
         }
-        // Nothing but writes and atomics that are all concurrent with each other: the location is known to be
-        // racy many times over. The newest replaces one of them.
+        // Nothing but plain writes that are all concurrent with each other: the location is known to be racy many
+        // times over. The newest replaces one of them.
         self.set(self.header().len as usize - 1, entry);
         self
+    }
+
+    fn has_room_after(self, make_room: impl FnOnce()) -> bool {
+        if self.is_full() {
+            make_room();
+        }
+        !self.is_full()
     }
 
     /// A larger set with the same records and one more.
@@ -247,19 +264,20 @@ impl Set {
         larger
     }
 
-    /// Of the orphaned reads of the same bytes keeps [`ORPHANS_KEPT`].
-    fn collapse_orphans(self) {
+    /// Drops what is outdated, and of the orphaned reads of the same bytes all but [`ORPHANS_KEPT`].
+    fn prune(self, outdated: &impl Fn(Record) -> bool) {
         let mut orphans = Orphans::default();
         self.visit_block(|(record, _)| {
-            if orphans.is_worth_keeping(record) { Verdict::Keep } else { Verdict::Replace(Record::EMPTY) }
+            let goes = outdated(record) || !orphans.is_worth_keeping(record);
+            if goes { Verdict::Replace(Record::EMPTY) } else { Verdict::Keep }
         });
     }
 
-    fn move_reads_to_table(self) {
+    fn move_to_table(self, outdated: &impl Fn(Record) -> bool) {
         let mut table = self.table().unwrap_or_else(|| ReadTable::with_capacity(64));
         self.visit_block(|entry| {
-            if is_plain_read(entry.0) {
-                table = table.insert(entry);
+            if goes_to_table(entry.0) {
+                table = table.insert(entry, outdated);
                 return Verdict::Replace(Record::EMPTY);
             }
             Verdict::Keep
@@ -269,7 +287,7 @@ impl Set {
 
     fn visit_block(self, judge: impl FnMut(Entry) -> Verdict) {
         let table = core::mem::replace(&mut self.header().table, core::ptr::null_mut());
-        self.visit(false, u32::MAX, judge);
+        self.visit(Record::EMPTY, judge);
         self.header().table = table;
     }
 
@@ -295,6 +313,10 @@ fn is_plain_read(record: Record) -> bool {
     !record.is_write() && !record.is_atomic()
 }
 
+fn goes_to_table(record: Record) -> bool {
+    record.is_atomic() || !record.is_write()
+}
+
 /// What a removed read leaves behind, so that searches go on past it. It has no bytes, hence counts as empty.
 const TOMBSTONE: Record = Record(LOCK);
 
@@ -306,7 +328,7 @@ impl ReadTable {
         let block = memory::allocate(TABLE_HEADER + 12 * capacity).cast::<Table>();
         // SAFETY: fresh memory of this size; zeroed records are empty.
         unsafe {
-            block.write(Table { live: 0, used: 0, capacity: capacity as u32, _reserved: 0 });
+            block.write(Table { reads: 0, atomics: 0, used: 0, capacity: capacity as u32 });
             block.cast::<u8>().add(TABLE_HEADER).write_bytes(0, 12 * capacity);
         }
         Self(block)
@@ -345,30 +367,56 @@ impl ReadTable {
         (start..start + self.capacity()).map(move |index| index & (self.capacity() - 1))
     }
 
-    /// Adds a read; the answer is where the table is now.
-    fn insert(self, entry: Entry) -> Self {
+    fn len(self) -> usize {
+        (self.header().reads + self.header().atomics) as usize
+    }
+
+    /// Whether records of other slots than its own can race with the access `new`.
+    fn concerns(self, new: Record) -> bool {
+        let header = self.header();
+        new == Record::ALL || (new.is_write() && header.reads > 0) || (!new.is_atomic() && header.atomics > 0)
+    }
+
+    fn count(self, record: Record, by: i32) {
+        let header = self.header();
+        let counter = if record.is_atomic() { &mut header.atomics } else { &mut header.reads };
+        *counter = counter.wrapping_add_signed(by);
+    }
+
+    /// Adds a record; the answer is where the table is now.
+    fn insert(self, entry: Entry, outdated: &impl Fn(Record) -> bool) -> Self {
         let full = (self.header().used + 1) * 2 > self.header().capacity;
-        let table = if full { self.rebuild() } else { self };
-        for index in table.chain(entry.0.slot()) {
-            let old = table.get(index).0;
-            if old.is_empty() {
-                table.set(index, entry);
-                table.header().live += 1;
-                table.header().used += u32::from(old != TOMBSTONE);
-                break;
-            }
-        }
+        let table = if full { self.rebuild(outdated) } else { self };
+        table.put(entry);
         table
     }
 
-    /// A fresh table of the live reads; of orphans only as many as are worth keeping.
-    fn rebuild(self) -> Self {
-        let mut new = Self::with_capacity((self.header().live as usize * 4).next_power_of_two().max(64));
+    fn put(self, entry: Entry) {
+        for index in self.chain(entry.0.slot()) {
+            let old = self.get(index).0;
+            if old.is_empty() {
+                self.set(index, entry);
+                self.count(entry.0, 1);
+                self.header().used += u32::from(old != TOMBSTONE);
+                return;
+            }
+        }
+    }
+
+    /// A fresh table of the records that are not outdated; of orphaned reads only as many as are worth keeping.
+    fn rebuild(self, outdated: &impl Fn(Record) -> bool) -> Self {
         let mut orphans = Orphans::default();
         for index in 0..self.capacity() {
+            self.judge(index, &mut |(record, _)| {
+                let goes = outdated(record) || !orphans.is_worth_keeping(record);
+                if goes { Verdict::Replace(Record::EMPTY) } else { Verdict::Keep }
+            });
+        }
+        let new = Self::with_capacity((self.len() * 4).next_power_of_two().max(64));
+        for index in 0..self.capacity() {
             let entry = self.get(index);
-            if !entry.0.is_empty() && orphans.is_worth_keeping(entry.0) {
-                new = new.insert(entry);
+            if !entry.0.is_empty() {
+                new.put(entry);
             }
         }
         self.free();
@@ -383,7 +431,9 @@ impl ReadTable {
         if let Verdict::Replace(record) = judge(entry) {
             let gone = record.is_empty();
             self.set(index, if gone { (TOMBSTONE, 0) } else { (record, entry.1) });
-            self.header().live -= u32::from(gone);
+            if gone {
+                self.count(entry.0, -1);
+            }
         }
     }
 
@@ -441,9 +491,13 @@ mod tests {
         (Record::new(epoch(slot, clock), 0, 1), slot)
     }
 
+    fn never(_: Record) -> bool {
+        false
+    }
+
     fn all(set: Set) -> Vec<Entry> {
         let mut entries = Vec::new();
-        set.visit(true, 0, |entry| {
+        set.visit_all(|entry| {
             entries.push(entry);
             Verdict::Keep
         });
@@ -457,7 +511,7 @@ mod tests {
         let base = 3_000_000;
         let mut set = Set::new(read(base, 5));
         for slot in 1..3000 {
-            set = set.push(read(base + slot, 5));
+            set = set.push(read(base + slot, 5), never);
         }
         let entries = all(set);
         assert_eq!(entries.len(), 3000);
@@ -472,14 +526,14 @@ mod tests {
             let base = 3_100_000;
             let mut set = Set::new(read(base, 1));
             for slot in 1..readers {
-                set = set.push(read(base + slot, 1));
+                set = set.push(read(base + slot, 1), never);
             }
             for clock in 2..200 {
                 let slot = base + 2;
-                set.visit(false, slot, |(record, _)| {
+                set.visit(read(slot, clock).0, |(record, _)| {
                     if record.slot() == slot { Verdict::Replace(Record::EMPTY) } else { Verdict::Keep }
                 });
-                set = set.push(read(slot, clock));
+                set = set.push(read(slot, clock), never);
             }
             let entries = all(set);
             assert_eq!(entries.len(), readers as usize);
@@ -493,9 +547,9 @@ mod tests {
         slots::init();
         let mut set = Set::new(read(3_200_000, 1));
         for slot in 1..300 {
-            set = set.push(read(3_200_000 + slot, 1));
+            set = set.push(read(3_200_000 + slot, 1), never);
         }
-        set.visit(true, 0, |_| Verdict::Replace(Record::EMPTY));
+        set.visit_all(|_| Verdict::Replace(Record::EMPTY));
         assert_eq!(set.len(), 0);
         set.free();
     }
@@ -504,9 +558,9 @@ mod tests {
     fn of_orphaned_reads_two_are_kept() {
         slots::init();
         let orphan = |slot| (Record::new(epoch(slot, 1), 0, 1), slot);
-        let mut set = Set::new(orphan(3_400_000)).push(read(3_400_500, 1));
+        let mut set = Set::new(orphan(3_400_000)).push(read(3_400_500, 1), never);
         for slot in 1..400 {
-            set = set.push(orphan(3_400_000 + slot));
+            set = set.push(orphan(3_400_000 + slot), never);
         }
         assert!(set.len() < 20, "{}", set.len());
         assert!(all(set).contains(&read(3_400_500, 1)), "the one that is no orphan stays");
@@ -514,18 +568,41 @@ mod tests {
     }
 
     #[test]
-    fn writes_and_atomics_stay_in_the_block_and_are_bounded() {
+    fn plain_writes_stay_in_the_block_and_are_bounded() {
         slots::init();
+        let write = |slot: u32| (Record::new(epoch(3_300_000 + slot, 1), WRITE, 1), 0);
         let mut set = Set::new(read(3_300_000, 1));
         for slot in 1..300 {
-            set = set.push((Record::new(epoch(3_300_000 + slot, 1), WRITE | ATOMIC, 1), 0));
+            set = set.push(write(slot), never);
         }
         assert_eq!(set.len(), 300);
         for slot in 300..2000 {
-            set = set.push((Record::new(epoch(3_300_000 + slot, 1), WRITE | ATOMIC, 1), 0));
+            set = set.push(write(slot), never);
         }
         assert!(set.len() <= SIZES[6].1 + 1);
         assert!(all(set).contains(&read(3_300_000, 1)), "the read is not lost");
+        set.free();
+    }
+
+    #[test]
+    fn atomics_are_kept_until_they_are_outdated() {
+        slots::init();
+        let atomic = |slot: u32| (Record::new(epoch(3_500_000 + slot, 1), WRITE | ATOMIC, 1), 0);
+        let mut set = Set::new(atomic(0));
+        for slot in 1..5000 {
+            set = set.push(atomic(slot), never);
+        }
+        assert_eq!(set.len(), 5000);
+        for slot in 5000..20_000 {
+            set = set.push(atomic(slot), |record| record.slot() < 3_504_000);
+        }
+        assert_eq!(set.len(), 16_000);
+        let mut seen = 0;
+        set.visit(atomic(7000).0, |_| {
+            seen += 1;
+            Verdict::Keep
+        });
+        assert!(seen < 30, "an atomic is compared with its own slot's records and the block: {seen}");
         set.free();
     }
 }

@@ -91,7 +91,7 @@ impl Referred {
             }
             match Set::of(record) {
                 None => self.add(record),
-                Some(set) => set.visit(true, 0, |(record, _)| {
+                Some(set) => set.visit_all(|(record, _)| {
                     self.add(record);
                     Verdict::Keep
                 }),

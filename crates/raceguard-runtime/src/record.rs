@@ -41,6 +41,8 @@ pub struct Record(pub u64);
 impl Record {
     /// No access.
     pub const EMPTY: Self = Self(0);
+    /// Stands for an access that concerns every record; never recorded.
+    pub const ALL: Self = Self(u64::MAX);
 
     /// A record of goroutine epoch `epoch`, with `kind` a combination of [`WRITE`] and [`ATOMIC`].
     #[inline(always)]

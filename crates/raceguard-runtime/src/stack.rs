@@ -7,9 +7,13 @@ const MAX_STACK: usize = 1 << 30;
 
 /// Follows frame pointers from `frame` up to the innermost instrumented function, which returns to `caller`; the
 /// answer is where that function called into the Go runtime. `end` is the upper end of the stack.
-pub fn statement(caller: u64, frame: usize, end: usize) -> Option<u64> {
+///
+/// If the runtime has `named` a statement, that one has to be on the way: of a `select` it names the case, which is
+/// no call and better than any.
+pub fn statement(caller: u64, named: Option<u64>, frame: usize, end: usize) -> Option<u64> {
     let mut frame = frame;
     let mut pc = None;
+    let mut seen = named.is_none();
     for _ in 0..RUNTIME_FRAMES {
         if !frame.is_multiple_of(8) || frame == 0 || frame + 16 > end || end - frame > MAX_STACK {
             return None;
@@ -18,8 +22,9 @@ pub fn statement(caller: u64, frame: usize, end: usize) -> Option<u64> {
         // pointer and the return address.
         let (outer, return_address) = unsafe { (*(frame as *const usize), *((frame + 8) as *const u64)) };
         if return_address == caller {
-            return pc;
+            return pc.filter(|_| seen);
         }
+        seen |= named == Some(return_address);
         pc = Some(return_address);
         if outer <= frame {
             return None;
@@ -47,7 +52,16 @@ mod tests {
 
     fn find(caller: u64, words: &[u64]) -> Option<u64> {
         let start = words.as_ptr() as usize;
-        statement(caller, start, start + 8 * words.len())
+        statement(caller, None, start, start + 8 * words.len())
+    }
+
+    #[test]
+    fn a_named_statement_that_is_no_call_on_the_stack_stands() {
+        let words = stack(&[0x10, 0x20, 0x30]);
+        let start = words.as_ptr() as usize;
+        let find = |named| statement(0x30, Some(named), start, start + 8 * words.len());
+        assert_eq!(find(0x10), Some(0x20), "the runtime named a function of its own");
+        assert_eq!(find(0x77), None);
     }
 
     #[test]
