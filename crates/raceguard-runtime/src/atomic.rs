@@ -101,10 +101,9 @@ pub unsafe fn load<T: Word>(goroutine: &mut Goroutine, address: usize, site: Sit
     }
     detect::access(goroutine, address, ATOMIC, mask::<T>(address), site);
     let value = T::load(variable);
-    // A store makes the object and releases to it before it stores. So without an object the value came from no
-    // release, and whoever knows the object's last release knows the one that the value came from.
+    // A store makes the object and releases to it before it stores: without an object the value came from no release.
     let Some(object) = sync_object::find(address) else { return value };
-    if object.is_known_to(goroutine) {
+    if let Some(value) = object.read_if_known(goroutine, || T::load(variable)) {
         return value;
     }
     object.exclusively(|held| {

@@ -1,5 +1,6 @@
 //! The detector as a whole, driven as Go would: goroutines, sync objects, accesses, and the races that come out.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::context;
@@ -220,6 +221,30 @@ fn atomics_do_not_race_with_each_other_but_with_plain_accesses() {
     assert_eq!(found, [1, 2], "both unordered atomic writes are remembered");
 }
 
+/// A load without the lock sees a value; before it looks at the object, somebody the reader knows well has released there.
+/// The value's own release is gone from the object then, and the reader does not know it: it has to take the lock.
+#[test]
+fn a_value_is_read_without_the_lock_only_with_the_release_it_came_from() {
+    let mut world = World::new();
+    let variable = world.allocate(8);
+    let (writer, other, reader) = (world.go(), world.go(), world.go());
+    let object = sync_object::find_or_create(variable);
+    object.release(other);
+    object.acquire(reader);
+    assert_eq!(object.read_if_known(reader, || 1), Some(1), "nothing new");
+    object.release(writer);
+    let overtaken = object.read_if_known(reader, || {
+        object.release(other);
+        2
+    });
+    assert_eq!(overtaken, None, "released in between, by somebody known");
+    assert_eq!(object.read_if_known(reader, || 3), Some(3), "the last release is known");
+    let inside = object.exclusively(|_| object.read_if_known(reader, || 4));
+    assert_eq!(inside, None, "somebody is between release and store");
+    object.release(writer);
+    assert_eq!(object.read_if_known(reader, || 5), None, "news");
+}
+
 #[test]
 fn allocation_forgets_and_neighbours_stay() {
     let mut world = World::new();
@@ -279,7 +304,7 @@ fn the_stack_of_an_access_has_all_its_frames() {
     goroutine.pop(300, 200);
     let map_access = Site { pc: 0x555, caller: 0x444, depth: 260, stack_end: 0 };
     detect::access(goroutine, x, WRITE, 1, map_access);
-    let context = Cell::of(x).context(0).load(std::sync::atomic::Ordering::Relaxed);
+    let context = Cell::of(x).context(0).load(Ordering::Relaxed);
     let frames: Vec<u64> = context::frames(context).collect();
     assert_eq!(frames, [0x555, 0x444, 0x222, 0x111]);
 }

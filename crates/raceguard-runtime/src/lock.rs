@@ -48,6 +48,13 @@ impl RawLock {
         }
     }
 
+    /// Whether nobody holds the lock now.
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release store in `unlock`.
+        self.0.load(Ordering::Acquire) == 0
+    }
+
     /// Opens the lock; only its holder may.
     #[inline]
     pub fn unlock(&self) {

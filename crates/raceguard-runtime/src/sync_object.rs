@@ -7,7 +7,7 @@
 
 use core::cell::UnsafeCell;
 use core::ptr::null_mut;
-use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
 use crate::clock::Clock;
 use crate::goroutine::Goroutine;
@@ -160,6 +160,22 @@ impl SyncObject {
     /// Runs an atomic operation so that no other one on this address comes between it and its clock updates.
     pub fn exclusively<R>(&'static self, action: impl FnOnce(&mut Held) -> R) -> R {
         self.locked(|clock| action(&mut Held { owner: &self.owner, clock }))
+    }
+
+    /// Reads a value that is stored under this object's lock, after its release. `None` if the goroutine does not know
+    /// the release that the value came from, or if that can't be told without the lock.
+    ///
+    /// That the last release is known is not enough: the value may still be that of the one before, whose clock is gone.
+    /// So nobody may have been between release and store, nor have released, while the value was read.
+    #[inline]
+    pub fn read_if_known<T>(&self, goroutine: &Goroutine, read: impl FnOnce() -> T) -> Option<T> {
+        // ORDERING: Acquire loads, in this order; on the other side lock, owner, value and unlock follow each other.
+        let open = self.lock.is_open();
+        let before = self.owner.load(Ordering::Acquire);
+        let value = read();
+        fence(Ordering::Acquire);
+        let unchanged = self.owner.load(Ordering::Acquire) == before && self.lock.is_open();
+        (open && unchanged && before != 0 && goroutine.knows(Record(before))).then_some(value)
     }
 
     /// Whether the goroutine knows all that was released here until now.
