@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::clock::Clock;
 use crate::record::{MAX_CLOCK, Record, epoch};
 use crate::slots::Identity;
-use crate::{context, memory, slots};
+use crate::{context, memory, reclaim, slots};
 
 /// Frames that fit a new call stack.
 const FIRST_FRAMES: usize = 16;
@@ -60,6 +60,8 @@ pub struct Goroutine {
     learned: u32,
     /// An epoch whose owner, when it released it, knew all that this goroutine knows; or empty.
     basis: Record,
+    /// [`reclaim::generation`] that the basis is of.
+    generation: u32,
     /// [`GLOBAL_ACQUIRES`] when this goroutine's current epoch began, or later if nothing was learned since.
     global_acquires: u32,
     /// Synchronisation is not to be seen (`race.Disable`).
@@ -145,6 +147,7 @@ impl Goroutine {
                 dirty: LEARNED,
                 learned: claim.clock,
                 basis: Record::EMPTY,
+                generation: reclaim::generation(),
                 global_acquires: GLOBAL_ACQUIRES.load(Ordering::SeqCst),
                 ignores_sync: 0,
                 lately: [Statement { pc: 0, function: 0, context: 0 }; LATELY],
@@ -192,6 +195,10 @@ impl Goroutine {
                 owner != Record::EMPTY && owner.slot() == record.slot() && owner.clock() >= record.clock();
             of_owner || clock.get(record.slot()) >= record.clock()
         };
+        if self.generation != reclaim::generation() {
+            self.generation = reclaim::generation();
+            self.basis = Record::EMPTY;
+        }
         let mine = Record(epoch(self.slot, self.learned));
         if covers(mine) || (self.basis != Record::EMPTY && covers(self.basis)) {
             self.clock.assign(clock);

@@ -19,6 +19,14 @@ use crate::{slots, sync_object};
 const FIRST_SEARCH: u32 = 1 << 18;
 static NEXT_SEARCH: AtomicU32 = AtomicU32::new(FIRST_SEARCH);
 static SEARCHING: AtomicBool = AtomicBool::new(false);
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+
+/// How many searches have given slots away. An epoch that somebody remembers, without its being on record, means
+/// nothing any more when this has changed: its slot may have an owner now who knows nothing of it.
+#[inline]
+pub fn generation() -> u32 {
+    GENERATION.load(Ordering::Acquire)
+}
 
 /// How many slots have to be in use before it is worth searching.
 #[inline]
@@ -46,6 +54,8 @@ pub fn search(taken: u32) {
     sync_object::for_each_owner(|owner| referred.add(owner));
     let (used, unused): (Vec<u32>, Vec<u32>) =
         dead.into_iter().partition(|&slot| !complete || referred.has(slot));
+    // ORDERING: Release, before anybody can have one of the slots; whoever hears of its new owner sees this step too.
+    GENERATION.fetch_add(1, Ordering::Release);
     slots::give_back(&used, &unused);
     // Fresh slots are taken only when the free ones have run out: then half as many again may be.
     NEXT_SEARCH.store((taken + taken / 2).min(MAX_SLOTS), Ordering::Relaxed);
