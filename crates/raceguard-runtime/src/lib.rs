@@ -58,6 +58,7 @@ pub mod lock;
 pub mod memory;
 pub mod options;
 pub mod overflow;
+mod overflow_table;
 pub mod reclaim;
 pub mod record;
 pub mod report;
