@@ -8,7 +8,7 @@
 //!
 //! The common cases of entering and leaving a function, and of accesses that are on record already, are done here in
 //! full. In the object built with `raceguard_direct` they run on the goroutine's own stack, without the change of
-//! stacks that Go's stubs make for each call ([`convention`]).
+//! stacks that Go's stubs make for each call (module `convention`).
 
 use core::arch::naked_asm;
 use core::sync::atomic::{AtomicUsize, Ordering};
