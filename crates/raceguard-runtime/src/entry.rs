@@ -42,12 +42,7 @@ mod convention {
             concat!("mov rdi, [r14 + ", 0x7ead_0001, "]")
         };
     }
-    macro_rules! call_rax {
-        () => {
-            "jmp {call}"
-        };
-    }
-    pub(super) use {call_rax, load_goroutine};
+    pub(super) use load_goroutine;
 
     /// Calls rax with the C arguments in place, on the system stack. The frame pointer chain stays whole.
     #[unsafe(naked)]
@@ -88,12 +83,7 @@ mod convention {
             ""
         };
     }
-    macro_rules! call_rax {
-        () => {
-            "jmp {call}"
-        };
-    }
-    pub(super) use {call_rax, load_goroutine};
+    pub(super) use load_goroutine;
 
     /// Calls rax with the C arguments in place; the stack is the right one.
     #[unsafe(naked)]
@@ -101,7 +91,7 @@ mod convention {
         core::arch::naked_asm!("jmp rax")
     }
 }
-use convention::{call_rax, load_goroutine, on_system_stack};
+use convention::{load_goroutine, on_system_stack};
 
 /// Pushes a frame: `__tsan_func_enter(thr, pc)`. Leaves rdx and rbx alone: they hold Go's closure context.
 #[unsafe(no_mangle)]
@@ -164,7 +154,7 @@ pub extern "C" fn __tsan_func_exit() {
         "ret",
         "3:",
         "lea rax, [rip + {slowly}]",
-        call_rax!(),
+        "jmp {call}",
         top = const TOP_OFFSET, slowly = sym abi::func_exit_slowly, call = sym on_system_stack,
     )
 }
@@ -225,7 +215,7 @@ macro_rules! scalar_access {
                 "mov rcx, [r14 + 8]",
                 "sub rcx, rbp",
                 "lea rax, [rip + {slowly}]",
-                call_rax!(),
+                "jmp {call}",
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
                 second = const LANE, own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
@@ -286,7 +276,7 @@ macro_rules! range_access {
                 "mov r8, [r14 + 8]",
                 "sub r8, rbp",
                 "lea rax, [rip + {slowly}]",
-                call_rax!(),
+                "jmp {call}",
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, most = const FEW_BYTES,
                 own_bits = const $own_bits, fixed_bits = const !$free_bits as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
