@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::measure::Measured;
-use crate::report_line::step;
-use crate::toolchain::{self, Go, Release};
-use crate::{measure, process, raceguard, workspace};
+use crate::measured_page::{MeasuredPage, machine};
+use crate::toolchain::{self, Release};
+use crate::{measure, process, raceguard};
 
 use builds::{Build, Variant};
 use table::{Costs, Row};
 use workloads::Workload;
+
+const PAGE: MeasuredPage = MeasuredPage { file: "docs/performance.md", task: "bench runtime" };
 
 /// The options of the task `bench runtime`.
 #[derive(clap::Args)]
@@ -63,7 +65,7 @@ pub(crate) fn run(arguments: &Arguments, raceguard: &raceguard::Source) -> Resul
         println!("FAIL  {problem}");
     }
     if arguments.write && failed.is_empty() {
-        write_docs(&text)?;
+        PAGE.write(&text)?;
     }
     if failed.is_empty() {
         return Ok(());
@@ -118,43 +120,6 @@ fn progress(text: &str) {
     }
 }
 
-/// What the figures were measured on.
-fn machine(go: &Go, runs: u32) -> String {
-    let processor = std::fs::read_to_string("/proc/cpuinfo")
-        .ok()
-        .and_then(|text| {
-            let line = text.lines().find(|line| line.starts_with("model name"))?;
-            Some(line.split_once(": ")?.1.trim().to_owned())
-        })
-        .unwrap_or_else(|| "unknown processor".to_owned());
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let figures = if runs == 1 { "one run of each".to_owned() } else { format!("medians of {runs} runs") };
-    format!("{}, {processor}, {cores} cores, {figures}.", go.version)
-}
-
-const BEGIN: &str = "<!-- begin: cargo xtask bench runtime --write -->\n";
-const END: &str = "<!-- end -->";
-
-fn write_docs(table: &str) -> Result<(), Failure> {
-    let path = workspace::root().join("docs/performance.md");
-    let text = workspace::read(&path)?;
-    let updated = replace_between(&text, table).ok_or_else(|| {
-        Failure::environment(
-            format!("{} has no place for the table", workspace::shown(&path)),
-            format!("add the lines `{}` and `{END}` where it belongs", BEGIN.trim_end()),
-        )
-    })?;
-    workspace::write(&path, &updated)?;
-    step(&format!("wrote {}", workspace::shown(&path)));
-    Ok(())
-}
-
-fn replace_between(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}{}\n{END}{after}", table.trim_end()))
-}
-
 /// How long a build is called in messages and columns.
 impl std::fmt::Display for Variant {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -163,17 +128,5 @@ impl std::fmt::Display for Variant {
             Self::Stock => "stock -race",
             Self::Raceguard => "raceguard",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_table_of_the_docs_is_replaced() {
-        let text = format!("before\n{BEGIN}old\n{END}\nafter\n");
-        assert_eq!(replace_between(&text, "new\n").unwrap(), format!("before\n{BEGIN}new\n{END}\nafter\n"));
-        assert!(replace_between("no place", "new").is_none());
     }
 }

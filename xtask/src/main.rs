@@ -7,6 +7,7 @@
 //!
 //! Start reading at [`Task`].
 
+mod bench_analyzer;
 mod bench_runtime;
 mod chromium;
 mod demo;
@@ -15,11 +16,14 @@ mod examples;
 mod failure;
 mod go_suite;
 mod measure;
+mod measured_page;
 mod picture;
 mod process;
 mod raceguard;
+mod release_build;
 mod report_line;
 mod seeded;
+mod std_summary;
 mod system_package;
 mod test;
 mod tidy;
@@ -71,6 +75,8 @@ enum Task {
     Tidy,
     /// Write the generated parts of the docs again
     Docs,
+    /// Write the summary of Go's standard library that the analyzer carries
+    StdSummary,
     /// Draw the report in the README again, from what raceguard prints
     Picture,
 }
@@ -79,6 +85,8 @@ enum Task {
 enum BenchSubject {
     /// CPU, wall time and memory of Go programs: plain, stock -race, raceguard
     Runtime(bench_runtime::Arguments),
+    /// What `raceguard check` finds of labelled and real races, what it reports wrongly, and how fast it is
+    Analyzer(bench_analyzer::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -101,9 +109,11 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
         Task::GoSuite(arguments) => go_suite::run(arguments, raceguard),
         Task::Seeded(arguments) => seeded::run(arguments, raceguard),
         Task::Bench { subject: BenchSubject::Runtime(arguments) } => bench_runtime::run(arguments, raceguard),
+        Task::Bench { subject: BenchSubject::Analyzer(arguments) } => bench_analyzer::run(arguments, raceguard),
         Task::Toolchain { release } => toolchain::print_path(*release),
         Task::Tidy => tidy::run(),
         Task::Docs => docs::write(),
+        Task::StdSummary => std_summary::write(),
         Task::Picture => picture::run(raceguard),
     }
 }

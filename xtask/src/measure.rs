@@ -59,6 +59,12 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Measured, Fa
     })
 }
 
+/// The middle value; of an even number, the lower one of the two in the middle.
+pub(crate) fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
+    values.sort_unstable();
+    values[(values.len() - 1) / 2]
+}
+
 /// Why a child was ended before its own end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stopped {
@@ -146,6 +152,13 @@ mod tests {
         assert_eq!(measured.stderr, "err\n");
         assert!(measured.peak_rss > 100_000, "{} bytes", measured.peak_rss);
         assert_eq!(measured.stopped, None);
+    }
+
+    #[test]
+    fn the_median_is_a_measured_value() {
+        assert_eq!(median(vec![3, 1, 2]), 2);
+        assert_eq!(median(vec![4, 1, 3, 2]), 2);
+        assert_eq!(median(vec![7]), 7);
     }
 
     #[test]

@@ -2,14 +2,11 @@
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-use serde::Deserialize;
+use std::process::Command;
 
 use crate::failure::Failure;
-use crate::report_line::step;
+use crate::release_build;
 use crate::toolchain::Go;
-use crate::{process, workspace};
 
 /// Where the binary comes from.
 pub(crate) struct Source {
@@ -30,7 +27,7 @@ impl Source {
         }
         let path = match &self.given {
             Some(path) => path.canonicalize().map_err(|error| Failure::file("find", path, &error))?,
-            None => build()?,
+            None => release_build::binary("raceguard")?,
         };
         Ok(self.built.get_or_init(|| path))
     }
@@ -47,40 +44,5 @@ impl Source {
         let binary = self.binary()?.display().to_string();
         let quoted = if binary.contains(' ') { format!("\"{binary}\"") } else { binary };
         Ok(format!("{quoted} toolexec"))
-    }
-}
-
-#[derive(Deserialize)]
-struct CargoMessage {
-    target: Option<CargoTarget>,
-    executable: Option<PathBuf>,
-}
-
-#[derive(Deserialize)]
-struct CargoTarget {
-    name: String,
-}
-
-fn build() -> Result<PathBuf, Failure> {
-    step("building raceguard (release)");
-    let mut command = workspace::cargo();
-    command
-        .args(["build", "--release", "--package", "raceguard", "--message-format=json-render-diagnostics"])
-        .current_dir(workspace::root())
-        .stderr(Stdio::inherit());
-    let mut executable = None;
-    let status = process::follow(&mut command, |line| {
-        if let Ok(CargoMessage { target: Some(target), executable: Some(path) }) = serde_json::from_str(line)
-            && target.name == "raceguard"
-        {
-            executable = Some(path);
-        }
-    })?;
-    match executable {
-        Some(path) if status.success() => Ok(path),
-        _ => Err(Failure::environment(
-            format!("`{}` ended with {status} and made no binary", process::shown(&command)),
-            "mend the errors above",
-        )),
     }
 }

@@ -17,6 +17,7 @@ use crate::reader::{EvidenceReader, ReadWarning};
 use crate::record::Record;
 use crate::run::{Attribution, Process, Run, RunEnd, Test};
 use crate::run_folder::RunFolder;
+use crate::static_finding::{SourceProblem, StaticFinding};
 
 /// Everything the evidence of one run says.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +31,10 @@ pub struct RunEvidence {
     pub findings: Vec<Finding>,
     /// Crashes, one per fingerprint, in the order in which they were first recorded.
     pub crashes: Vec<CrashFinding>,
+    /// What static analysis found.
+    pub static_findings: Vec<StaticFinding>,
+    /// Source that static analysis could not read or understand.
+    pub source_problems: Vec<SourceProblem>,
     /// Tests that failed or raced, and packages.
     pub tests: Vec<Test>,
     /// The end of the run; `None` when it was killed or goes on.
@@ -174,6 +179,8 @@ impl Joiner {
             Record::Crash(crash) => self.add_crash(*crash),
             Record::Test(test) => self.evidence.tests.push(test),
             Record::Attribution(attribution) => self.add_attribution(&attribution),
+            Record::StaticFinding(finding) => self.evidence.static_findings.push(*finding),
+            Record::SourceProblem(problem) => self.evidence.source_problems.push(problem),
             Record::RunEnd(end) => self.evidence.end = Some(end),
             Record::Exit(_) | Record::Unknown(_) => {}
         }
@@ -213,7 +220,8 @@ impl Joiner {
         let finding = &mut self.evidence.findings[finding];
         finding.occurrences += 1;
         finding.places[place].occurrences += 1;
-        match finding.processes.iter_mut().find(|process| process.pid == pid) {
+        // Sightings of a process stand close together in evidence, and there may be thousands of processes.
+        match finding.processes.iter_mut().rfind(|process| process.pid == pid) {
             Some(process) => process.occurrences += 1,
             None => finding.processes.push(ProcessSighting { pid, executable: None, occurrences: 1 }),
         }

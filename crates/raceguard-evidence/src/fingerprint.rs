@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::crash::Crash;
 use crate::frame::Frame;
 use crate::race::{Access, Race};
+use crate::static_finding::Site;
 
 /// Identifies a race or crash across tests, processes, runs and machines, e.g. `RG1-0f3a6bb1c2d4e5f6`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -47,6 +48,15 @@ impl Fingerprint {
             push_functions(&mut text, &goroutine.stack, statement);
         }
         Self::hash(&text)
+    }
+
+    /// The fingerprint of what static analysis found: SHA-256 over `static`, the rule, the subject, and a block
+    /// of action and function for each site, the blocks sorted. No line and no path enters.
+    pub fn of_static_finding(rule: &str, subject: &str, sites: &[Site]) -> Self {
+        let block = |site: &Site| format!("{}\n{}\n", site.action, normalised_function(&site.function));
+        let mut blocks: Vec<String> = sites.iter().map(block).collect();
+        blocks.sort_unstable();
+        Self::hash(&format!("static\n{rule}\n{subject}\n{}", blocks.join("\n")))
     }
 
     fn hash(text: &str) -> Self {

@@ -27,6 +27,7 @@ mod reader;
 mod record;
 mod run;
 mod run_folder;
+mod static_finding;
 mod writer;
 
 pub use crash::{Crash, CrashCause, CrashGoroutine, CrashParser};
@@ -40,4 +41,7 @@ pub use reader::{DEFAULT_LINE_LIMIT, EvidenceReader, ReadWarning, WarningCause};
 pub use record::{Extra, Record, SCHEMA_VERSION};
 pub use run::{Attribution, AttributionBy, Exit, Process, Run, RunEnd, RunMode, Test, TestResult};
 pub use run_folder::RunFolder;
+pub use static_finding::{
+    CallStep, Reason, Severity, Site, SourcePlace, SourceProblem, StaticFinding, SuggestedEdit, SuggestedFix,
+};
 pub use writer::EvidenceWriter;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::crash::Crash;
 use crate::race::{Race, Repeat};
 use crate::run::{Attribution, Exit, Process, Run, RunEnd, Test};
+use crate::static_finding::{SourceProblem, StaticFinding};
 
 /// The newest schema version that this crate reads, and the one it writes.
 pub const SCHEMA_VERSION: u64 = 1;
@@ -34,6 +35,10 @@ pub enum Record {
     Test(Test),
     /// A race was attributed to tests.
     Attribution(Attribution),
+    /// Static analysis found something.
+    StaticFinding(Box<StaticFinding>),
+    /// Source that could not be read or understood.
+    SourceProblem(SourceProblem),
     /// The run ended.
     RunEnd(RunEnd),
     /// A kind this version does not know, with `schema` and `kind`.
@@ -84,6 +89,8 @@ impl Record {
             "crash" => Self::Crash(Box::new(typed(fields)?)),
             "test" => Self::Test(typed(fields)?),
             "attribution" => Self::Attribution(typed(fields)?),
+            "static_finding" => Self::StaticFinding(Box::new(typed(fields)?)),
+            "source_problem" => Self::SourceProblem(typed(fields)?),
             "run_end" => Self::RunEnd(typed(fields)?),
             _ => Self::Unknown(fields),
         })
@@ -100,6 +107,8 @@ impl Record {
             Self::Crash(_) => "crash",
             Self::Test(_) => "test",
             Self::Attribution(_) => "attribution",
+            Self::StaticFinding(_) => "static_finding",
+            Self::SourceProblem(_) => "source_problem",
             Self::RunEnd(_) => "run_end",
             Self::Unknown(fields) => fields.get("kind").and_then(Value::as_str).unwrap_or_default(),
         }
@@ -116,6 +125,8 @@ impl Record {
             Self::Crash(record) => object(record),
             Self::Test(record) => object(record),
             Self::Attribution(record) => object(record),
+            Self::StaticFinding(record) => object(record),
+            Self::SourceProblem(record) => object(record),
             Self::RunEnd(record) => object(record),
             Self::Unknown(fields) => return Value::Object(fields.clone()),
         };
@@ -134,8 +145,19 @@ impl Record {
     }
 }
 
-const KNOWN_KINDS: [&str; 9] =
-    ["run", "process", "race", "repeat", "exit", "crash", "test", "attribution", "run_end"];
+const KNOWN_KINDS: [&str; 11] = [
+    "run",
+    "process",
+    "race",
+    "repeat",
+    "exit",
+    "crash",
+    "test",
+    "attribution",
+    "static_finding",
+    "source_problem",
+    "run_end",
+];
 
 /// Fields of a record type. Their maps have string keys only, so this can't fail.
 fn object(record: &impl Serialize) -> Extra {
@@ -154,4 +176,16 @@ macro_rules! record_from {
         }
     )*};
 }
-record_from!(Run, Process, Race, Repeat, Exit, Crash, Test, Attribution, RunEnd);
+record_from!(
+    Run,
+    Process,
+    Race,
+    Repeat,
+    Exit,
+    Crash,
+    Test,
+    Attribution,
+    StaticFinding,
+    SourceProblem,
+    RunEnd
+);

@@ -60,6 +60,8 @@ pub enum RunMode {
     Run,
     /// `raceguard build`
     Build,
+    /// `raceguard check`
+    Check,
     /// A mode this version does not know.
     #[serde(untagged)]
     Other(String),

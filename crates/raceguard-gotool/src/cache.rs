@@ -98,6 +98,8 @@ fn write_whole(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
     file.write_all(bytes)?;
+    // A name that is there stands for its whole content, also after the machine has died.
+    file.as_file().sync_all()?;
     let path = folder.join(name);
     file.persist(&path).map_err(|error| error.error)?;
     remove_old_entries(folder);

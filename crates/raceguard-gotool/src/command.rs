@@ -10,7 +10,7 @@ use crate::flags::{CommandLine, Verb};
 use crate::quoting;
 use crate::toolexec::{CHAIN, END_OF_CHAIN};
 
-/// `go test -json` over the user's flags, or plain `go test` where there are no events to be had (`-c`, `-n`).
+/// `go test -json` over the user's flags, or plain `go test` where no test runs (`-c`, `-n`, `-list`).
 ///
 /// With `options_set` (the race runtime's own options are in the environment) cached results are not used:
 /// cmd/go does not know that they depend on those options.
@@ -20,19 +20,20 @@ pub fn test(
     raceguard: &Path,
     options_set: bool,
 ) -> Result<Command, FlagError> {
+    let runs_tests = runs_tests(line);
     let mut flags: Vec<OsString> = Vec::new();
-    if runs_tests(line) {
+    if runs_tests || line.is_on("json") {
         flags.push("-json".into());
-        if options_set && line.value("count").is_none() {
-            flags.push("-count=1".into());
-        }
+    }
+    if runs_tests && options_set && line.value("count").is_none() {
+        flags.push("-count=1".into());
     }
     go(environment, line, raceguard, Verb::Test, flags)
 }
 
 /// Whether the tests are run at all.
 pub fn runs_tests(line: &CommandLine) -> bool {
-    !line.is_on("c") && !line.is_on("n")
+    !line.is_on("c") && !line.is_on("n") && line.value("list").is_none()
 }
 
 /// `go build` over the user's flags, packages and `-o` included.
@@ -132,6 +133,17 @@ mod tests {
         assert!(has_count(&["."]));
         assert!(!has_count(&["-count", "3", "."]));
         assert!(!has_count(&["-c", "."]));
+    }
+
+    #[test]
+    fn events_are_not_asked_for_where_no_test_runs_unless_the_user_does() {
+        let has_events = |words: &[&str]| {
+            let command = test(&environment(""), &line(Verb::Test, words), Path::new("/r"), false).unwrap();
+            arguments(&command).contains(&"-json".to_owned())
+        };
+        assert!(has_events(&["."]));
+        assert!(!has_events(&["-list", "X", "."]) && !has_events(&["-c", "."]));
+        assert!(has_events(&["-list", "X", "-json", "."]));
     }
 
     #[test]

@@ -149,6 +149,20 @@ impl CommandLine {
         Ok(line)
     }
 
+    /// The same with the flags of GOFLAGS, which stand for those that the command line does not have.
+    pub fn with_goflags(&self, goflags: &str) -> Result<Self, FlagError> {
+        let mut line = self.clone();
+        // The last one of a name counts.
+        for word in quoting::split(goflags)?.iter().rev().map(OsString::from) {
+            // `-C` can't stand there.
+            if let Some(flag) = Flag::read(&word).filter(|flag| flag.name != "C") {
+                let value = flag.value.unwrap_or(OsStr::new("true")).to_owned();
+                line.values.entry(flag.name.to_owned()).or_insert(value);
+            }
+        }
+        Ok(line)
+    }
+
     /// The value of a flag, without its dashes and without `test.`; `true` for a flag that has none.
     pub fn value(&self, flag: &str) -> Option<&OsStr> {
         self.values.get(flag).map(OsString::as_os_str)
@@ -414,6 +428,19 @@ mod tests {
         let words = test("./a").toolexec("-mod=mod '-toolexec=wrap -x' -v").unwrap();
         assert_eq!(words, ["wrap", "-x"]);
         assert!(test("./a").toolexec("-v").unwrap().is_empty());
+    }
+
+    #[test]
+    fn goflags_stand_for_flags_that_the_command_line_lacks() {
+        let line =
+            test("-count=2 ./a").with_goflags("-v -count=3 '-exec=nice -n 5' -C=x -json=false").unwrap();
+        assert!(line.is_on("v") && !line.is_on("json"));
+        assert_eq!(
+            (line.value("count").unwrap(), line.value("exec").unwrap()),
+            ("2".as_ref(), "nice -n 5".as_ref())
+        );
+        assert_eq!(line.value("C"), None);
+        assert_eq!(line.forwarded, ["-count=2", "./a"], "Go reads GOFLAGS by itself");
     }
 
     #[test]

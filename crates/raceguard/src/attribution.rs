@@ -5,18 +5,19 @@
 //! that ran at that time in the package of the process: by the place of the runtime's report in the output where
 //! it is there (it is not with GORACE=log_path, nor for repeats), else by the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use raceguard_evidence::{Attribution, AttributionBy, Frame, Process, Race, Record, Repeat};
 
 use crate::sightings::{Sighting, Sightings};
-use crate::timeline::{Timeline, is_subtest};
+use crate::timeline::{Moments, Timeline, is_subtest};
 
 /// What is known of the processes and the tests of a run.
 #[derive(Debug)]
 pub struct Attributor<'a> {
     timeline: &'a Timeline,
+    moments: Moments<'a>,
     sightings: &'a Sightings,
     package_of_process: BTreeMap<u64, String>,
 }
@@ -46,12 +47,13 @@ impl<'a> Attributor<'a> {
                 package_of_process.entry(process.pid).or_insert_with(|| package.clone());
             }
         }
-        Self { timeline, sightings, package_of_process }
+        Self { timeline, moments: Moments::new(timeline), sightings, package_of_process }
     }
 
-    /// The attributions of all races and repeats in `records`.
+    /// The attributions of all races and repeats in `records`. What a repeat has in common with others is said once.
     pub fn attributions(&self, records: &[Record]) -> Vec<Attribution> {
         let mut attributions = Vec::new();
+        let mut repeats = BTreeSet::new();
         let mut reports_at: BTreeMap<(u64, &str), usize> = BTreeMap::new();
         for record in records {
             match record {
@@ -60,7 +62,9 @@ impl<'a> Attributor<'a> {
                     attributions.extend(self.of_race(race, *nth));
                     *nth += 1;
                 }
-                Record::Repeat(repeat) => attributions.extend(self.of_repeat(repeat)),
+                Record::Repeat(repeat) => attributions.extend(self.of_repeat(repeat).filter(|found| {
+                    repeats.insert((found.race.clone(), found.package.clone(), found.tests.clone()))
+                })),
                 _ => {}
             }
         }
@@ -75,7 +79,7 @@ impl<'a> Attributor<'a> {
             let Some((package, test)) = self.test_of(frame) else { continue };
             let running = match sighting {
                 Some(sighting) => sighting.tests.iter().map(String::as_str).collect(),
-                None => self.timeline.tests_at(package, race.time_unix_ns),
+                None => self.moments.tests_at(package, race.time_unix_ns),
             };
             let tests = by_package.entry(package.to_owned()).or_default();
             for test in narrowed(&test, running) {
@@ -112,7 +116,7 @@ impl<'a> Attributor<'a> {
                 _ => return None,
             },
         };
-        let tests = self.timeline.tests_at(package, time).into_iter().map(str::to_owned).collect();
+        let tests = self.moments.tests_at(package, time).into_iter().map(str::to_owned).collect();
         Some(attribution(race, package.to_owned(), tests, AttributionBy::Time))
     }
 
@@ -123,10 +127,9 @@ impl<'a> Attributor<'a> {
         let package = name.package();
         // Tests of an external test package run as tests of the package they test.
         let tested = package.strip_suffix("_test").unwrap_or(&package);
-        let known = |candidate: &&str| {
-            (*candidate == package || *candidate == tested) && self.timeline.has_test(candidate, test)
-        };
-        Some((self.timeline.packages().find(known)?, test.to_owned()))
+        let found =
+            [&*package, tested].into_iter().find_map(|package| self.timeline.package_of(package, test));
+        Some((found?, test.to_owned()))
     }
 }
 
@@ -323,8 +326,10 @@ mod tests {
     fn repeats_belong_to_the_tests_of_their_time() {
         let repeat =
             json!({"schema": 1, "kind": "repeat", "race": "7-1", "pid": 7, "time_unix_ns": 5 * SECOND});
-        let records = [process(7, Some("/m/a")), race(SECOND * 3 / 2, "m/a.TestX", "main.main"), repeat];
+        let race = race(SECOND * 3 / 2, "m/a.TestX", "main.main");
+        let records = [process(7, Some("/m/a")), race, repeat.clone(), repeat];
         let found = attribute(&two_packages(), &records);
+        assert_eq!(found.len(), 2, "the same is not said twice");
         assert_eq!(found[0].1, ["TestX"]);
         assert_eq!(found[1], ("m/a".into(), vec!["TestY".into()], AttributionBy::Time));
     }

@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,15 @@ use crate::error::CommandError;
 /// How long output is still waited for when the child has ended but its pipes are held open by a process that
 /// it left behind.
 const LEFT_BEHIND: Duration = Duration::from_secs(1);
+
+/// Messages that may wait to be taken; a child that prints faster than we hand on has to wait, too.
+const QUEUED: usize = 256;
+
+/// How often to look whether the child has ended, while it, or what it left behind, goes on printing.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// More messages than a child can have left in its pipes and in the queue: those after them are by others.
+const REST: usize = 200_000;
 
 /// Where the terminal's signals go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +49,7 @@ pub enum Message {
     Stderr(Vec<u8>),
     /// A signal for us, and whether the terminal sent it (to the whole foreground group).
     Signal(i32, bool),
-    /// Nothing happened for a while.
+    /// Comes several times a second, also while nothing happens.
     Tick,
     /// The child has ended and all it printed was handed on.
     Ended(ExitStatus),
@@ -54,7 +63,10 @@ pub struct RunningChild {
     messages: Receiver<Event>,
     signals: Handle,
     open_pipes: usize,
+    looked: Instant,
     ended: Option<(ExitStatus, Instant)>,
+    /// Messages since the child has ended.
+    after_end: usize,
 }
 
 #[derive(Debug)]
@@ -71,7 +83,7 @@ impl RunningChild {
             let action = action.to_owned();
             move |source| CommandError::System { action, source }
         };
-        let (sender, messages) = channel();
+        let (sender, messages) = sync_channel(QUEUED);
         let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
         let signals = SignalsInfo::<WithOrigin>::new(signals).map_err(system("handle signals"))?;
         let handle = signals.handle();
@@ -89,23 +101,42 @@ impl RunningChild {
             open_pipes += 1;
             read_pieces(pipe, sender);
         }
-        Ok(Self { child, group, messages, signals: handle, open_pipes, ended: None })
+        Ok(Self {
+            child,
+            group,
+            messages,
+            signals: handle,
+            open_pipes,
+            looked: Instant::now(),
+            ended: None,
+            after_end: 0,
+        })
     }
 
     /// Waits for the next message, at most for `tick`.
     pub fn next(&mut self, tick: Duration) -> Result<Message, CommandError> {
         // Without pipes, and when they are closed, the end of the child is all there is to wait for.
         let tick = if self.open_pipes == 0 { tick.min(Duration::from_millis(10)) } else { tick };
-        loop {
+        let mut drained = false;
+        while !drained && self.looked.elapsed() < LOOK {
             match self.messages.recv_timeout(tick) {
-                Ok(Event::Message(message)) => return Ok(message),
-                Ok(Event::EndOfPipe) => self.open_pipes -= 1,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-            }
-            if self.open_pipes == 0 {
-                break;
+                Ok(Event::Message(message)) => {
+                    self.after_end += usize::from(self.ended.is_some());
+                    return Ok(message);
+                }
+                Ok(Event::EndOfPipe) => {
+                    self.open_pipes -= 1;
+                    drained = self.open_pipes == 0;
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => drained = true,
             }
         }
+        self.look(drained)
+    }
+
+    /// Whether the child has ended and nothing more is to be waited for.
+    fn look(&mut self, drained: bool) -> Result<Message, CommandError> {
+        self.looked = Instant::now();
         if self.ended.is_none() {
             let status = self.child.try_wait();
             let status = status
@@ -113,7 +144,10 @@ impl RunningChild {
             self.ended = status.map(|status| (status, Instant::now()));
         }
         match self.ended {
-            Some((status, at)) if self.open_pipes == 0 || at.elapsed() > LEFT_BEHIND => {
+            Some((status, at))
+                if self.open_pipes == 0
+                    || (at.elapsed() > LEFT_BEHIND && (drained || self.after_end > REST)) =>
+            {
                 self.signals.close();
                 Ok(Message::Ended(status))
             }
@@ -136,6 +170,15 @@ impl RunningChild {
         };
     }
 
+    /// Passes on a signal that came to us, unless the terminal has sent it to the child as well.
+    pub fn pass_on(&self, signal: i32, from_terminal: bool) {
+        let reached_child =
+            self.group == Group::Shared && from_terminal && matches!(signal, SIGINT | SIGQUIT);
+        if !reached_child {
+            self.signal(signal);
+        }
+    }
+
     /// Ends the child, and its whole group when it leads one, at once.
     pub fn kill(&self) {
         self.signal(Signal::KILL.as_raw());
@@ -148,7 +191,7 @@ pub fn shell_code(status: ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
-fn forward_signals(mut signals: SignalsInfo<WithOrigin>, sender: Sender<Event>) {
+fn forward_signals(mut signals: SignalsInfo<WithOrigin>, sender: SyncSender<Event>) {
     thread::spawn(move || {
         for origin in signals.forever() {
             let from_terminal = origin.process.is_none();
@@ -159,7 +202,7 @@ fn forward_signals(mut signals: SignalsInfo<WithOrigin>, sender: Sender<Event>) 
     });
 }
 
-fn read_lines(pipe: impl Read + Send + 'static, sender: Sender<Event>) {
+fn read_lines(pipe: impl Read + Send + 'static, sender: SyncSender<Event>) {
     thread::spawn(move || {
         let mut pipe = BufReader::with_capacity(64 << 10, pipe);
         let mut line = Vec::new();
@@ -173,7 +216,7 @@ fn read_lines(pipe: impl Read + Send + 'static, sender: Sender<Event>) {
     });
 }
 
-fn read_pieces(mut pipe: impl Read + Send + 'static, sender: Sender<Event>) {
+fn read_pieces(mut pipe: impl Read + Send + 'static, sender: SyncSender<Event>) {
     thread::spawn(move || {
         let mut buffer = vec![0; 64 << 10];
         loop {
@@ -190,4 +233,54 @@ fn read_pieces(mut pipe: impl Read + Send + 'static, sender: Sender<Event>) {
         }
         let _ = sender.send(Event::EndOfPipe);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start(script: &str) -> RunningChild {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::null());
+        RunningChild::start(command, Group::Own).unwrap()
+    }
+
+    /// How many bytes were printed until the end, and the exit code. Takes `pause` after every 32,000 bytes.
+    fn follow(mut child: RunningChild, pause: Duration) -> (usize, u8) {
+        let mut printed = 0;
+        loop {
+            match child.next(Duration::from_millis(20)).unwrap() {
+                Message::Stdout(line) => printed += line.len(),
+                Message::Ended(status) => return (printed, shell_code(status)),
+                Message::Tick | Message::Stderr(_) | Message::Signal(..) => continue,
+            }
+            if printed.is_multiple_of(32_000) {
+                thread::sleep(pause);
+            }
+        }
+    }
+
+    #[test]
+    fn all_output_of_a_child_arrives_however_slowly_it_is_taken() {
+        let child = start("yes 0123456789012345678901234567890 | head -20000; exit 3");
+        assert_eq!(follow(child, Duration::from_millis(30)), (20_000 * 32, 3));
+    }
+
+    #[test]
+    fn time_passes_for_a_child_that_never_stops_printing() {
+        let mut child = start("exec yes");
+        let start = Instant::now();
+        while !matches!(child.next(Duration::from_millis(20)).unwrap(), Message::Tick) {
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
+        child.kill();
+        assert_eq!(follow(child, Duration::ZERO).1, 128 + 9);
+    }
+
+    #[test]
+    fn a_process_that_is_left_behind_is_not_waited_for() {
+        let start_of_test = Instant::now();
+        assert_eq!(follow(start("sleep 20 & echo done"), Duration::ZERO), (5, 0));
+        assert!(start_of_test.elapsed() < Duration::from_secs(10));
+    }
 }

@@ -10,8 +10,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use raceguard_gotool::flags::{CommandLine, OwnFlag, Verb};
 
 use crate::commands;
+use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::report::ReportArgs;
+use crate::commands::rule::RuleArgs;
 use crate::error::CommandError;
 use crate::report_output::ReportOptions;
 
@@ -52,7 +54,8 @@ wrong usage or when something is missing on this machine.";
 const BUILD_HELP: &str = "\
 All flags of `go build` are passed on. The program prints races to stderr as with `go build -race`.
 With RACEGUARD_EVIDENCE=/absolute/file.jsonl in its environment it also writes evidence, which
-`raceguard report FILE` shows.
+`raceguard report FILE` shows. The exit code is Go's own, or 2 when something is missing on this
+machine.
 
 Example:
   raceguard build -o server ./cmd/server";
@@ -63,8 +66,23 @@ Examples:
   raceguard report -o races.html
   raceguard report --format json 20260131T101500-4242
 
-Exit codes: 0 when the run has no findings, 1 when it has, 2 when there is no such run or it can't
-be read. Reports need no Go; sources are shown where they are still there.";
+Exit codes: 0 when the run has no findings, 1 when it has, 2 when there is no such run, when it can't
+be read, or when it could not test anything. Reports need no Go; sources are shown where they are
+still there.";
+
+const CHECK_HELP: &str = "\
+No Go installation is needed, and no code is run. Settings are read from raceguard.toml of the
+module or of a folder above it. A comment `//raceguard:ignore RG101 reason` on or above one of the
+lines of a finding, or above its function, suppresses it.
+
+Examples:
+  raceguard check
+  raceguard check --select RG1 ./internal/...
+  raceguard check --diff origin/main --format github
+  raceguard check --fix --diff
+
+Exit codes: 0 when nothing was found, 1 when something was, 2 for wrong usage or when a file could not
+be read or parsed; the findings in all others are shown nevertheless.";
 
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
@@ -89,6 +107,11 @@ enum Command {
     /// Build a Go program with the race runtime in it, like `go build`
     #[command(after_help = BUILD_HELP, override_usage = "raceguard build [go build flags] [packages]")]
     Build,
+    /// Find races in Go source without running it
+    #[command(after_help = CHECK_HELP)]
+    Check(Box<CheckArgs>),
+    /// Explain a rule of `raceguard check`, or list all
+    Rule(RuleArgs),
     /// Show the findings of the last run, or of another one, again
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
@@ -156,6 +179,8 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Test(options) => commands::test::run(&options, line),
         Command::Run(options) => commands::run::run(&options, line),
         Command::Build => commands::build::run(line),
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Rule(arguments) => commands::rule::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.

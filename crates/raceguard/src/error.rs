@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use raceguard_evidence::EvidenceError;
 use raceguard_gotool::error::{EnvironmentError, FlagError, ToolexecError};
 
+use crate::check::error::CheckError;
+
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
@@ -55,6 +57,21 @@ pub enum CommandError {
         /// Where the module's runs are.
         runs: PathBuf,
     },
+    /// `RACEGUARD` holds something that the runtime does not understand.
+    #[error("`{word}` in the environment variable RACEGUARD is no option of the race runtime")]
+    RuntimeOption {
+        /// As the user wrote it.
+        word: String,
+    },
+    /// A file that holds no record of evidence.
+    #[error("there is no evidence in {}", path.display())]
+    NoEvidence {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A check could not be made.
+    #[error(transparent)]
+    Check(#[from] CheckError),
     /// The file for a report has a name that says no format.
     #[error("cannot tell a report format from the name {}", path.display())]
     UnknownReportFormat {
@@ -70,6 +87,7 @@ impl CommandError {
             Self::Environment(error) => error.hint(),
             Self::Flags(error) => error.hint(),
             Self::Toolexec(error) => error.hint(),
+            Self::Check(error) => return error.hint(),
             // These say it in their message.
             Self::Evidence(_) => return None,
             Self::EvidenceFolder { .. } => {
@@ -81,6 +99,13 @@ impl CommandError {
                 names if names.is_empty() => "start one with `raceguard test ./...`".to_owned(),
                 names => format!("the newest are {}", names.join(", ")),
             },
+            Self::RuntimeOption { .. } => {
+                "it takes sample=1% and memory_limit=2GiB, with commas between".to_owned()
+            }
+            Self::NoEvidence { .. } => {
+                "name a run, its folder, or the file that RACEGUARD_EVIDENCE named; `raceguard test ./...` starts a run"
+                    .to_owned()
+            }
             Self::UnknownReportFormat { .. } => {
                 "end it in .txt, .json, .html or .sarif, or give the format with --format".to_owned()
             }

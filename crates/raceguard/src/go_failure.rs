@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+/// How much of what Go prints outside of tests is kept to find out why it failed, in bytes.
+pub const KEPT_MESSAGES: usize = 256 << 10;
+
 /// Go could not do its work for a reason outside of the code under test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoFailure {
@@ -18,9 +21,9 @@ const UNWRITABLE: [&str; 5] = [
     "no space left on device",
 ];
 
-/// Reads the reason off what Go printed (`messages`), when it failed. `ran_tests` says whether any test ran or
+/// Reads the reason off what Go printed (`messages`), when it failed. `is_in_code` says whether a test ran or something
 /// failed to compile: then the failure is theirs unless Go's caches could not be written.
-pub fn diagnose(messages: &str, caches: &[&Path], ran_tests: bool) -> Option<GoFailure> {
+pub fn diagnose(messages: &str, caches: &[&Path], is_in_code: bool) -> Option<GoFailure> {
     let failure = |hint: &str| Some(GoFailure { hint: hint.to_owned() });
     if let Some(cache) = caches.iter().find(|cache| names_unwritable(messages, cache)) {
         return Some(GoFailure {
@@ -31,7 +34,7 @@ pub fn diagnose(messages: &str, caches: &[&Path], ran_tests: bool) -> Option<GoF
             ),
         });
     }
-    if ran_tests {
+    if is_in_code {
         return None;
     }
     let says = |text: &str| messages.contains(text);
@@ -41,6 +44,9 @@ pub fn diagnose(messages: &str, caches: &[&Path], ran_tests: bool) -> Option<GoF
     {
         return failure("run it inside of a Go module, or name the module's folder with -C");
     }
+    if says("listed in go.work") {
+        return failure("name the modules of the workspace (./module/...), or go into one of them with -C");
+    }
     let bad_pattern = messages.lines().any(|line| line.starts_with("pattern ") || line.starts_with("stat "));
     if bad_pattern
         || says("matched no packages")
@@ -49,6 +55,12 @@ pub fn diagnose(messages: &str, caches: &[&Path], ran_tests: bool) -> Option<GoF
     {
         return failure("check the package patterns; `go list ./...` shows the packages of this module");
     }
+    if says("no Go files in ") {
+        return failure("name the packages that are meant: ./... stands for all of this module");
+    }
+    if says("Run 'go help ") {
+        return failure("`go help testflag` and `go help build` list Go's flags, `raceguard --help` ours");
+    }
     if says("no space left on device") {
         return failure("free some space (`go clean -cache` empties Go's build cache) and run it again");
     }
@@ -56,9 +68,7 @@ pub fn diagnose(messages: &str, caches: &[&Path], ran_tests: bool) -> Option<GoF
     {
         return failure("run `go mod tidy` first");
     }
-    failure(
-        "Go stopped before it ran a test, see its message above; `go vet` on the same packages repeats it",
-    )
+    failure("see Go's message above; `go vet` on the same packages repeats it")
 }
 
 fn names_unwritable(messages: &str, folder: &Path) -> bool {
@@ -72,8 +82,8 @@ fn names_unwritable(messages: &str, folder: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn hint(messages: &str, ran_tests: bool) -> Option<String> {
-        diagnose(messages, &[Path::new("/home/me/go/pkg/mod")], ran_tests).map(|failure| failure.hint)
+    fn hint(messages: &str, is_in_code: bool) -> Option<String> {
+        diagnose(messages, &[Path::new("/home/me/go/pkg/mod")], is_in_code).map(|failure| failure.hint)
     }
 
     #[test]
@@ -97,6 +107,14 @@ mod tests {
         ] {
             assert!(hint(message, false).unwrap().contains("go list"), "{message}");
         }
+    }
+
+    #[test]
+    fn a_folder_without_go_files_and_a_wrong_flag_get_hints_of_their_own() {
+        assert!(hint("# .\nno Go files in /m\n", false).unwrap().contains("./... stands for all"));
+        let usage = "invalid value \"x\" for flag -count: parse error\n\
+            Run 'go help test' and 'go help testflag' for details.\n";
+        assert!(hint(usage, false).unwrap().contains("raceguard --help"));
     }
 
     #[test]

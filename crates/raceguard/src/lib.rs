@@ -5,6 +5,7 @@
 //! events of `go test`.
 
 pub mod attribution;
+pub mod check;
 pub mod checks;
 pub mod child;
 pub mod cli;
@@ -12,12 +13,14 @@ pub mod commands;
 pub mod crashes;
 pub mod error;
 pub mod evidence_tail;
+pub mod go_build;
 pub mod go_failure;
 pub mod interrupt;
 pub mod progress;
 pub mod race_text;
 pub mod report;
 pub mod report_output;
+pub mod runtime_options;
 pub mod session;
 pub mod sightings;
 pub mod test_output;

@@ -7,14 +7,15 @@
 //! Evidence comes from programs under test and may hold anything: each format escapes it where it writes it.
 
 mod advice;
-mod github;
-mod html;
+pub(crate) mod github;
+pub(crate) mod html;
 mod json;
+pub(crate) mod one_by_one;
 mod operand;
 pub mod rules;
-mod sarif;
-mod source;
-mod text;
+pub(crate) mod sarif;
+pub(crate) mod source;
+pub(crate) mod text;
 mod view;
 
 use std::fmt;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use raceguard_evidence::RunEvidence;
 
-use crate::error::CommandError;
+use crate::error::{CommandError, print_warning};
 use crate::report::{Format, Options, read_source_file, render};
 
 /// The flags on the report of a run.
@@ -51,6 +51,13 @@ impl ReportOptions {
         !self.no_report && self.format == Format::Text
     }
 
+    /// Prints what is wrong with the evidence, unless the report that is printed says it.
+    pub fn warn(&self, evidence: &RunEvidence) {
+        if self.no_report || !shows_warnings(self.format) {
+            evidence.warnings.iter().for_each(print_warning);
+        }
+    }
+
     /// Prints the report and writes the files.
     pub fn write(&self, evidence: &RunEvidence, stream: Stream) -> Result<(), CommandError> {
         for file in &self.files {
@@ -62,13 +69,15 @@ impl ReportOptions {
 
 /// Prints a report.
 pub fn print(evidence: &RunEvidence, format: Format, stream: Stream) -> Result<(), CommandError> {
+    let root = repository_root(evidence);
+    let with_root = |options| Options { repository_root: root.as_deref(), ..options };
     let printed = match stream {
         Stream::Stdout => {
-            render_to(evidence, format, &Options::for_stdout(&read_source_file), io::stdout().lock())
+            let options = with_root(Options::for_stdout(&read_source_file));
+            render_to(evidence, format, &options, io::stdout().lock())
         }
         Stream::Stderr => {
-            let color = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-            let options = Options { color, ..Options::new(&read_source_file) };
+            let options = with_root(Options::for_stderr(&read_source_file));
             render_to(evidence, format, &options, io::stderr().lock())
         }
     };
@@ -86,7 +95,20 @@ pub fn write_file(evidence: &RunEvidence, format: Format, file: &Path) -> Result
     let failed =
         |source| CommandError::System { action: format!("write the report {}", file.display()), source };
     let out = File::create(file).map_err(failed)?;
-    render_to(evidence, format, &Options::new(&read_source_file), out).map_err(failed)
+    let root = repository_root(evidence);
+    let options = Options { repository_root: root.as_deref(), ..Options::new(&read_source_file) };
+    render_to(evidence, format, &options, out).map_err(failed)
+}
+
+/// The repository that the module of the run lies in, which need not be at its top.
+fn repository_root(evidence: &RunEvidence) -> Option<PathBuf> {
+    let module = Path::new(&evidence.run.as_ref()?.module_dir);
+    module.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned)
+}
+
+/// Whether a report in this format tells people what is wrong with the evidence, so that it need not be said twice.
+pub fn shows_warnings(format: Format) -> bool {
+    matches!(format, Format::Text | Format::Github)
 }
 
 /// The format that a file's name asks for.

@@ -18,9 +18,6 @@ use crate::error::CommandError;
 /// The environment variable that names the evidence file to the race runtime.
 pub const EVIDENCE_VARIABLE: &str = "RACEGUARD_EVIDENCE";
 
-/// The environment variable with the race runtime's own options.
-pub const OPTIONS_VARIABLE: &str = "RACEGUARD";
-
 /// A run that was started and is to be ended.
 #[derive(Debug)]
 pub struct Session {

@@ -20,7 +20,7 @@ use package::PackageOutput;
 pub enum Style {
     /// The events themselves: `-json`.
     Events,
-    /// Everything that tests print: `-v`, `-list`.
+    /// Everything that tests print: `-v`.
     Everything,
     /// Packages, failed tests, and what tests print by themselves: no packages named, or benchmarks and fuzzing.
     Printed,
@@ -33,7 +33,7 @@ impl Style {
     pub fn of(line: &CommandLine) -> Self {
         if line.is_on("json") {
             Self::Events
-        } else if line.is_on("v") || line.value("list").is_some() {
+        } else if line.is_on("v") {
             Self::Everything
         } else if line.packages.is_empty() || line.value("bench").is_some() || line.value("fuzz").is_some() {
             Self::Printed

@@ -1,13 +1,13 @@
 //! When each test ran, from the events of `go test -json`.
 
+mod moments;
+
 use std::collections::BTreeMap;
 
 use raceguard_evidence::{Test, TestResult};
 use raceguard_gotool::events::{Action, TestEvent};
 
-/// The times at which cmd/go saw events are a little later than what they report. A moment just outside of a
-/// test's time, by at most this much, may belong to it.
-const LAG_NS: u64 = 50_000_000;
+pub use moments::Moments;
 
 /// What the testing package logs in a test during which races were found.
 const RACED: &str = "race detected during execution of test";
@@ -22,6 +22,8 @@ pub struct Timeline {
 struct PackageTimes {
     whole: Times,
     tests: BTreeMap<String, Times>,
+    /// The benchmark that runs, behind those that it is a part of: no event says that a benchmark has passed.
+    benchmarks: Vec<String>,
 }
 
 /// When one test, or one package as a whole, ran, and how it ended.
@@ -74,22 +76,49 @@ impl Times {
         self.running.last().is_some_and(|(_, end)| end.is_none())
     }
 
-    fn is_running_at(&self, time: u64, lag: u64) -> bool {
-        self.running
-            .iter()
-            .any(|&(start, end)| start.saturating_sub(lag) <= time && end.is_none_or(|end| time <= end + lag))
+    fn is_running_at(&self, time: u64) -> bool {
+        self.running.iter().any(|&(start, end)| start <= time && end.is_none_or(|end| time <= end))
     }
+}
+
+impl PackageTimes {
+    fn note(&mut self, event: &TestEvent, time: u64) {
+        let Some(test) = &event.test else {
+            if ends_all_tests(event) {
+                self.end_benchmarks(None, time);
+            }
+            return self.whole.note(event, time);
+        };
+        if event.action == Action::Run && test.starts_with("Benchmark") {
+            self.end_benchmarks(Some(test), time);
+            self.benchmarks.push(test.clone());
+        }
+        self.tests.entry(test.clone()).or_default().note(event, time);
+    }
+
+    /// Ends the benchmarks that `next` is no part of. One that has failed has said so.
+    fn end_benchmarks(&mut self, next: Option<&str>, time: u64) {
+        while let Some(last) = self.benchmarks.pop_if(|last| next.is_none_or(|next| !is_subtest(next, last)))
+        {
+            let times = self.tests.entry(last).or_default();
+            if times.result.is_none() {
+                times.stop(time);
+                times.result = Some(TestResult::Pass);
+            }
+        }
+    }
+}
+
+/// Whether the testing package says that all tests are over, well or not, rather than that the process died.
+fn ends_all_tests(event: &TestEvent) -> bool {
+    event.action == Action::Pass || matches!(event.output.as_deref(), Some("PASS\n" | "FAIL\n"))
 }
 
 impl Timeline {
     /// Takes the next event, seen at `time`.
     pub fn note(&mut self, event: &TestEvent, time: u64) {
         let Some(package) = &event.package else { return };
-        let package = self.packages.entry(package.clone()).or_default();
-        match &event.test {
-            Some(test) => package.tests.entry(test.clone()).or_default().note(event, time),
-            None => package.whole.note(event, time),
-        }
+        self.packages.entry(package.clone()).or_default().note(event, time);
     }
 
     /// The packages of the run, by import path.
@@ -97,47 +126,24 @@ impl Timeline {
         self.packages.keys().map(String::as_str)
     }
 
-    /// Whether `package` has a test named `test`.
-    pub fn has_test(&self, package: &str, test: &str) -> bool {
-        self.packages.get(package).is_some_and(|package| package.tests.contains_key(test))
+    /// The package of this name when it has a test named `test`.
+    pub fn package_of(&self, package: &str, test: &str) -> Option<&str> {
+        let (name, package) = self.packages.get_key_value(package)?;
+        package.tests.contains_key(test).then_some(name)
     }
 
     /// The packages whose tests ran at `time`.
     pub fn packages_at(&self, time: u64) -> Vec<&str> {
-        let running = self.packages.iter().filter(|(_, package)| package.whole.is_running_at(time, 0));
+        let running = self.packages.iter().filter(|(_, package)| package.whole.is_running_at(time));
         running.map(|(name, _)| name.as_str()).collect()
     }
 
     /// The innermost tests of `package` that run now, by the events so far: a test is left out when one of its
     /// subtests runs.
     pub fn tests_now(&self, package: &str) -> Vec<&str> {
-        self.innermost(package, Times::is_running)
-    }
-
-    /// The innermost tests of `package` that ran at `time`. Those in which the testing package saw a race come
-    /// before those that ran exactly then, because of the lag.
-    pub fn tests_at(&self, package: &str, time: u64) -> Vec<&str> {
-        let raced = |times: &Times, lag| times.raced && times.is_running_at(time, lag);
-        let choices: [&dyn Fn(&Times) -> bool; 4] = [
-            &|times| raced(times, 0),
-            &|times| raced(times, LAG_NS),
-            &|times| times.is_running_at(time, 0),
-            &|times| times.is_running_at(time, LAG_NS),
-        ];
-        let mut found = choices.iter().map(|choice| self.innermost(package, choice));
-        found.find(|tests| !tests.is_empty()).unwrap_or_default()
-    }
-
-    fn innermost(&self, package: &str, is_chosen: impl Fn(&Times) -> bool) -> Vec<&str> {
         let Some(package) = self.packages.get(package) else { return Vec::new() };
-        let chosen: Vec<&str> = package
-            .tests
-            .iter()
-            .filter(|(_, times)| is_chosen(times))
-            .map(|(name, _)| name.as_str())
-            .collect();
-        let has_subtest = |test: &str| chosen.iter().any(|other| is_subtest(other, test));
-        chosen.iter().copied().filter(|test| !has_subtest(test)).collect()
+        let running = package.tests.iter().filter(|(_, times)| times.is_running());
+        innermost(&running.map(|(name, _)| name.as_str()).collect::<Vec<_>>())
     }
 
     /// Records of the packages, and of the tests that failed or for which `is_wanted(package, test)`.
@@ -167,6 +173,16 @@ fn record(package: &str, test: Option<&String>, times: &Times) -> Test {
         ended_unix_ns: times.ended,
         extra: serde_json::Map::new(),
     }
+}
+
+/// Those of `tests`, which are sorted, that have no subtest among them.
+fn innermost<'a>(tests: &[&'a str]) -> Vec<&'a str> {
+    let has_subtest = |test: &str| {
+        let below = format!("{test}/");
+        let next = tests.partition_point(|other| *other < below.as_str());
+        tests.get(next).is_some_and(|other| is_subtest(other, test))
+    };
+    tests.iter().copied().filter(|test| !has_subtest(test)).collect()
 }
 
 /// Whether `test` is a subtest of the test `of`, or of one of its subtests.
@@ -208,11 +224,11 @@ mod tests {
             (4000, Action::Fail, "TestA"),
             (4000, Action::Fail, ""),
         ]);
-        assert_eq!(timeline.tests_at("m", 1500 * MS), ["TestA"]);
-        assert_eq!(timeline.tests_at("m", 2500 * MS), ["TestB"]);
-        assert_eq!(timeline.tests_at("m", 3500 * MS), ["TestA"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 1500 * MS), ["TestA"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 2500 * MS), ["TestB"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 3500 * MS), ["TestA"]);
         assert_eq!(timeline.packages_at(3500 * MS), ["m"]);
-        assert!(timeline.tests_at("other", 3500 * MS).is_empty());
+        assert!(Moments::new(&timeline).tests_at("other", 3500 * MS).is_empty());
     }
 
     #[test]
@@ -224,8 +240,8 @@ mod tests {
             (2500, Action::Pass, "TestA"),
             (2500, Action::Run, "TestAB"),
         ]);
-        assert_eq!(timeline.tests_at("m", 1500 * MS), ["TestA/x"]);
-        assert_eq!(timeline.tests_at("m", 2200 * MS), ["TestA"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 1500 * MS), ["TestA/x"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 2200 * MS), ["TestA"]);
         assert_eq!(timeline.tests_now("m"), ["TestAB"]);
         assert!(is_subtest("TestA/x", "TestA") && !is_subtest("TestAB", "TestA"));
     }
@@ -233,9 +249,9 @@ mod tests {
     #[test]
     fn a_moment_between_tests_belongs_to_a_near_one() {
         let timeline = timeline(&[(1000, Action::Run, "TestA"), (2000, Action::Pass, "TestA")]);
-        assert_eq!(timeline.tests_at("m", 2010 * MS), ["TestA"]);
-        assert_eq!(timeline.tests_at("m", 990 * MS), ["TestA"]);
-        assert!(timeline.tests_at("m", 2100 * MS).is_empty());
+        assert_eq!(Moments::new(&timeline).tests_at("m", 2010 * MS), ["TestA"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 990 * MS), ["TestA"]);
+        assert!(Moments::new(&timeline).tests_at("m", 2100 * MS).is_empty());
     }
 
     #[test]
@@ -246,7 +262,7 @@ mod tests {
             (2001, Action::Run, "TestB"),
             (3000, Action::Fail, "TestB"),
         ]);
-        assert_eq!(timeline.tests_at("m", 1999 * MS), ["TestA"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 1999 * MS), ["TestA"]);
         let event = TestEvent {
             action: Action::Output,
             package: Some("m".into()),
@@ -255,8 +271,8 @@ mod tests {
             ..TestEvent::default()
         };
         timeline.note(&event, 2999 * MS);
-        assert_eq!(timeline.tests_at("m", 1999 * MS), ["TestB"]);
-        assert_eq!(timeline.tests_at("m", 1900 * MS), ["TestA"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 1999 * MS), ["TestB"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 1900 * MS), ["TestA"]);
     }
 
     #[test]
@@ -277,6 +293,35 @@ mod tests {
         assert_eq!(names, ["TestBad", "TestDied", "TestRaced", "-"]);
         assert_eq!(records[1].result, TestResult::Fail);
         assert_eq!(records[2].result, TestResult::Pass);
+    }
+
+    #[test]
+    fn benchmarks_end_when_the_next_one_starts_or_the_package_ends() {
+        let mut timeline = timeline(&[
+            (1000, Action::Start, ""),
+            (1000, Action::Run, "BenchmarkA"),
+            (1000, Action::Run, "BenchmarkA/x"),
+            (2000, Action::Run, "BenchmarkA/y"),
+            (3000, Action::Run, "BenchmarkB"),
+            (4000, Action::Fail, "BenchmarkB"),
+            (4000, Action::Run, "BenchmarkC"),
+        ]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 1500 * MS), ["BenchmarkA/x"]);
+        assert_eq!(Moments::new(&timeline).tests_at("m", 2500 * MS), ["BenchmarkA/y"]);
+        assert_eq!(timeline.tests_now("m"), ["BenchmarkC"]);
+        let failed = |timeline: &Timeline| -> Vec<String> {
+            timeline.records(|_, _| false).into_iter().filter_map(|record| record.test).collect()
+        };
+        assert_eq!(
+            failed(&timeline),
+            ["BenchmarkB", "BenchmarkC"],
+            "the process may have died in the last one"
+        );
+        let end =
+            TestEvent { package: Some("m".into()), output: Some("FAIL\n".into()), ..TestEvent::default() };
+        timeline.note(&end, 5000 * MS);
+        assert_eq!(failed(&timeline), ["BenchmarkB"]);
+        assert!(timeline.tests_now("m").is_empty());
     }
 
     #[test]

@@ -93,8 +93,25 @@ fn no_packages_match() {
 #[test]
 fn no_module() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = module().command(&["test", "./..."]);
-    run(command.current_dir(folder.path())).expect(2, &["hint: run it inside of a Go module"]);
+    for words in [["test", "./..."], ["test", "."], ["run", "."], ["build", "./..."]] {
+        let mut command = module().command(&words);
+        run(command.current_dir(folder.path())).expect(2, &["hint: run it inside of a Go module"]);
+    }
+}
+
+#[test]
+fn nothing_to_build() {
+    for (words, hint) in [
+        (["build", "./nothing"], "hint: check the package patterns"),
+        (["run", "./nothing"], "hint: check the package patterns"),
+        (["build", "-nosuchflag"], "hint: `go help testflag`"),
+    ] {
+        module().raceguard(&words).expect(2, &[hint]);
+    }
+    let empty = GoModule::new(&[("sub/m_test.go", CLEAN_TEST)]);
+    empty.raceguard(&["test"]).expect(2, &["no Go files in", "hint: name the packages", "./..."]);
+    let wrong_flag = empty.raceguard(&["test", "-count=x", "./..."]);
+    assert!(!wrong_flag.stdout.contains("FAIL"), "no test had the chance to fail: {wrong_flag}");
 }
 
 #[test]
@@ -111,6 +128,19 @@ fn flags_that_cannot_be() {
     module().raceguard(&["test", "-toolexec", "'open"]).expect(2, &["a quote is not closed", "hint:"]);
     // A flag that only Go can judge.
     module().raceguard(&["test", "-count=many", "."]).expect(2, &["invalid value \"many\""]);
+}
+
+#[test]
+fn runtime_options_that_are_none() {
+    for (command, options, word) in [
+        ("test", "sample=1%,memory_limit=2gb", "`memory_limit=2gb`"),
+        ("run", "sample:1%", "`sample`"),
+        ("test", "sample=200%", "`sample=200%`"),
+    ] {
+        let ended = run(module().command(&[command, "."]).env("RACEGUARD", options));
+        ended.expect(2, &[word, "is no option of the race runtime", "hint: it takes sample=1%"]);
+        assert!(!ended.stdout.contains("ok  "), "nothing is run: {ended}");
+    }
 }
 
 #[test]

@@ -34,6 +34,44 @@ fn without_a_run_there_is_a_clear_message() {
 }
 
 #[test]
+fn annotations_name_files_as_the_repository_does() {
+    let module = GoModule::new(&[
+        (".git/HEAD", ""),
+        ("services/pay/go.mod", "module example.com/pay\n\ngo 1.22\n"),
+        ("services/pay/m_test.go", RACY_TEST),
+    ]);
+    module
+        .raceguard(&["test", "-C", "services/pay", "--format", "github", "--report", "services/r.txt"])
+        .expect(1, &["::error file=services/pay/m_test.go,line="]);
+    // The folder of a module stands for its last run.
+    module.raceguard(&["report", "services/pay"]).expect(1, &["--> m_test.go"]);
+}
+
+#[test]
+fn what_is_no_evidence_is_not_taken_for_a_clean_run() {
+    let module = GoModule::new(&[("empty.jsonl", ""), ("text", "hello\n"), ("m_test.go", "package m\n")]);
+    for file in ["empty.jsonl", "text"] {
+        module.raceguard(&["report", file]).expect(2, &["there is no evidence in", file, "hint:"]);
+    }
+    module.raceguard(&["test", "./nothing"]).expect(2, &[]);
+    let failed = module.raceguard(&["report"]);
+    failed.expect(2, &["warning: the run failed before all was tested"]);
+}
+
+#[test]
+fn damage_is_told_once() {
+    let module =
+        GoModule::new(&[("e.jsonl", "{\"schema\":1,\"kind\":\"process\",\"pid\":7}\n{\"schema\":1,")]);
+    for format in ["text", "github", "json", "sarif"] {
+        let shown = module.raceguard(&["report", "e.jsonl", "--format", format]);
+        let told = shown.stderr.matches("line 2 of the evidence").count();
+        let in_report = shown.stdout.matches("line 2 of the evidence").count();
+        let is_for_people = matches!(format, "text" | "github");
+        assert_eq!((told, in_report), (usize::from(!is_for_people), 1), "{format}: {shown}");
+    }
+}
+
+#[test]
 fn evidence_of_a_newer_version_is_refused() {
     let module = GoModule::new(&[("e/evidence.jsonl", "{\"schema\":99,\"kind\":\"run\",\"id\":\"x\"}\n")]);
     module.raceguard(&["report", "e/evidence.jsonl"]).expect(2, &["schema 99", "upgrade raceguard"]);

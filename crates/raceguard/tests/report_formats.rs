@@ -151,3 +151,24 @@ fn formats_are_named_as_on_the_command_line() {
     }
     assert!("xml".parse::<Format>().expect_err("no such format").contains("sarif"));
 }
+
+#[test]
+fn a_page_of_thousands_of_findings_shows_the_first_ones_and_says_so() {
+    use std::fmt::Write as _;
+    let mut evidence = String::new();
+    for race in 0..1003 {
+        let access = format!("{{\"op\":\"write\",\"stack\":[{{\"function\":\"m.F{race}\"}}]}}");
+        writeln!(
+            evidence,
+            "{{\"schema\":1,\"kind\":\"race\",\"id\":\"1-{race}\",\"pid\":1,\"accesses\":[{access},{access}]}}"
+        )
+        .unwrap();
+    }
+    let page = rendered(&evidence, Format::Html, &Options::new(&source));
+    assert!(page.contains("1003 data races"));
+    assert!(page.contains("shows the first 1000 findings, 3 more are left out"));
+    assert_eq!(page.matches("<details class=\"card\"").count(), 1000);
+    let json: Value =
+        serde_json::from_str(&rendered(&evidence, Format::Json, &Options::new(&source))).expect("JSON");
+    assert_eq!(json["findings"].as_array().unwrap().len(), 1003);
+}

@@ -90,6 +90,41 @@ fn signals_reach_the_program() {
 }
 
 #[test]
+fn a_build_that_is_ended_leaves_nothing_behind() {
+    let module = GoModule::new(&[("main.go", "package main\n\nfunc main() {}\n"), ("tmp/keep", "")]);
+    let linking = module.join("linking");
+    let script = format!(
+        "#!/bin/sh\ncase $1$2 in\n*/link-V=full) ;;\n*/link*) touch '{}'; exec sleep 5 ;;\nesac\nexec \"$@\"\n",
+        linking.display()
+    );
+    let wait = module.write_script("wait", &script);
+    let mut child = module
+        .command(&["run", "-toolexec", &wait, "."])
+        .env("TMPDIR", module.join("tmp"))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    while !linking.exists() {
+        assert!(start.elapsed() < Duration::from_mins(1), "nothing is linked");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let folders = || {
+        let entries = fs::read_dir(module.join("tmp")).unwrap();
+        entries
+            .filter(|entry| {
+                entry.as_ref().unwrap().file_name().as_encoded_bytes().starts_with(b"raceguard-run-")
+            })
+            .count()
+    };
+    assert_eq!(folders(), 1);
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(folders(), 0, "the folder of the build is gone");
+}
+
+#[test]
 fn what_cannot_be_run_is_told() {
     let module = GoModule::new(&[("lib/lib.go", "package lib\n")]);
     module.raceguard(&["run"]).expect(2, &["no Go files or package to run", "hint:"]);

@@ -224,6 +224,11 @@ fn flags_of_go_test_pass() {
     let ended = module.raceguard(&words);
     ended.expect(0, &["arguments: [x --format -json]", "BenchmarkValue", "coverage: 0.0% of statements"]);
     assert_eq!(ended.stdout.matches("arguments:").count(), 2, "{ended}");
+    let tests = module.records_of("test");
+    assert!(
+        tests.iter().all(|test| test["result"] == "pass"),
+        "a benchmark that passed has not failed: {tests:?}"
+    );
     assert!(fs::read_to_string(module.join("sub/c.out")).unwrap().contains("m.go"));
     assert!(module.join(".raceguard/last").is_file(), "evidence is in the module of the folder of -C");
 }
@@ -233,6 +238,9 @@ fn compiling_without_running_leaves_a_binary_with_our_runtime() {
     let module = GoModule::new(&[("m_test.go", CLEAN_TEST)]);
     module.raceguard(&["test", "-c", "-o", "m.test", "."]).expect(0, &[]);
     assert!(support_contains(&fs::read(module.join("m.test")).unwrap()));
+    let listed = module.raceguard(&["test", "-list", ".", "./..."]);
+    listed.expect(0, &["TestClean", "ok  \texample.com/m"]);
+    assert!(!listed.stdout.contains("no data race"), "{listed}");
     assert!(!module.join(".raceguard").exists(), "nothing ran");
 }
 
@@ -256,6 +264,17 @@ fn workspaces_work() {
         .raceguard(&["test", "./one", "./two"])
         .expect(1, &["FAIL\texample.com/one", "ok  \texample.com/two"]);
     assert_eq!(module.records_of("attribution")[0]["package"], "example.com/one");
+    module.raceguard(&["test", "./..."]).expect(2, &["hint: name the modules of the workspace"]);
+}
+
+#[test]
+fn flags_in_goflags_count() {
+    let module = GoModule::new(&[("m_test.go", CLEAN_TEST)]);
+    let verbose = support::run(module.command(&["test", "."]).env("GOFLAGS", "-v -count=1"));
+    verbose.expect(0, &["=== RUN   TestClean", "--- PASS: TestClean"]);
+    let events = support::run(module.command(&["test", "."]).env("GOFLAGS", "-json"));
+    events.expect(0, &["{\"Time\":", "no data race found"]);
+    assert!(events.stdout.lines().all(|line| line.starts_with('{')), "{events}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::measure::Measured;
+use crate::measure::{Measured, median};
 
 /// The most that raceguard may cost, as a part of what stock `-race` costs, in the geometric mean of all workloads.
 const MEAN_TARGET: f64 = 0.7;
@@ -101,12 +101,6 @@ fn verdict(met: bool) -> &'static str {
     if met { "met" } else { "missed" }
 }
 
-/// The middle value; of an even number, the lower one of the two in the middle.
-fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
-    values.sort_unstable();
-    values[(values.len() - 1) / 2]
-}
-
 fn geometric_mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "the number of workloads is small")]
     let count = values.len() as f64;
@@ -125,13 +119,6 @@ mod tests {
     fn costs(milliseconds: u64, megabytes: u64) -> Costs {
         let time = Duration::from_millis(milliseconds);
         Costs { cpu: time, wall: time, peak_rss: megabytes * 1_000_000 }
-    }
-
-    #[test]
-    fn the_median_is_a_measured_value() {
-        assert_eq!(median(vec![3, 1, 2]), 2);
-        assert_eq!(median(vec![4, 1, 3, 2]), 2);
-        assert_eq!(median(vec![7]), 7);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use raceguard_gotool::command;
 use raceguard_gotool::flags::CommandLine;
 
-use super::{Prepared, become_command, prepare};
+use super::{Prepared, prepare};
 use crate::error::CommandError;
+use crate::go_build;
 
-/// Becomes `go build -race`; its exit code is Go's own.
+/// Runs `go build -race`.
 pub fn run(line: &CommandLine) -> Result<u8, CommandError> {
     let Prepared { environment, raceguard } = prepare(line)?;
-    Err(become_command(command::build(&environment, line, &raceguard)?))
+    go_build::run(command::build(&environment, line, &raceguard)?, &environment)
 }

@@ -4,16 +4,16 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use raceguard_evidence::{RunEvidence, RunFolder};
+use raceguard_evidence::{RunEvidence, RunFolder, RunMode};
 
 use crate::error::{CommandError, print_warning};
 use crate::report::Format;
-use crate::report_output::{Stream, format_of, print, write_file};
+use crate::report_output::{Stream, format_of, print, shows_warnings, write_file};
 
 /// Flags of `raceguard report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run: its name in .raceguard/runs, its folder or its evidence file; the last one when left out
+    /// The run: its name in .raceguard/runs, its folder or its evidence file, or a module; the last one when left out
     #[arg(value_name = "RUN")]
     run: Option<PathBuf>,
 
@@ -30,17 +30,46 @@ pub struct ReportArgs {
 pub fn run(arguments: &ReportArgs) -> Result<u8, CommandError> {
     let folder = find_run(arguments.run.as_deref())?;
     let evidence = RunEvidence::load(&folder)?;
-    for warning in &evidence.warnings {
-        print_warning(warning);
+    if is_empty(&evidence) {
+        return Err(CommandError::NoEvidence { path: folder.evidence_path() });
+    }
+    let format = match (arguments.format, &arguments.output) {
+        (Some(format), _) => format,
+        (None, Some(file)) => format_of(file)?,
+        (None, None) => Format::default(),
+    };
+    if evidence.run.as_ref().is_some_and(|run| run.mode == RunMode::Check) {
+        evidence.warnings.iter().for_each(print_warning);
+        return crate::check::output::again(&evidence, format, arguments.output.as_deref());
+    }
+    if arguments.output.is_some() || !shows_warnings(format) {
+        evidence.warnings.iter().for_each(print_warning);
     }
     match &arguments.output {
-        Some(file) => {
-            let format = arguments.format.map_or_else(|| format_of(file), Ok)?;
-            write_file(&evidence, format, file)?;
-        }
-        None => print(&evidence, arguments.format.unwrap_or_default(), Stream::Stdout)?,
+        Some(file) => write_file(&evidence, format, file)?,
+        None => print(&evidence, format, Stream::Stdout)?,
     }
-    Ok(u8::from(has_findings(&evidence)))
+    Ok(exit_code(&evidence))
+}
+
+/// Whether nothing was read that only evidence holds.
+fn is_empty(evidence: &RunEvidence) -> bool {
+    let RunEvidence { run, processes, findings, crashes, tests, end, .. } = evidence;
+    let has_run = run.is_some() || end.is_some() || !processes.is_empty();
+    !has_run && findings.is_empty() && crashes.is_empty() && tests.is_empty()
+}
+
+/// A run of tests that could not be carried out is not clean, though it has no findings.
+fn exit_code(evidence: &RunEvidence) -> u8 {
+    let is_test = evidence.run.as_ref().is_some_and(|run| run.mode == RunMode::Test);
+    let failed = evidence.end.as_ref().is_some_and(|end| end.exit_code == 2);
+    if has_findings(evidence) {
+        1
+    } else if is_test && failed {
+        2
+    } else {
+        0
+    }
 }
 
 /// Whether the run has races, or crashes that are mistakes of concurrency.
@@ -51,7 +80,9 @@ pub fn has_findings(evidence: &RunEvidence) -> bool {
 
 fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
     if let Some(path) = name.filter(|path| path.exists()) {
-        return Ok(RunFolder::at(path));
+        // The folder of a module stands for its last run.
+        let is_module = path.join(".raceguard/last").is_file();
+        return if is_module { Ok(RunFolder::last(path)?) } else { Ok(RunFolder::at(path)) };
     }
     let root = module_root()?;
     match name {

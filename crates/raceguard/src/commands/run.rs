@@ -12,13 +12,14 @@ use raceguard_gotool::command;
 use raceguard_gotool::environment::{Environment, find_program};
 use raceguard_gotool::error::FlagError;
 use raceguard_gotool::flags::CommandLine;
-use signal_hook::consts::{SIGINT, SIGQUIT};
 
 use super::{Prepared, prepare};
 use crate::child::{Group, Message, RunningChild, shell_code};
 use crate::crashes::is_finding;
-use crate::error::{CommandError, print_warning};
+use crate::error::CommandError;
+use crate::go_build;
 use crate::report_output::{ReportOptions, Stream};
+use crate::runtime_options;
 use crate::session::{EVIDENCE_VARIABLE, Session, unix_ns};
 
 /// The exit code of a program whose race runtime found something, unless GORACE sets another one.
@@ -27,18 +28,17 @@ const RACES_FOUND: u8 = 66;
 /// Builds and runs the program.
 pub fn run(options: &ReportOptions, line: &CommandLine) -> Result<u8, CommandError> {
     options.check()?;
+    runtime_options::check()?;
     let Prepared { environment, raceguard } = prepare(line)?;
     let folder = tempfile::Builder::new()
         .prefix("raceguard-run-")
         .tempdir()
         .map_err(|source| CommandError::System { action: "make a temporary folder".to_owned(), source })?;
     let program = folder.path().join(program_name(line));
-    let mut go_build = command::build_to_run(&environment, line, &raceguard, &program)?;
-    let status = go_build
-        .status()
-        .map_err(|source| CommandError::Start { program: environment.go.clone(), source })?;
-    if !status.success() {
-        return Ok(shell_code(status));
+    let build = command::build_to_run(&environment, line, &raceguard, &program)?;
+    match go_build::run(build, &environment)? {
+        0 => {}
+        code => return Ok(code),
     }
     if !is_executable(&program) {
         let package =
@@ -60,9 +60,7 @@ pub fn run(options: &ReportOptions, line: &CommandLine) -> Result<u8, CommandErr
     let code = exit_code(shell_code(status), has_findings, is_complete, races_found_code());
     let ended = session.end(code, false)?;
     options.write(&ended.evidence, Stream::Stderr)?;
-    for warning in &ended.evidence.warnings {
-        print_warning(warning);
-    }
+    options.warn(&ended.evidence);
     ended.failure.map_or(Ok(code), |error| Err(error.into()))
 }
 
@@ -120,12 +118,7 @@ fn follow(mut child: RunningChild) -> Result<(ExitStatus, Vec<Crash>), CommandEr
                 let _ = io::stderr().write_all(&text);
                 stderr.note(&text);
             }
-            Message::Signal(signal, from_terminal) => {
-                // The terminal sends these to the program too.
-                if !(from_terminal && matches!(signal, SIGINT | SIGQUIT)) {
-                    child.signal(signal);
-                }
-            }
+            Message::Signal(signal, from_terminal) => child.pass_on(signal, from_terminal),
             Message::Stdout(_) | Message::Tick => {}
             Message::Ended(status) => return Ok((status, stderr.finish())),
         }
@@ -142,10 +135,11 @@ struct StderrCrashes {
 
 impl StderrCrashes {
     fn note(&mut self, text: &[u8]) {
-        self.partial_line.extend_from_slice(text);
-        let Some(end) = self.partial_line.iter().rposition(|&byte| byte == b'\n') else { return };
-        let rest = self.partial_line.split_off(end + 1);
-        let lines = std::mem::replace(&mut self.partial_line, rest);
+        let Some(end) = text.iter().rposition(|&byte| byte == b'\n') else {
+            return self.partial_line.extend_from_slice(text);
+        };
+        let mut lines = std::mem::replace(&mut self.partial_line, text[end + 1..].to_owned());
+        lines.extend_from_slice(&text[..=end]);
         for line in lines.split_inclusive(|&byte| byte == b'\n') {
             self.found.extend(self.parser.line(&String::from_utf8_lossy(line)));
         }

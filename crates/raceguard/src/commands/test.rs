@@ -1,8 +1,8 @@
 //! `raceguard test`: `go test` under the race runtime, and a report on what happened.
 
-use std::env;
+use std::collections::HashSet;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -18,25 +18,24 @@ use super::{Prepared, become_command, prepare};
 use crate::attribution::Attributor;
 use crate::child::{Group, Message, RunningChild};
 use crate::crashes::{TestCrashes, is_finding};
-use crate::error::{CommandError, print_hint, print_warning};
+use crate::error::{CommandError, print_hint};
 use crate::evidence_tail::EvidenceTail;
-use crate::go_failure::{GoFailure, diagnose};
+use crate::go_failure::{GoFailure, KEPT_MESSAGES, diagnose};
 use crate::interrupt::Interrupts;
 use crate::progress::Progress;
 use crate::report_output::{ReportOptions, Stream};
-use crate::session::{EVIDENCE_VARIABLE, OPTIONS_VARIABLE, Session, unix_ns};
+use crate::runtime_options;
+use crate::session::{EVIDENCE_VARIABLE, Session, unix_ns};
 use crate::sightings::Sightings;
 use crate::test_output::TestOutput;
 use crate::timeline::{Timeline, event_time};
 
-/// How much of what Go prints outside of tests is kept to find out why it failed, in bytes.
-const KEPT_MESSAGES: usize = 256 << 10;
-
 /// Runs the tests.
 pub fn run(options: &ReportOptions, line: &CommandLine) -> Result<u8, CommandError> {
     options.check()?;
+    let has_options = runtime_options::check()?;
     let Prepared { environment, raceguard } = prepare(line)?;
-    let has_options = env::var_os(OPTIONS_VARIABLE).is_some_and(|value| !value.is_empty());
+    let line = &line.with_goflags(&environment.env.goflags)?;
     let mut command = command::test(&environment, line, &raceguard, has_options)?;
     if !command::runs_tests(line) {
         return Err(become_command(command));
@@ -124,7 +123,9 @@ impl RunningTests {
                 Message::Ended(status) => {
                     self.tail.poll();
                     let covers = covers(&self.tail, self.shows_races);
-                    let rest = self.output.finish(!status.success(), &covers);
+                    // With 2 cmd/go has refused the command line, and no test had the chance to fail.
+                    let failed = !status.success() && status.code() != Some(2);
+                    let rest = self.output.finish(failed, &covers);
                     print(&self.progress, &mut self.out, rest.as_bytes())?;
                     self.progress.finish();
                     self.outcome.status = Some(status);
@@ -220,6 +221,8 @@ fn conclude(
     let has_findings =
         crashes.iter().any(is_finding) || records.iter().any(|record| matches!(record, Record::Race(_)));
     add_records(&mut session, &records, crashes, &outcome, environment);
+    // They may be large, and are read again for the report.
+    drop(records);
 
     let failed = outcome.status.is_none_or(|status| !status.success());
     let caches = [environment.env.gomodcache.as_path(), environment.env.gocache.as_path()];
@@ -239,12 +242,14 @@ fn conclude(
     let ended = session.end(code, outcome.interrupted.is_some())?;
     // People have Go's message on why nothing was tested; a report on nothing would only bury it.
     let no_report = options.no_report || (failure.is_some() && options.is_for_people());
-    ReportOptions { no_report, ..options.clone() }.write(&ended.evidence, stream)?;
+    let options = ReportOptions { no_report, ..options.clone() };
+    options.write(&ended.evidence, stream)?;
+    options.warn(&ended.evidence);
+    if has_findings && options.is_for_people() && options.files.is_empty() && io::stderr().is_terminal() {
+        print_hint("`raceguard report -o races.html` makes a page of it, to look at in a browser");
+    }
     if let Some(GoFailure { hint }) = &failure {
         print_hint(hint);
-    }
-    for warning in &ended.evidence.warnings {
-        print_warning(warning);
     }
     match ended.failure {
         Some(error) => Err(error.into()),
@@ -264,12 +269,11 @@ fn add_records(
     let packages: Vec<&str> = if has_races { timeline.packages().collect() } else { Vec::new() };
     let folders = package_folders(environment, &packages);
     let attributions = Attributor::new(timeline, &outcome.sightings, records, &folders).attributions(records);
-    let raced = |package: &str, test: &str| {
-        attributions
-            .iter()
-            .any(|found| found.package == package && found.tests.iter().any(|name| name == test))
-    };
-    for test in timeline.records(raced) {
+    let raced: HashSet<(&str, &str)> = attributions
+        .iter()
+        .flat_map(|found| found.tests.iter().map(|test| (found.package.as_str(), test.as_str())))
+        .collect();
+    for test in timeline.records(|package, test| raced.contains(&(package, test))) {
         session.write(test);
     }
     for attribution in attributions {

@@ -106,10 +106,10 @@ fn annotate(
     writeln!(out, "::{command} {}::{}", properties.join(","), escape_message(message))
 }
 
-fn escape_message(text: &str) -> String {
+pub(crate) fn escape_message(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-fn escape_property(text: &str) -> String {
+pub(crate) fn escape_property(text: &str) -> String {
     escape_message(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -3,7 +3,7 @@
 //! The template escapes every value; the only markup made outside of it is highlighted source, in [`highlight`].
 
 mod card;
-mod highlight;
+pub(crate) mod highlight;
 
 use std::io::{self, Write};
 
@@ -12,6 +12,9 @@ use jiff::Timestamp;
 
 use super::view::{ReportView, Summary, test_label};
 use card::{CrashCard, FindingCard};
+
+/// Findings that a browser shows without effort.
+const SHOWN_FINDINGS: usize = 1000;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -23,6 +26,8 @@ struct Page<'a> {
     facts: Vec<(&'static str, String)>,
     rules: Vec<RuleCount>,
     findings: Vec<FindingCard>,
+    /// How many findings are not shown.
+    left_out: usize,
     crashes: Vec<CrashCard>,
     failed_otherwise: Vec<String>,
 }
@@ -37,6 +42,7 @@ struct RuleCount {
 pub(super) fn render(view: &ReportView<'_>, out: &mut dyn Write) -> io::Result<()> {
     let run = view.evidence.run.as_ref();
     let module = run.map_or("", |run| run.module.as_str());
+    let shown = &view.findings[..view.findings.len().min(SHOWN_FINDINGS)];
     let page = Page {
         title: if module.is_empty() {
             "raceguard report".to_owned()
@@ -47,7 +53,8 @@ pub(super) fn render(view: &ReportView<'_>, out: &mut dyn Write) -> io::Result<(
         summary_text: view.summary.text(),
         facts: facts(view),
         rules: rules(view),
-        findings: view.findings.iter().map(|finding| FindingCard::new(finding, module)).collect(),
+        findings: shown.iter().map(|finding| FindingCard::new(finding, module)).collect(),
+        left_out: view.findings.len() - shown.len(),
         crashes: view.crashes.iter().map(|crash| CrashCard::new(crash, module)).collect(),
         failed_otherwise: view.summary.failed_otherwise.iter().map(|test| test_label(test, module)).collect(),
     };

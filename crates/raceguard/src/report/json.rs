@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 
 use raceguard_evidence::Record;
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::one_by_one::OneByOne;
 use super::rules::Rule;
 use super::source::Excerpt;
 use super::view::{AccessView, CrashView, FindingView, FrameView, ReportView};
@@ -12,16 +14,30 @@ use super::view::{AccessView, CrashView, FindingView, FrameView, ReportView};
 /// Version of the document; raised when a field changes its meaning or goes.
 const REPORT_SCHEMA: u64 = 1;
 
+/// The document, in the order in which it is written.
+#[derive(Serialize)]
+struct Document<F: Serialize, C: Serialize> {
+    schema: u64,
+    kind: &'static str,
+    raceguard_version: &'static str,
+    run: Option<Value>,
+    run_end: Option<Value>,
+    summary: Value,
+    findings: F,
+    crashes: C,
+    warnings: Vec<String>,
+}
+
 pub(super) fn render(view: &ReportView<'_>, out: &mut dyn Write) -> io::Result<()> {
     let evidence = view.evidence;
     let summary = &view.summary;
-    let document = json!({
-        "schema": REPORT_SCHEMA,
-        "kind": "report",
-        "raceguard_version": env!("CARGO_PKG_VERSION"),
-        "run": evidence.run.clone().map(|run| Record::from(run).to_json()),
-        "run_end": evidence.end.clone().map(|end| Record::from(end).to_json()),
-        "summary": {
+    let document = Document {
+        schema: REPORT_SCHEMA,
+        kind: "report",
+        raceguard_version: env!("CARGO_PKG_VERSION"),
+        run: evidence.run.clone().map(|run| Record::from(run).to_json()),
+        run_end: evidence.end.clone().map(|end| Record::from(end).to_json()),
+        summary: json!({
             "text": summary.text(),
             "races": summary.races,
             "crashes": summary.crashes,
@@ -29,11 +45,11 @@ pub(super) fn render(view: &ReportView<'_>, out: &mut dyn Write) -> io::Result<(
             "affected_tests": summary.affected_tests,
             "failed_otherwise": summary.failed_otherwise,
             "skipped_lines": evidence.skipped_lines,
-        },
-        "findings": view.findings.iter().map(finding).collect::<Vec<_>>(),
-        "crashes": view.crashes.iter().map(crash).collect::<Vec<_>>(),
-        "warnings": summary.warnings,
-    });
+        }),
+        findings: OneByOne(|| view.findings.iter().map(finding)),
+        crashes: OneByOne(|| view.crashes.iter().map(crash)),
+        warnings: summary.warnings.clone(),
+    };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }

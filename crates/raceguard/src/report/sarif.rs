@@ -8,37 +8,59 @@ use std::io::{self, Write};
 
 use jiff::Timestamp;
 use raceguard_evidence::{ModulePaths, Origin};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::one_by_one::OneByOne;
 use super::rules::{RULES, Rule};
 use super::source::Excerpt;
 use super::view::{AccessView, CrashView, FindingView, FrameView, ReportView};
 
-const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+pub(crate) const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 
 /// Name of the folder that paths of the module are relative to.
 const SOURCE_ROOT: &str = "%SRCROOT%";
 
+/// The log of one run.
+#[derive(Serialize)]
+struct Log<R: Serialize> {
+    #[serde(rename = "$schema")]
+    schema: &'static str,
+    version: &'static str,
+    runs: [R; 1],
+}
+
+/// The run, in the order in which it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Run<R: Serialize> {
+    tool: Value,
+    column_kind: &'static str,
+    invocations: [Value; 1],
+    results: R,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original_uri_base_ids: Option<Value>,
+}
+
 pub(super) fn render(view: &ReportView<'_>, out: &mut dyn Write) -> io::Result<()> {
     let paths = &view.paths;
-    let findings = view.findings.iter().map(|finding| race_result(finding, paths));
-    let crashes = view.crashes.iter().map(|crash| crash_result(crash, paths));
-    let mut run = json!({
-        "tool": {"driver": {
+    let root = Some(paths.module_dir()).filter(|folder| !folder.is_empty());
+    let run = Run {
+        tool: json!({"driver": {
             "name": "raceguard",
             "semanticVersion": env!("CARGO_PKG_VERSION"),
             "informationUri": env!("CARGO_PKG_REPOSITORY"),
             "rules": RULES.iter().map(|rule| descriptor(rule)).collect::<Vec<_>>(),
-        }},
-        "columnKind": "utf16CodeUnits",
-        "invocations": [invocation(view)],
-        "results": findings.chain(crashes).collect::<Vec<_>>(),
-    });
-    if !paths.module_dir().is_empty() {
-        let root = format!("{}/", file_uri(paths.module_dir()));
-        run["originalUriBaseIds"] = json!({ SOURCE_ROOT: {"uri": root} });
-    }
-    let log = json!({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]});
+        }}),
+        column_kind: "utf16CodeUnits",
+        invocations: [invocation(view)],
+        results: OneByOne(|| {
+            let findings = view.findings.iter().map(|finding| race_result(finding, paths));
+            findings.chain(view.crashes.iter().map(|crash| crash_result(crash, paths)))
+        }),
+        original_uri_base_ids: root.map(|root| json!({SOURCE_ROOT: {"uri": format!("{}/", file_uri(root))}})),
+    };
+    let log = Log { schema: SCHEMA, version: "2.1.0", runs: [run] };
     serde_json::to_writer_pretty(&mut *out, &log)?;
     writeln!(out)
 }
@@ -243,12 +265,12 @@ fn capitalised(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-fn file_uri(path: &str) -> String {
+pub(crate) fn file_uri(path: &str) -> String {
     format!("file://{}", percent_encoded(path))
 }
 
 /// The path as part of a URI (RFC 3986): everything outside the unreserved characters and `/` is encoded.
-fn percent_encoded(path: &str) -> String {
+pub(crate) fn percent_encoded(path: &str) -> String {
     let mut encoded = String::with_capacity(path.len());
     for byte in path.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~/@+".contains(&byte) {

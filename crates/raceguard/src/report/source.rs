@@ -21,18 +21,18 @@ pub fn read_source_file(path: &Path) -> Option<String> {
 }
 
 /// Source files, each read once.
-pub(super) struct Sources<'a> {
+pub(crate) struct Sources<'a> {
     read: &'a dyn Fn(&Path) -> Option<String>,
     files: RefCell<HashMap<PathBuf, Option<Rc<str>>>>,
 }
 
 impl<'a> Sources<'a> {
-    pub(super) fn new(read: &'a dyn Fn(&Path) -> Option<String>) -> Self {
+    pub(crate) fn new(read: &'a dyn Fn(&Path) -> Option<String>) -> Self {
         Self { read, files: RefCell::default() }
     }
 
     /// The lines around `line` (from 1), when the file is there and has that line.
-    pub(super) fn excerpt(&self, file: &Path, line: u32) -> Option<Excerpt> {
+    pub(crate) fn excerpt(&self, file: &Path, line: u32) -> Option<Excerpt> {
         let text = self.text(file)?;
         let marked = usize::try_from(line).ok()?.checked_sub(1)?;
         let first = marked.saturating_sub(CONTEXT);
@@ -54,30 +54,30 @@ impl<'a> Sources<'a> {
 
 /// A few lines of a source file, one of them marked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Excerpt {
+pub(crate) struct Excerpt {
     /// Number of the first line, from 1.
-    pub(super) first_line: usize,
+    pub(crate) first_line: usize,
     /// The lines, without newlines.
-    pub(super) lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// Index of the marked line.
-    pub(super) marked: usize,
+    pub(crate) marked: usize,
     /// Bytes of the marked line that are marked.
-    pub(super) mark: Range<usize>,
+    pub(crate) mark: Range<usize>,
 }
 
 impl Excerpt {
     /// The line that is marked.
-    pub(super) fn marked_line(&self) -> &str {
+    pub(crate) fn marked_line(&self) -> &str {
         &self.lines[self.marked]
     }
 
     /// Number of the marked line, from 1.
-    pub(super) fn marked_number(&self) -> usize {
+    pub(crate) fn marked_number(&self) -> usize {
         self.first_line + self.marked
     }
 
     /// The same excerpt with at most `context` lines before and after, none of them blank at the ends.
-    pub(super) fn narrowed(&self, context: usize) -> Self {
+    pub(crate) fn narrowed(&self, context: usize) -> Self {
         let blank = |line: &String| line.trim().is_empty();
         let mut start = self.marked.saturating_sub(context);
         let mut end = (self.marked + 1 + context).min(self.lines.len());

@@ -4,7 +4,7 @@
 //! notes. Both sides stand below each other, or beside each other on a wide terminal.
 
 mod excerpt;
-mod layout;
+pub(crate) mod layout;
 mod stack;
 
 use std::fmt::Write as _;
@@ -108,6 +108,7 @@ fn crash_text(view: &CrashView<'_>, painter: &Painter) -> String {
     if let Some(further) = view.further_goroutines(CRASH_GOROUTINES) {
         let _ = writeln!(text, "  {}", painter.dim(&format!("… {further}")));
     }
+    text.push('\n');
     text.push_str(&painter.note("seen", &seen(view.finding.occurrences, 0)));
     for line in tests_by_package(&view.finding.tests) {
         text.push_str(&painter.note("test", &line));

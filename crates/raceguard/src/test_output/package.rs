@@ -84,10 +84,9 @@ impl PackageOutput {
     }
 
     fn note_package_output(&mut self, package: &str, output: &str) {
-        self.partial_line.push_str(output);
-        let Some(end) = self.partial_line.rfind('\n') else { return };
-        let rest = self.partial_line.split_off(end + 1);
-        let lines = std::mem::replace(&mut self.partial_line, rest);
+        let Some(end) = output.rfind('\n') else { return self.partial_line.push_str(output) };
+        let mut lines = std::mem::replace(&mut self.partial_line, output[end + 1..].to_owned());
+        lines.push_str(&output[..=end]);
         for line in lines.split_inclusive('\n').filter(|line| !is_framing(line)) {
             let target = if is_summary(line, package) { &mut self.summary } else { &mut self.held };
             target.push_str(line);

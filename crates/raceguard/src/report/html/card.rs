@@ -105,9 +105,8 @@ impl FindingCard {
         let finding = view.finding;
         let tests = test_labels(&finding.tests, module);
         let position = view.later().place.as_ref().map(FrameView::position).unwrap_or_default();
-        let stacks = view.accesses.iter().flat_map(|access| &access.stack);
-        let frames = stacks.map(|frame| format!("{} {}", frame.frame.function, frame.position()));
-        let words = [finding.fingerprint.as_str(), view.rule.code, &view.headline].map(str::to_owned);
+        let words = [finding.fingerprint.as_str(), view.rule.code, &view.headline];
+        let frames = view.accesses.iter().flat_map(|access| &access.stack);
         Self {
             fingerprint: finding.fingerprint.to_string(),
             code: view.rule.code,
@@ -132,13 +131,7 @@ impl FindingCard {
             processes: finding.processes.iter().map(process_label).collect(),
             also_at: view.also_at.clone(),
             notes: view.notes.clone(),
-            filter_text: words
-                .into_iter()
-                .chain(frames)
-                .chain(tests.clone())
-                .collect::<Vec<_>>()
-                .join(" ")
-                .to_lowercase(),
+            filter_text: filter_text(words, frames, &tests),
             tests,
         }
     }
@@ -174,9 +167,8 @@ impl TreeLine {
 impl CrashCard {
     pub(super) fn new(view: &CrashView<'_>, module: &str) -> Self {
         let tests = test_labels(&view.finding.tests, module);
-        let stacks = view.goroutines.iter().flat_map(|goroutine| &goroutine.stack);
-        let frames = stacks.map(|frame| format!("{} {}", frame.frame.function, frame.position()));
-        let words = [view.finding.fingerprint.as_str(), view.rule.code, &view.headline].map(str::to_owned);
+        let words = [view.finding.fingerprint.as_str(), view.rule.code, &view.headline];
+        let frames = view.goroutines.iter().flat_map(|goroutine| &goroutine.stack);
         Self {
             fingerprint: view.finding.fingerprint.to_string(),
             code: view.rule.code,
@@ -189,13 +181,7 @@ impl CrashCard {
             source: view.excerpt.as_ref().map(lines).unwrap_or_default(),
             goroutines: view.goroutines.iter().map(CrashGoroutineCard::new).collect(),
             left_out: view.finding.crash.goroutines_left_out,
-            filter_text: words
-                .into_iter()
-                .chain(frames)
-                .chain(tests.clone())
-                .collect::<Vec<_>>()
-                .join(" ")
-                .to_lowercase(),
+            filter_text: filter_text(words, frames, &tests),
             tests,
         }
     }
@@ -214,6 +200,17 @@ impl CrashGoroutineCard {
             stack: parts(&view.stack, Some(view.place_index)),
         }
     }
+}
+
+fn filter_text<'a>(
+    words: [&str; 3],
+    frames: impl Iterator<Item = &'a FrameView<'a>>,
+    tests: &[String],
+) -> String {
+    let frames = frames.map(|frame| format!("{} {}", frame.frame.function, frame.position()));
+    let parts: Vec<String> =
+        words.into_iter().map(str::to_owned).chain(frames).chain(tests.iter().cloned()).collect();
+    parts.join(" ").to_lowercase()
 }
 
 fn test_labels(tests: &[TestName], module: &str) -> Vec<String> {

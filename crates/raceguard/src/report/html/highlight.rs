@@ -5,12 +5,12 @@ use std::ops::Range;
 use crate::report::source::Excerpt;
 
 /// A line of source.
-pub(super) struct CodeLine {
-    pub(super) number: usize,
+pub(crate) struct CodeLine {
+    pub(crate) number: usize,
     /// Markup; everything in it is escaped.
-    pub(super) markup: String,
+    pub(crate) markup: String,
     /// Whether it is the line that the excerpt is about.
-    pub(super) marked: bool,
+    pub(crate) marked: bool,
 }
 
 const KEYWORDS: [&str; 25] = [
@@ -42,7 +42,7 @@ const KEYWORDS: [&str; 25] = [
 ];
 
 /// The lines of an excerpt, with what is marked inside `<mark>`.
-pub(super) fn lines(excerpt: &Excerpt) -> Vec<CodeLine> {
+pub(crate) fn lines(excerpt: &Excerpt) -> Vec<CodeLine> {
     let numbered = excerpt.lines.iter().enumerate();
     numbered
         .map(|(index, line)| {
@@ -62,7 +62,7 @@ fn with_mark(line: &str, mark: &Range<usize>) -> String {
 }
 
 /// Text in which pieces between backticks are code.
-pub(super) fn inline_code(text: &str) -> String {
+pub(crate) fn inline_code(text: &str) -> String {
     let mut markup = String::new();
     for (index, piece) in text.split('`').enumerate() {
         match index % 2 {

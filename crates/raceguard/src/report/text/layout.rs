@@ -10,63 +10,63 @@ const MIN_WIDTH: usize = 40;
 
 /// Writes text in the colours and the width of the output.
 #[derive(Debug, Clone)]
-pub(super) struct Painter {
-    pub(super) color: bool,
-    pub(super) width: usize,
-    pub(super) all_frames: bool,
+pub(crate) struct Painter {
+    pub(crate) color: bool,
+    pub(crate) width: usize,
+    pub(crate) all_frames: bool,
 }
 
 impl Painter {
-    pub(super) fn new(options: &Options<'_>) -> Self {
+    pub(crate) fn new(options: &Options<'_>) -> Self {
         Self { color: options.color, width: options.width.max(MIN_WIDTH), all_frames: options.all_frames }
     }
 
-    pub(super) fn with_width(&self, width: usize) -> Self {
+    pub(crate) fn with_width(&self, width: usize) -> Self {
         Self { width, ..self.clone() }
     }
 
-    pub(super) fn bold(&self, text: &str) -> String {
+    pub(crate) fn bold(&self, text: &str) -> String {
         self.paint(Style::new().bold(), text)
     }
 
-    pub(super) fn dim(&self, text: &str) -> String {
+    pub(crate) fn dim(&self, text: &str) -> String {
         self.paint(Style::new().dimmed(), text)
     }
 
-    pub(super) fn error(&self, text: &str) -> String {
+    pub(crate) fn error(&self, text: &str) -> String {
         self.paint(AnsiColor::BrightRed.on_default().bold(), text)
     }
 
-    pub(super) fn warning(&self, text: &str) -> String {
+    pub(crate) fn warning(&self, text: &str) -> String {
         self.paint(AnsiColor::BrightYellow.on_default().bold(), text)
     }
 
-    pub(super) fn good(&self, text: &str) -> String {
+    pub(crate) fn good(&self, text: &str) -> String {
         self.paint(AnsiColor::BrightGreen.on_default().bold(), text)
     }
 
     /// A line `= label: text`, wrapped.
-    pub(super) fn note(&self, label: &str, text: &str) -> String {
+    pub(crate) fn note(&self, label: &str, text: &str) -> String {
         let start = format!("  {} {}", self.dim("="), self.bold(label));
         self.labelled(&start, &format!("  = {label}"), text)
     }
 
     /// The line that says what to do.
-    pub(super) fn help(&self, text: &str) -> String {
+    pub(crate) fn help(&self, text: &str) -> String {
         let label = self.paint(AnsiColor::BrightCyan.on_default().bold(), "help");
         let start = format!("  {} {label}", self.dim("="));
         self.labelled(&start, "  = help", text)
     }
 
     /// `start: text`, wrapped and indented below the text; `plain` is `start` without colours.
-    pub(super) fn labelled(&self, start: &str, plain: &str, text: &str) -> String {
+    pub(crate) fn labelled(&self, start: &str, plain: &str, text: &str) -> String {
         let indent = plain.width() + 2;
         let lines = wrap(&clean(text), self.width.saturating_sub(indent).max(20));
         format!("{start}: {}\n", lines.join(&format!("\n{}", " ".repeat(indent))))
     }
 
     /// The text, wrapped and indented by `indent` on every line.
-    pub(super) fn hanging(&self, indent: &str, text: &str) -> String {
+    pub(crate) fn hanging(&self, indent: &str, text: &str) -> String {
         let lines = wrap(&clean(text), self.width.saturating_sub(indent.width()).max(20));
         format!("{indent}{}", lines.join(&format!("\n{indent}")))
     }
@@ -79,7 +79,7 @@ impl Painter {
 
 /// The text without anything that could move the cursor or colour the terminal: evidence holds names and messages
 /// of a program under test. Control characters become visible, also those that turn the direction of text.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let steers = |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
 }
@@ -106,12 +106,12 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 }
 
 /// Columns that text with colours takes.
-pub(super) fn visible_width(text: &str) -> usize {
+pub(crate) fn visible_width(text: &str) -> usize {
     anstream::adapter::strip_str(text).to_string().width()
 }
 
 /// Puts two texts of at most `width` columns beside each other.
-pub(super) fn beside(left: &str, right: &str, width: usize, gap: usize) -> String {
+pub(crate) fn beside(left: &str, right: &str, width: usize, gap: usize) -> String {
     let (mut left, mut right) = (left.lines(), right.lines());
     let mut text = String::new();
     loop {

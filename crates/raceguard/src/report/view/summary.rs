@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use raceguard_evidence::{RunEvidence, TestName, TestResult};
+use raceguard_evidence::{RunEvidence, RunMode, TestName, TestResult};
 
 use super::counted;
+
+/// The exit code of `raceguard test` when the tests could not be run.
+const EXIT_FAILED: i32 = 2;
 
 /// The run in numbers.
 pub(in crate::report) struct Summary {
@@ -66,18 +69,19 @@ fn failed_otherwise(evidence: &RunEvidence, affected: &BTreeSet<&TestName>) -> V
         .filter(|test| test.result == TestResult::Fail && test.test.is_some())
         .map(|test| TestName { package: test.package.clone(), test: test.test.clone() })
         .collect();
-    let is_explained = |name: &TestName| {
-        affected.iter().any(|known| {
-            known.package == name.package
-                && match (&known.test, &name.test) {
-                    (Some(known), Some(name)) => known
-                        .strip_prefix(name.as_str())
-                        .is_some_and(|sub| sub.is_empty() || sub.starts_with('/')),
-                    _ => false,
-                }
+    failed.into_iter().filter(|test| !is_explained(test, affected)).collect()
+}
+
+/// Whether a race or crash is attributed to the test or to a subtest of it.
+fn is_explained(test: &TestName, affected: &BTreeSet<&TestName>) -> bool {
+    // Others may stand between a test and its subtests: `TestA#01` comes before `TestA/x`.
+    let start = TestName { test: test.test.as_ref().map(|name| format!("{name}/")), ..test.clone() };
+    let next = affected.range::<&TestName, _>(&start..).next();
+    affected.contains(test)
+        || next.is_some_and(|next| {
+            let names = next.test.as_deref().zip(start.test.as_deref());
+            next.package == start.package && names.is_some_and(|(next, start)| next.starts_with(start))
         })
-    };
-    failed.into_iter().filter(|name| !is_explained(name)).collect()
 }
 
 fn warnings(evidence: &RunEvidence) -> Vec<String> {
@@ -91,7 +95,10 @@ fn warnings(evidence: &RunEvidence) -> Vec<String> {
         ));
     }
     match (&evidence.run, &evidence.end) {
-        (None, _) => warnings.push("the evidence has no run record: its beginning is lost".to_owned()),
+        // A program that was started by itself writes no record of a run.
+        (None, _) if evidence.processes.is_empty() => {
+            warnings.push("the evidence names neither run nor process: its beginning is lost".to_owned());
+        }
         (Some(_), None) => {
             warnings.push(
                 "the run did not end in an orderly way, so there may be more races than shown".to_owned(),
@@ -100,7 +107,69 @@ fn warnings(evidence: &RunEvidence) -> Vec<String> {
         (Some(_), Some(end)) if end.interrupted => {
             warnings.push("the run was interrupted, so there may be more races than shown".to_owned());
         }
+        (Some(run), Some(end)) if run.mode == RunMode::Test && end.exit_code == EXIT_FAILED => {
+            warnings.push(
+                "the run failed before all was tested, so there may be more races than shown".to_owned(),
+            );
+        }
         _ => {}
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use raceguard_evidence::EvidenceReader;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn summary(values: &[Value]) -> Summary {
+        let lines = values.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let records = EvidenceReader::new(lines.as_bytes()).map(Result::unwrap);
+        Summary::new(&RunEvidence::from_records(records))
+    }
+
+    fn failed(test: &str) -> Value {
+        json!({"schema": 1, "kind": "test", "package": "m", "test": test, "result": "fail"})
+    }
+
+    #[test]
+    fn a_failed_test_is_explained_by_its_own_race_or_that_of_a_subtest() {
+        let frame = json!({"function": "m.F"});
+        let access = json!({"op": "write", "stack": [frame]});
+        let summary = summary(&[
+            json!({"schema": 1, "kind": "race", "id": "1-1", "pid": 1, "accesses": [access, access]}),
+            json!({"schema": 1, "kind": "attribution", "race": "1-1", "package": "m", "by": "stack",
+                "tests": ["TestA/x/y", "TestA#01", "TestB"]}),
+            failed("TestA"),
+            failed("TestA/x"),
+            failed("TestA/x/y"),
+            failed("TestA/z"),
+            failed("TestB"),
+            failed("TestBC"),
+            failed("TestC"),
+        ]);
+        let names: Vec<_> = summary.failed_otherwise.iter().filter_map(|test| test.test.as_deref()).collect();
+        assert_eq!(names, ["TestA/z", "TestBC", "TestC"]);
+    }
+
+    #[test]
+    fn evidence_that_a_program_wrote_by_itself_is_complete() {
+        assert!(summary(&[json!({"schema": 1, "kind": "process", "pid": 1})]).warnings.is_empty());
+        assert_eq!(summary(&[json!({"schema": 1, "kind": "exit", "pid": 1})]).warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_run_of_tests_that_failed_is_no_clean_one() {
+        let run = |mode: &str, exit_code: i32| {
+            summary(&[
+                json!({"schema": 1, "kind": "run", "id": "r", "mode": mode}),
+                json!({"schema": 1, "kind": "run_end", "exit_code": exit_code}),
+            ])
+        };
+        assert!(run("test", 2).warnings[0].contains("there may be more races"));
+        assert!(run("test", 0).warnings.is_empty());
+        assert!(run("run", 2).warnings.is_empty(), "that is the program's own code");
+    }
 }

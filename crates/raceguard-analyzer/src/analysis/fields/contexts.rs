@@ -1,0 +1,258 @@
+//! Who runs a function: entries, goroutines, handlers; and which locks all its callers hold.
+
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt as _};
+
+use super::facts::{CallTarget, Facts, NodeRef, Start, unit_of};
+use super::key::{Held, LockKey};
+use crate::rules::ProgramContext;
+use crate::syntax::span::Span;
+use crate::types::ObjectKind;
+
+/// Where the goroutine comes from that runs a function.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    /// What it is.
+    pub(super) kind: OriginKind,
+    /// The function that it begins with.
+    pub(super) begins: NodeRef,
+    /// The function that starts it, and the statement.
+    pub(super) started: Option<(NodeRef, Span)>,
+}
+
+/// Kinds of origins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum OriginKind {
+    /// Whoever calls the function from outside the analysed packages; true if it is exported.
+    Entry(bool),
+    /// A goroutine; true if one statement starts many.
+    Goroutine(bool),
+    /// A handler: many at a time.
+    Handler,
+}
+
+/// Index of an origin.
+pub(super) type OriginId = u32;
+
+/// At most this many origins of one function are kept.
+const MAX_ORIGINS: usize = 12;
+/// At most this many functions are reached from one origin.
+const MAX_REACHED: usize = 3000;
+
+/// Origins and callers' locks of all nodes.
+#[derive(Debug)]
+pub(super) struct Contexts {
+    /// All origins.
+    pub(super) origins: Vec<Origin>,
+    of: HashMap<NodeRef, Vec<OriginId>>,
+    held: HashMap<NodeRef, Vec<Held>>,
+}
+
+/// A call of a node.
+struct Caller {
+    node: NodeRef,
+    start: Start,
+    locks: Vec<Held>,
+}
+
+impl Contexts {
+    /// Finds the origins and spreads them along calls.
+    pub(super) fn new(context: &ProgramContext<'_>, facts: &Facts) -> Self {
+        let callers = callers(context, facts);
+        let mut contexts = Self { origins: Vec::new(), of: HashMap::new(), held: HashMap::new() };
+        contexts.find_origins(context, facts, &callers);
+        for id in 0..contexts.origins.len() {
+            contexts.spread(context, facts, id);
+        }
+        contexts.find_held(context, facts, &callers);
+        contexts
+    }
+
+    /// The origins of a node.
+    pub(super) fn of(&self, node: NodeRef) -> &[OriginId] {
+        self.of.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// An origin.
+    pub(super) fn origin(&self, id: OriginId) -> &Origin {
+        &self.origins[id as usize]
+    }
+
+    /// Locks that are held whenever the node is called.
+    pub(super) fn held(&self, node: NodeRef) -> &[Held] {
+        self.held.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    fn find_origins(
+        &mut self,
+        context: &ProgramContext<'_>,
+        facts: &Facts,
+        callers: &HashMap<NodeRef, Vec<Caller>>,
+    ) {
+        for (node, known) in facts.nodes() {
+            if node.node == 0 && is_entry(context, node, callers) {
+                let exported = is_exported(context, node);
+                self.origins.push(Origin { kind: OriginKind::Entry(exported), begins: node, started: None });
+            }
+            for call in &known.calls {
+                let kind = match call.start {
+                    Start::Now => continue,
+                    Start::Goroutine(many) => OriginKind::Goroutine(many),
+                    Start::Handler => OriginKind::Handler,
+                    Start::Later => OriginKind::Entry(false),
+                };
+                if let Some(begins) = callee(context, node, call.target) {
+                    self.origins.push(Origin { kind, begins, started: Some((node, call.span)) });
+                }
+            }
+            if node.node == 0 && is_handler(context, node) {
+                self.origins.push(Origin { kind: OriginKind::Handler, begins: node, started: None });
+            }
+        }
+    }
+
+    /// Marks all that an origin's goroutine reaches.
+    fn spread(&mut self, context: &ProgramContext<'_>, facts: &Facts, id: usize) {
+        let Ok(number) = OriginId::try_from(id) else { return };
+        let mut queue = VecDeque::from([self.origins[id].begins]);
+        let mut reached = 0;
+        while let Some(node) = queue.pop_front() {
+            let known = self.of.entry(node).or_default();
+            if known.len() >= MAX_ORIGINS || known.contains(&number) || reached >= MAX_REACHED {
+                continue;
+            }
+            known.push(number);
+            reached += 1;
+            for call in &facts.node(node).calls {
+                if call.start == Start::Now
+                    && !call.fresh
+                    && let Some(next) = callee(context, node, call.target)
+                {
+                    queue.push_back(next);
+                }
+            }
+        }
+    }
+
+    /// Intersects what callers hold, until nothing changes.
+    fn find_held(
+        &mut self,
+        context: &ProgramContext<'_>,
+        facts: &Facts,
+        callers: &HashMap<NodeRef, Vec<Caller>>,
+    ) {
+        let by_name: HashMap<NodeRef, Vec<Held>> = facts
+            .nodes()
+            .filter(|(node, _)| node.node == 0 && says_locked(context, *node))
+            .map(|(node, _)| (node, vec![Held { key: LockKey::Unknown, exclusive: true }]))
+            .collect();
+        // Not in the map: not known yet, which is as good as holding everything.
+        let mut held: HashMap<NodeRef, Vec<Held>> = HashMap::new();
+        for _ in 0..8 {
+            let mut changed = false;
+            for (node, calls) in callers {
+                let mut common: Option<Vec<Held>> = None;
+                for caller in calls {
+                    let theirs = match caller.start {
+                        Start::Now => match held.get(&caller.node) {
+                            Some(outer) => caller.locks.iter().chain(outer).cloned().collect(),
+                            None if callers.contains_key(&caller.node) => continue,
+                            None => caller.locks.clone(),
+                        },
+                        _ => Vec::new(),
+                    };
+                    common = Some(match common {
+                        None => theirs,
+                        Some(known) => known.into_iter().filter(|lock| theirs.contains(lock)).collect(),
+                    });
+                }
+                if let Some(common) = common
+                    && held.get(node) != Some(&common)
+                {
+                    held.insert(*node, common);
+                    changed = true;
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        held.extend(by_name);
+        self.held = held;
+    }
+}
+
+/// The node that a call calls.
+fn callee(context: &ProgramContext<'_>, from: NodeRef, target: CallTarget) -> Option<NodeRef> {
+    match target {
+        CallTarget::Function(func) => {
+            let unit = context.units.get(func)?;
+            (!context.units.units[unit].test).then_some(NodeRef { unit, node: 0 })
+        }
+        CallTarget::Literal(node) => Some(NodeRef { unit: from.unit, node }),
+    }
+}
+
+fn callers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<NodeRef, Vec<Caller>> {
+    let mut callers: HashMap<NodeRef, Vec<Caller>> = HashMap::new();
+    for (node, known) in facts.nodes() {
+        for call in known.calls.iter().filter(|call| !call.fresh) {
+            if let Some(target) = callee(context, node, call.target) {
+                let caller = Caller { node, start: call.start, locks: call.locks.clone() };
+                callers.entry(target).or_default().push(caller);
+            }
+        }
+    }
+    callers
+}
+
+/// Whether a function is called from outside, or by nobody that is seen.
+fn is_entry(context: &ProgramContext<'_>, node: NodeRef, callers: &HashMap<NodeRef, Vec<Caller>>) -> bool {
+    let unit = unit_of(context, node);
+    let Some(func) = unit.func else { return false };
+    let name = context.program.object(context.program.function(func)).name;
+    if name.as_str() == "init" {
+        return false;
+    }
+    name.is_exported() || !callers.contains_key(&node)
+}
+
+fn is_exported(context: &ProgramContext<'_>, node: NodeRef) -> bool {
+    let func = unit_of(context, node).func;
+    func.is_some_and(|func| context.program.object(context.program.function(func)).name.is_exported())
+}
+
+/// Whether a method serves requests: `ServeHTTP(http.ResponseWriter, *http.Request)`, and functions of that shape.
+fn is_handler(context: &ProgramContext<'_>, node: NodeRef) -> bool {
+    let unit = unit_of(context, node);
+    let Some(func) = unit.func else { return false };
+    let object = context.program.object(context.program.function(func));
+    let method = matches!(object.kind, ObjectKind::Method { .. });
+    let body = &unit.bodies[0];
+    let params = &body.params[usize::from(body.has_receiver)..];
+    let [writer, request] = params else { return false };
+    let shown = |var: &crate::ir::place::VarId| context.program.display(&unit.var(*var).ty).to_string();
+    (method || object.name.is_exported())
+        && shown(writer) == "net/http.ResponseWriter"
+        && shown(request) == "*net/http.Request"
+}
+
+/// Whether a function says, by its name or comment, that its caller holds the lock.
+fn says_locked(context: &ProgramContext<'_>, node: NodeRef) -> bool {
+    let Some(func) = unit_of(context, node).func else { return false };
+    let id = context.program.function(func);
+    let name = context.program.object(id).name.as_str();
+    if ["Locked", "locked", "NoLock", "Nolock", "WithoutLock", "Unsafe", "unsafe", "Unlocked"]
+        .iter()
+        .any(|mark| name.contains(mark))
+    {
+        return true;
+    }
+    let comment = context.program.object_comment(id).to_lowercase();
+    ["must hold", "must be held", "caller holds", "callers hold", "is held", "be locked", "with lock", "lock held",
+        "not safe for concurrent", "not thread-safe", "not thread safe", "not goroutine", "checklocks", "holding",
+        "must be called with", "single-threaded", "not concurrent"]
+        .iter()
+        .any(|mark| comment.contains(mark))
+}

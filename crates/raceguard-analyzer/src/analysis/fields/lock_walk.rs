@@ -1,0 +1,425 @@
+//! A walk through one function that knows which locks are held.
+
+use super::facts::{CallFact, CallTarget, Facts, FieldAccess, NodeFacts, Start};
+use super::key::{Held, LockKey, MemoryKey};
+use super::parameters::{Parameters, start_of};
+use crate::analysis::models::Effect;
+use crate::ir::function::{Access, Block, BodyId, Branch, Call, CallMode, How, Node, NodeId, Target, Unit};
+use crate::ir::place::{CallId, Place, Root, Step, Value};
+use crate::rules::ProgramContext;
+use crate::syntax::span::Span;
+use crate::types::{FuncId, LocalKind};
+
+/// The walk.
+pub(super) struct LockWalk<'a> {
+    context: &'a ProgramContext<'a>,
+    facts: &'a Facts,
+    parameters: &'a Parameters,
+    unit: &'a Unit,
+    /// Finished nodes.
+    nodes: Vec<NodeFacts>,
+    /// Literals that are nodes of their own, and those still to walk.
+    literal_nodes: Vec<(BodyId, usize)>,
+    /// The node being walked.
+    node: usize,
+    position: u32,
+    loops: u32,
+    once: bool,
+    inlined: Vec<BodyId>,
+    tried: Vec<(CallId, Held)>,
+    /// Locks at the returns so far.
+    exits: Vec<Vec<Held>>,
+}
+
+/// Locks held; none where the end of a block is not reached.
+type State = Option<Vec<Held>>;
+
+impl<'a> LockWalk<'a> {
+    /// Walks all bodies of a unit.
+    pub(super) fn nodes(
+        context: &'a ProgramContext<'a>,
+        facts: &'a Facts,
+        parameters: &'a Parameters,
+        unit: usize,
+    ) -> Vec<NodeFacts> {
+        let unit = &context.units.units[unit];
+        if unit.test {
+            return Vec::new();
+        }
+        let mut walk = Self {
+            context,
+            facts,
+            parameters,
+            unit,
+            nodes: Vec::new(),
+            literal_nodes: Vec::new(),
+            node: 0,
+            position: 0,
+            loops: 0,
+            once: false,
+            inlined: Vec::new(),
+            tried: Vec::new(),
+            exits: Vec::new(),
+        };
+        walk.add_node(BodyId(0));
+        let mut next = 0;
+        while next < walk.nodes.len() {
+            walk.walk_node(next);
+            next += 1;
+        }
+        walk.nodes
+    }
+
+    fn add_node(&mut self, body: BodyId) -> usize {
+        let node = self.nodes.len();
+        let (accesses, calls) = (Vec::new(), Vec::new());
+        self.nodes.push(NodeFacts { body, accesses, calls, acquires: Vec::new(), releases: Vec::new() });
+        self.literal_nodes.push((body, node));
+        node
+    }
+
+    fn walk_node(&mut self, node: usize) {
+        self.node = node;
+        self.position = 0;
+        self.loops = 0;
+        self.exits.clear();
+        self.inlined.clear();
+        let body = self.nodes[node].body;
+        let end = self.body(body, Vec::new());
+        self.exits.extend(end);
+        let mut exits = std::mem::take(&mut self.exits).into_iter();
+        if let Some(first) = exits.next() {
+            let always = exits.fold(first, |held, other| held.into_iter().filter(|lock| other.contains(lock)).collect());
+            self.nodes[node].acquires = always;
+        }
+    }
+
+    /// Walks a body; what it defers happens at its end.
+    fn body(&mut self, body: BodyId, locks: Vec<Held>) -> State {
+        let unit = self.unit;
+        let mut deferred = Vec::new();
+        let outer = std::mem::take(&mut self.exits);
+        let end = self.block(&unit.body(body).block, Some(locks), body, &mut deferred);
+        let mut ends = std::mem::replace(&mut self.exits, outer);
+        ends.extend(end);
+        let mut merged: State = None;
+        for mut held in ends {
+            for call in deferred.iter().rev() {
+                held = self.perform(call, held, body, &mut Vec::new());
+            }
+            merged = merge(merged, Some(held));
+        }
+        merged
+    }
+
+    fn block(&mut self, block: &'a Block, state: State, body: BodyId, deferred: &mut Vec<&'a Call>) -> State {
+        let mut state = state;
+        for node in block {
+            let Some(locks) = state else { return None };
+            state = self.node_of_block(node, locks, body, deferred);
+        }
+        state
+    }
+
+    fn node_of_block(
+        &mut self,
+        node: &'a Node,
+        mut locks: Vec<Held>,
+        body: BodyId,
+        deferred: &mut Vec<&'a Call>,
+    ) -> State {
+        match node {
+            Node::Access(access) => self.access(access, &locks, body),
+            Node::Assign(assign) => self.escape(&assign.value, &locks, assign.span, Start::Later),
+            Node::Channel(op) => {
+                if let Some(value) = &op.value {
+                    self.escape(value, &locks, op.span, Start::Goroutine(true));
+                }
+            }
+            Node::Call(call) => match call.mode {
+                CallMode::Defer => deferred.push(call),
+                _ => locks = self.perform(call, locks, body, deferred),
+            },
+            Node::Branch(branch) => return self.branch(branch, &locks, body, deferred),
+            Node::Select(select) => {
+                let mut merged = None;
+                for (op, arm) in &select.arms {
+                    if let Some(value) = op.as_ref().and_then(|op| op.value.as_ref()) {
+                        self.escape(value, &locks, select.span, Start::Goroutine(true));
+                    }
+                    let end = self.block(arm, Some(locks.clone()), body, deferred);
+                    merged = merge(merged, end);
+                }
+                return merged;
+            }
+            Node::Loop(inner) => {
+                self.loops += 1;
+                let end = self.block(&inner.body, Some(locks.clone()), body, deferred);
+                self.loops -= 1;
+                if inner.endless && !leaves(&inner.body, inner.id) {
+                    return None;
+                }
+                // The loop may also be passed without a round.
+                if let Some(end) = end
+                    && !inner.endless
+                {
+                    locks.retain(|lock| end.contains(lock));
+                }
+            }
+            Node::Return(values, span) => {
+                for value in values {
+                    self.escape(value, &locks, *span, Start::Later);
+                }
+                self.exits.push(locks);
+                return None;
+            }
+            Node::Jump(_) | Node::Stop => return None,
+        }
+        Some(locks)
+    }
+
+    fn branch(&mut self, branch: &'a Branch, locks: &[Held], body: BodyId, deferred: &mut Vec<&'a Call>) -> State {
+        let mut merged = None;
+        for (number, arm) in branch.arms.iter().enumerate() {
+            let mut own = locks.to_vec();
+            if let Some((call, negated)) = branch.condition.call
+                && (number == 0) != negated
+                && let Some((_, lock)) = self.tried.iter().find(|(tried, _)| *tried == call)
+            {
+                own.push(lock.clone());
+            }
+            let end = self.block(arm, Some(own), body, deferred);
+            merged = merge(merged, end);
+        }
+        merged
+    }
+
+    fn access(&mut self, access: &Access, locks: &[Held], body: BodyId) {
+        self.position += 1;
+        let Some(key) = MemoryKey::of(&access.place, access.field.as_ref()) else { return };
+        let fact = FieldAccess {
+            key,
+            write: access.write,
+            how: access.how,
+            locks: locks.to_vec(),
+            span: access.span,
+            body,
+            fresh: self.is_fresh(&access.place),
+            once: self.once,
+            position: self.position,
+        };
+        self.nodes[self.node].accesses.push(fact);
+    }
+
+    /// Whether the object was made here: no other goroutine has it yet, as far as this function shows.
+    fn is_fresh(&self, place: &Place) -> bool {
+        match place.root {
+            Root::Site(_) => true,
+            Root::Var(var) => {
+                let known = self.unit.var(var);
+                let own = !matches!(known.kind, LocalKind::Param | LocalKind::Receiver);
+                own && place.steps.iter().take(1).all(|step| step.is_inline())
+            }
+            _ => false,
+        }
+    }
+
+    /// Does what a call does; gives the locks held after it.
+    fn perform(
+        &mut self,
+        call: &'a Call,
+        mut locks: Vec<Held>,
+        body: BodyId,
+        deferred: &mut Vec<&'a Call>,
+    ) -> Vec<Held> {
+        self.position += 1;
+        let effect = self.context.models.effect(&call.target);
+        if let Some(effect) = effect {
+            self.lock_effect(call, effect, &mut locks);
+            self.walks(call, effect, &locks, body);
+        }
+        let many = self.loops > 0;
+        let how = if call.mode == CallMode::Go { Start::Goroutine(many) } else { Start::Now };
+        self.arguments(call, effect, &locks);
+        match &call.target {
+            Target::Function(func) if effect.is_none() => {
+                self.note_call(CallTarget::Function(*func), how, &locks, call.span);
+                self.mark_fresh(call);
+                if how == Start::Now {
+                    locks = self.after_helper(*func, locks);
+                }
+            }
+            Target::Interface(_, _, candidates) if effect.is_none() => {
+                for &func in candidates.iter().take(8) {
+                    self.note_call(CallTarget::Function(func), how, &locks, call.span);
+                }
+            }
+            Target::Value(Value::Closure(literal)) => {
+                if how == Start::Now && !self.inlined.contains(literal) {
+                    self.inlined.push(*literal);
+                    locks = self.body(*literal, locks.clone()).unwrap_or(locks);
+                    self.inlined.pop();
+                } else {
+                    self.escape(&Value::Closure(*literal), &locks, call.span, how);
+                }
+            }
+            Target::Value(value @ (Value::Function(_) | Value::Method(..))) => self.escape(value, &locks, call.span, how),
+            _ => {}
+        }
+        let _ = deferred;
+        locks
+    }
+
+    /// Functions among the arguments: called now, in a goroutine, or kept.
+    fn arguments(&mut self, call: &'a Call, effect: Option<Effect>, locks: &[Held]) {
+        for (number, arg) in call.args.iter().enumerate() {
+            if !matches!(arg, Value::Closure(_) | Value::Function(_) | Value::Method(..)) {
+                continue;
+            }
+            let start = match (effect.and_then(start_of), &call.target) {
+                (Some(start), _) => start,
+                (None, Target::Function(func)) if effect.is_none() => {
+                    let known = self.context.units.get(*func).is_some();
+                    self.parameters.start(*func, number).unwrap_or(if known { Start::Later } else { Start::Now })
+                }
+                _ => Start::Now,
+            };
+            let start = match start {
+                Start::Goroutine(many) => Start::Goroutine(many || self.loops > 0),
+                other => other,
+            };
+            let once = self.once;
+            self.once |= effect == Some(Effect::OnceDo);
+            match (arg, start) {
+                (Value::Closure(literal), Start::Now) if !self.inlined.contains(literal) => {
+                    self.inlined.push(*literal);
+                    self.body(*literal, locks.to_vec());
+                    self.inlined.pop();
+                }
+                _ => self.escape(arg, locks, call.span, start),
+            }
+            self.once = once;
+        }
+    }
+
+    /// A function that runs on its own from here on.
+    fn escape(&mut self, value: &Value, locks: &[Held], span: Span, start: Start) {
+        let target = match value {
+            Value::Closure(literal) => {
+                let known = self.literal_nodes.iter().find(|(body, _)| body == literal).map(|(_, node)| *node);
+                CallTarget::Literal(known.unwrap_or_else(|| self.add_node(*literal)))
+            }
+            Value::Function(func) | Value::Method(func, _) => CallTarget::Function(*func),
+            _ => return,
+        };
+        self.note_call(target, start, locks, span);
+    }
+
+    fn note_call(&mut self, target: CallTarget, start: Start, locks: &[Held], span: Span) {
+        let position = self.position;
+        let fresh = false;
+        self.nodes[self.node].calls.push(CallFact { target, start, locks: locks.to_vec(), fresh, span, position });
+    }
+
+    /// Notes that the last call was a method of an object that nobody else has yet.
+    fn mark_fresh(&mut self, call: &Call) {
+        let made_here = call
+            .receiver
+            .as_ref()
+            .and_then(Value::identity)
+            .is_some_and(|place| matches!(place.root, Root::Site(_)) && self.is_fresh(place));
+        if made_here && let Some(last) = self.nodes[self.node].calls.last_mut() {
+            last.fresh = last.start == Start::Now;
+        }
+    }
+
+    fn lock_effect(&mut self, call: &Call, effect: Effect, locks: &mut Vec<Held>) {
+        let (exclusive, takes) = match effect {
+            Effect::Lock | Effect::TryLock => (true, true),
+            Effect::ReadLock | Effect::TryReadLock => (false, true),
+            Effect::Unlock => (true, false),
+            Effect::ReadUnlock => (false, false),
+            _ => return,
+        };
+        let held = Held { key: lock_key(call), exclusive };
+        match (takes, effect) {
+            (true, Effect::TryLock | Effect::TryReadLock) => self.tried.push((call.id, held)),
+            (true, _) => locks.push(held),
+            (false, _) => release(locks, &held, &mut self.nodes[self.node].releases),
+        }
+    }
+
+    /// The locks after a function that may take or release some for its caller.
+    fn after_helper(&mut self, func: FuncId, mut locks: Vec<Held>) -> Vec<Held> {
+        let Some(callee) = self.facts.function(self.context, func) else { return locks };
+        for held in &callee.releases {
+            release(&mut locks, held, &mut self.nodes[self.node].releases);
+        }
+        for held in &callee.acquires {
+            if !locks.contains(held) {
+                locks.push(held.clone());
+            }
+        }
+        locks
+    }
+
+    /// A library function that walks the maps it is given.
+    fn walks(&mut self, call: &Call, effect: Effect, locks: &[Held], body: BodyId) {
+        let (first, write) = match effect {
+            Effect::Walks(first) => (usize::from(first), false),
+            Effect::CloneMap => (0, false),
+            Effect::CopyMap => (0, true),
+            _ => return,
+        };
+        for (number, (value, ty)) in call.args.iter().zip(&call.arg_types).enumerate().skip(first) {
+            let crate::types::Type::Map(_) = self.context.program.underlying(ty) else { continue };
+            let Some(place) = value.referent(Step::Map) else { continue };
+            let field = call.arg_fields.get(number).cloned().flatten().map(|mut key| {
+                key.steps += u32::from(!key.contents);
+                key.contents = true;
+                key
+            });
+            let write = write && number == 0;
+            let how = if write { How::MapInsert } else { How::HiddenIterate };
+            self.access(&Access { place, write, how, field, span: call.span }, locks, body);
+        }
+    }
+}
+
+/// The key of the lock that a call is about.
+fn lock_key(call: &Call) -> LockKey {
+    let place = call.receiver.as_ref().and_then(|value| value.referent(Step::Deref));
+    match place.and_then(|place| MemoryKey::of(&place, call.field.as_ref())) {
+        // A pointer to a lock and the lock itself go by the same name.
+        Some(MemoryKey::Field(owner, fields, _)) => LockKey::Known(MemoryKey::Field(owner, fields, false)),
+        Some(MemoryKey::Global(object, fields, _)) => LockKey::Known(MemoryKey::Global(object, fields, false)),
+        None => LockKey::Unknown,
+    }
+}
+
+fn release(locks: &mut Vec<Held>, held: &Held, releases: &mut Vec<Held>) {
+    if let Some(position) = locks.iter().rposition(|lock| lock == held) {
+        locks.remove(position);
+    } else if !releases.contains(held) {
+        releases.push(held.clone());
+    }
+}
+
+/// Locks held after either of two ways.
+fn merge(a: State, b: State) -> State {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.into_iter().filter(|lock| b.contains(lock)).collect()),
+        (one, None) | (None, one) => one,
+    }
+}
+
+/// Whether a loop's body leaves it by a jump.
+fn leaves(block: &Block, id: NodeId) -> bool {
+    let mut found = false;
+    crate::ir::function::for_each_node(block, &mut |node| {
+        if let Node::Jump(jump) = node {
+            found |= jump.target == Some(id) && !jump.again || jump.target.is_none();
+        }
+    });
+    found
+}

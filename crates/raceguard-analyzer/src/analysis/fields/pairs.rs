@@ -1,0 +1,247 @@
+//! Pairs of accesses to the same field with evidence that they run at the same time.
+
+use foldhash::{HashSet, HashSetExt as _};
+
+use super::contexts::{Contexts, OriginId, OriginKind};
+use super::facts::{Facts, FieldAccess, NodeRef, unit_of};
+use super::guards::{Guard, guard, locks_of};
+use super::key::{Held, LockKey, MemoryKey, exclude};
+use super::report::{Report, Verdict};
+use crate::finding::{Finding, Severity};
+use crate::rules::ProgramContext;
+
+/// An access, where it stands, and all locks held at it.
+#[derive(Debug, Clone)]
+pub(super) struct Candidate<'f> {
+    pub(super) node: NodeRef,
+    pub(super) access: &'f FieldAccess,
+    pub(super) locks: Vec<Held>,
+}
+
+/// Why two accesses may run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Evidence {
+    /// The type guards the field elsewhere, so it is meant for many goroutines.
+    Guarded,
+    /// The goroutines or handlers that run them.
+    Origins(OriginId, OriginId),
+}
+
+/// At most this many findings about one field: more would say the same.
+const MAX_FINDINGS: usize = 3;
+/// Fields with more accesses than this are looked at in part.
+const MAX_ACCESSES: usize = 400;
+
+/// The findings on one field or variable.
+pub(super) fn check_key(
+    context: &ProgramContext<'_>,
+    _facts: &Facts,
+    contexts: &Contexts,
+    key: &MemoryKey,
+    accesses: &[(NodeRef, &FieldAccess)],
+) -> Vec<Finding> {
+    let shared: Vec<(NodeRef, &FieldAccess)> = accesses
+        .iter()
+        .filter(|(node, access)| !access.fresh && !access.once && !contexts.of(*node).is_empty())
+        .take(MAX_ACCESSES)
+        .copied()
+        .collect();
+    let maps = shared.iter().any(|(_, access)| access.how.is_map());
+    if shared.len() < 2 && !maps || !shared.iter().any(|(_, access)| access.write) {
+        return Vec::new();
+    }
+    let guard = guard(context, contexts, key, &shared);
+    let candidates: Vec<Candidate<'_>> = shared
+        .iter()
+        .map(|&(node, access)| Candidate { node, access, locks: locks_of(contexts, node, access) })
+        .collect();
+    let pairs = Pairs { context, contexts, key, maps, guard: guard.as_ref(), candidates: &candidates };
+    pairs.findings()
+}
+
+struct Pairs<'f, 'a> {
+    context: &'f ProgramContext<'a>,
+    contexts: &'f Contexts,
+    key: &'f MemoryKey,
+    maps: bool,
+    guard: Option<&'f Guard>,
+    candidates: &'f [Candidate<'f>],
+}
+
+impl Pairs<'_, '_> {
+    fn findings(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut told: HashSet<(usize, u32)> = HashSet::new();
+        for blamed in self.candidates.iter().filter(|candidate| self.is_suspect(candidate)) {
+            if findings.len() >= MAX_FINDINGS {
+                break;
+            }
+            let place = (blamed.node.unit, blamed.access.body.0);
+            if told.contains(&place) {
+                continue;
+            }
+            let Some((other, evidence)) = self.partner(blamed) else { continue };
+            let Some(severity) = self.severity(blamed, evidence) else { continue };
+            told.insert(place);
+            told.insert((other.node.unit, other.access.body.0));
+            let verdict = Verdict { blamed, other, evidence, severity, guard: self.guard };
+            let report = Report { context: self.context, contexts: self.contexts, key: self.key };
+            findings.extend(report.finding(&verdict));
+        }
+        findings
+    }
+
+    /// Whether an access lacks what others have: the guard, or any lock at all.
+    fn is_suspect(&self, candidate: &Candidate<'_>) -> bool {
+        if candidate.locks.iter().any(|held| held.key == LockKey::Unknown) {
+            return false;
+        }
+        match self.guard.and_then(|guard| guard.lock.as_ref()) {
+            Some(lock) => !candidate.locks.iter().any(|held| {
+                matches!(&held.key, LockKey::Known(known) if known == lock) && (held.exclusive || !candidate.access.write)
+            }),
+            None => true,
+        }
+    }
+
+    /// The access that goes worst with a suspect one, and why they may run at once.
+    fn partner(&self, blamed: &Candidate<'_>) -> Option<(&Candidate<'_>, Evidence)> {
+        let mut best: Option<((bool, bool, bool), &Candidate<'_>, Evidence)> = None;
+        for other in self.candidates {
+            let same = std::ptr::eq(other.access, blamed.access);
+            if !(blamed.access.write || other.access.write) || exclude(&blamed.locks, &other.locks) {
+                continue;
+            }
+            let Some(evidence) = self.evidence(blamed, other, same) else { continue };
+            let rank = (matches!(evidence, Evidence::Origins(..)), !other.locks.is_empty(), other.access.write);
+            if best.as_ref().is_none_or(|(known, ..)| rank > *known) {
+                best = Some((rank, other, evidence));
+            }
+        }
+        best.map(|(_, other, evidence)| (other, evidence))
+    }
+
+    fn evidence(&self, a: &Candidate<'_>, b: &Candidate<'_>, same: bool) -> Option<Evidence> {
+        for &one in self.contexts.of(a.node) {
+            for &other in self.contexts.of(b.node) {
+                if self.run_at_once(one, other) {
+                    return Some(Evidence::Origins(one, other));
+                }
+            }
+        }
+        let apart = !same || self.holds_for_reading(a);
+        (apart && self.is_guarded_elsewhere() && self.is_reached_from_outside(a)).then_some(Evidence::Guarded)
+    }
+
+    /// Whether a write holds the guard for reading only: others may do the same at the same time.
+    fn holds_for_reading(&self, candidate: &Candidate<'_>) -> bool {
+        let guard = self.guard.and_then(|guard| guard.lock.as_ref());
+        candidate.access.write
+            && candidate.locks.iter().any(|held| {
+                !held.exclusive && matches!(&held.key, LockKey::Known(lock) if Some(lock) == guard)
+            })
+    }
+
+    /// Whether goroutines of two origins run at the same time.
+    fn run_at_once(&self, one: OriginId, other: OriginId) -> bool {
+        let (a, b) = (self.contexts.origin(one), self.contexts.origin(other));
+        let global = matches!(self.key, MemoryKey::Global(..));
+        match (a.kind, b.kind) {
+            (OriginKind::Handler, OriginKind::Handler) => {
+                global || self.belongs_to(a.begins) && (one == other || self.same_receiver(a.begins, b.begins))
+            }
+            (OriginKind::Goroutine(many), OriginKind::Goroutine(_)) if one == other => many && global,
+            (OriginKind::Goroutine(_), OriginKind::Goroutine(_)) => {
+                // What one function starts, the scope of that function shows better.
+                a.started.map(|(node, _)| node) != b.started.map(|(node, _)| node)
+                    && (global || self.belongs_to(a.begins) && self.same_receiver(a.begins, b.begins))
+            }
+            (OriginKind::Goroutine(_), OriginKind::Entry(exported)) => self.outlives(one, other, exported),
+            (OriginKind::Entry(exported), OriginKind::Goroutine(_)) => self.outlives(other, one, exported),
+            (OriginKind::Handler, OriginKind::Entry(exported)) | (OriginKind::Entry(exported), OriginKind::Handler) => {
+                exported && (global || self.belongs_to(a.begins) && self.same_receiver(a.begins, b.begins))
+            }
+            (OriginKind::Handler, OriginKind::Goroutine(_)) | (OriginKind::Goroutine(_), OriginKind::Handler) => {
+                global || self.belongs_to(a.begins) && self.same_receiver(a.begins, b.begins)
+            }
+            (OriginKind::Entry(_), OriginKind::Entry(_)) => false,
+        }
+    }
+
+    /// Whether a goroutine goes on while an exported function is called that is not the one that started it.
+    fn outlives(&self, goroutine: OriginId, entry: OriginId, exported: bool) -> bool {
+        let Some((starter, _)) = self.contexts.origin(goroutine).started else { return false };
+        let begins = self.contexts.origin(entry).begins;
+        let apart = !self.contexts.of(starter).contains(&entry);
+        exported && apart && self.same_owner(begins) && self.same_owner_or_literal(starter, goroutine)
+    }
+
+    /// Whether the memory is shared by what a goroutine or handler begins with: a field of its receiver's type, or one
+    /// that the program guards, and so shares.
+    fn belongs_to(&self, begins: NodeRef) -> bool {
+        self.same_owner(begins) || self.guard.is_some_and(|guard| guard.lock.is_some() && guard.near)
+    }
+
+    /// Whether a function is a method of the type that the field belongs to, or in the variable's package.
+    fn same_owner(&self, node: NodeRef) -> bool {
+        let unit = unit_of(self.context, node);
+        match self.key {
+            MemoryKey::Global(object, ..) => unit.package == object.package,
+            MemoryKey::Field(owner, ..) => receiver(self.context, node) == Some(*owner),
+        }
+    }
+
+    fn same_owner_or_literal(&self, starter: NodeRef, goroutine: OriginId) -> bool {
+        self.same_owner(starter) || self.same_owner(self.contexts.origin(goroutine).begins)
+    }
+
+    fn same_receiver(&self, a: NodeRef, b: NodeRef) -> bool {
+        let (one, other) = (receiver(self.context, a), receiver(self.context, b));
+        one.is_some() && one == other
+    }
+
+    /// Whether the type guards this memory often enough to mean it.
+    fn is_guarded_elsewhere(&self) -> bool {
+        self.guard.is_some_and(|guard| {
+            let often = if guard.near {
+                guard.guarded >= 2 && guard.at_least(50) || self.maps && guard.guarded >= 1 && guard.total <= 3
+            } else {
+                guard.guarded >= 4 && guard.at_least(80)
+            };
+            guard.stated.is_some() || guard.lock.is_some() && often
+        })
+    }
+
+    fn is_reached_from_outside(&self, candidate: &Candidate<'_>) -> bool {
+        self.contexts.of(candidate.node).iter().any(|&origin| {
+            !matches!(self.contexts.origin(origin).kind, OriginKind::Entry(false))
+        })
+    }
+
+    fn severity(&self, blamed: &Candidate<'_>, evidence: Evidence) -> Option<Severity> {
+        let stated = self.guard.is_some_and(|guard| guard.stated.is_some());
+        let strong = self.guard.is_some_and(|guard| guard.guarded >= 3 && guard.at_least(75));
+        let some = self.guard.is_some_and(|guard| guard.lock.is_some() && guard.at_least(50));
+        let started = matches!(evidence, Evidence::Origins(..));
+        if self.maps && self.holds_for_reading(blamed) {
+            return Some(Severity::Error);
+        }
+        match (self.maps && blamed.access.how.is_map(), started) {
+            (true, true) if some || stated => Some(Severity::Error),
+            (true, true) => Some(Severity::Warning),
+            (true, false) if strong && blamed.access.write => Some(Severity::Error),
+            (true, false) => Some(Severity::Warning),
+            (false, _) if stated && strong => Some(Severity::Warning),
+            _ => None,
+        }
+    }
+}
+
+/// The type whose method a node is, or is a literal of.
+fn receiver(context: &ProgramContext<'_>, node: NodeRef) -> Option<crate::types::ObjectId> {
+    let func = unit_of(context, node).func?;
+    match context.program.object(context.program.function(func)).kind {
+        crate::types::ObjectKind::Method { receiver, .. } => receiver,
+        _ => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! What functions do with parameters that are functions: call them now, in a goroutine, or keep them.
+
+use foldhash::{HashMap, HashMapExt as _};
+
+use super::facts::Start;
+use crate::analysis::models::Effect;
+use crate::ir::function::{Body, BodyId, CallMode, Node, Target, Unit, for_each_node};
+use crate::ir::place::{Place, Root, Value, VarId};
+use crate::rules::ProgramContext;
+use crate::types::{FuncId, Type};
+
+/// For each function with function parameters, what it does with them.
+#[derive(Debug, Default)]
+pub(super) struct Parameters {
+    starts: HashMap<(FuncId, usize), Start>,
+}
+
+impl Parameters {
+    /// Looks at each function; twice, so that one that only hands its parameter on is known too.
+    pub(super) fn new(context: &ProgramContext<'_>) -> Self {
+        let mut known = Self { starts: HashMap::new() };
+        for _ in 0..2 {
+            let mut found = Vec::new();
+            for unit in &context.units.units {
+                let (Some(func), Some(body)) = (unit.func, unit.bodies.first()) else { continue };
+                for (number, &param) in body.params.iter().enumerate() {
+                    let ty = context.program.underlying_of(&unit.var(param).ty).into_owned();
+                    if let Type::Func(_) = ty
+                        && let Some(start) = known.look(context, unit, param)
+                    {
+                        found.push(((func, number - usize::from(body.has_receiver)), start));
+                    }
+                }
+            }
+            known.starts.extend(found);
+        }
+        known
+    }
+
+    /// What a function does with its parameter of this number, the receiver not counted.
+    pub(super) fn start(&self, func: FuncId, number: usize) -> Option<Start> {
+        self.starts.get(&(func, number)).copied()
+    }
+
+    fn look(&self, context: &ProgramContext<'_>, unit: &Unit, param: VarId) -> Option<Start> {
+        let mut strongest: Option<Start> = None;
+        for (index, body) in unit.bodies.iter().enumerate() {
+            let elsewhere = runs_elsewhere(context, unit, BodyId(u32::try_from(index).unwrap_or(u32::MAX)));
+            self.look_in(context, body, param, elsewhere, &mut strongest);
+        }
+        strongest
+    }
+
+    fn look_in(
+        &self,
+        context: &ProgramContext<'_>,
+        body: &Body,
+        param: VarId,
+        elsewhere: bool,
+        strongest: &mut Option<Start>,
+    ) {
+        let own = |value: &Value| {
+            matches!(value, Value::Load(Place { root: Root::Var(var), steps }) if *var == param && steps.is_empty())
+        };
+        let mut note = |start: Start| {
+            let start = if elsewhere && start == Start::Now { Start::Goroutine(false) } else { start };
+            if strongest.is_none_or(|known| weight(start) > weight(known)) {
+                *strongest = Some(start);
+            }
+        };
+        for_each_node(&body.block, &mut |node| match node {
+            Node::Call(call) => {
+                if let Target::Value(value) = &call.target
+                    && own(value)
+                {
+                    note(if call.mode == CallMode::Go { Start::Goroutine(false) } else { Start::Now });
+                }
+                for (number, _) in call.args.iter().enumerate().filter(|(_, arg)| own(arg)) {
+                    note(self.handed_on(context, &call.target, number));
+                }
+            }
+            Node::Channel(op) if op.value.as_ref().is_some_and(own) => note(Start::Goroutine(true)),
+            Node::Assign(assign) if own(&assign.value) => note(Start::Later),
+            Node::Return(values, _) if values.iter().any(own) => note(Start::Later),
+            _ => {}
+        });
+    }
+
+    fn handed_on(&self, context: &ProgramContext<'_>, target: &Target, number: usize) -> Start {
+        if let Some(effect) = context.models.effect(target) {
+            return start_of(effect).unwrap_or(Start::Now);
+        }
+        match target {
+            Target::Function(func) => self.start(*func, number).unwrap_or(Start::Now),
+            _ => Start::Now,
+        }
+    }
+}
+
+/// What a library function does with the function it is given.
+pub(super) const fn start_of(effect: Effect) -> Option<Start> {
+    match effect {
+        Effect::Spawn(_) | Effect::Timer(_) | Effect::GroupGo(_) => Some(Start::Goroutine(false)),
+        Effect::Handler(_) | Effect::HandlerObject(_) => Some(Start::Handler),
+        Effect::CallsNow(_) | Effect::OnceDo | Effect::Subtest(_) | Effect::Cleanup(_) => Some(Start::Now),
+        _ => None,
+    }
+}
+
+const fn weight(start: Start) -> u8 {
+    match start {
+        Start::Later => 0,
+        Start::Now => 1,
+        Start::Goroutine(false) => 2,
+        Start::Goroutine(true) => 3,
+        Start::Handler => 4,
+    }
+}
+
+/// Whether a function literal of the unit runs in a goroutine of its own.
+fn runs_elsewhere(context: &ProgramContext<'_>, unit: &Unit, body: BodyId) -> bool {
+    let mut next = Some(body);
+    while let Some(current) = next {
+        let parent = unit.body(current).parent;
+        if let Some(parent) = parent {
+            let mut started = false;
+            for_each_node(&unit.body(parent).block, &mut |node| {
+                if let Node::Call(call) = node {
+                    let called = matches!(&call.target, Target::Value(Value::Closure(id)) if *id == current);
+                    let given = call.args.iter().any(|arg| matches!(arg, Value::Closure(id) if *id == current));
+                    let spawns = context.models.effect(&call.target).and_then(start_of);
+                    started |= called && call.mode == CallMode::Go
+                        || given && matches!(spawns, Some(Start::Goroutine(_) | Start::Handler));
+                }
+            });
+            if started {
+                return true;
+            }
+        }
+        next = parent;
+    }
+    false
+}

@@ -1,0 +1,305 @@
+//! Happens-before between the events of a scope.
+//!
+//! `a` happens before `b` if a chain of program order, starts of goroutines, and releases matched with the acquires that
+//! wait for them leads from one to the other. An acquire orders only what it dominates: events that can't be reached
+//! around it. Which receive belongs to which send is told by counting: after as many receives as there are sends, all
+//! sends have happened.
+
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
+
+use super::scope::{AcquireKind, Event, EventKind, Object, Path, ReleaseKind, Scope, ThreadId};
+use crate::ir::place::Root;
+
+/// A goroutine, and an event of it after which all of its events come later.
+#[derive(Debug, Clone, Copy)]
+struct Position {
+    thread: ThreadId,
+    since: usize,
+    /// Whether only those events come later that the event dominates: it is an acquire.
+    acquired: bool,
+}
+
+/// The order of a scope's events.
+#[derive(Debug)]
+pub struct Order<'s, 'a> {
+    scope: &'s Scope<'a>,
+    /// Releases, acquires and starts of each goroutine, in order.
+    sync: Vec<Vec<usize>>,
+    /// Acquires at each object.
+    acquires: HashMap<&'s Object, Vec<usize>>,
+    /// Releases at each object.
+    releases: HashMap<&'s Object, Vec<usize>>,
+    /// The join that each acquire of a branch leads to.
+    joins: HashMap<usize, usize>,
+    /// Acquires at channels made in the scope that nothing ever releases.
+    dead: HashSet<usize>,
+    memory: HashMap<(ThreadId, usize, Path), Arc<[Position]>>,
+}
+
+impl<'s, 'a> Order<'s, 'a> {
+    /// Indexes the events.
+    pub fn new(scope: &'s Scope<'a>) -> Self {
+        let mut sync = vec![Vec::new(); scope.threads.len()];
+        let mut acquires: HashMap<&Object, Vec<usize>> = HashMap::new();
+        let mut releases: HashMap<&Object, Vec<usize>> = HashMap::new();
+        let mut joins = HashMap::new();
+        for (index, event) in scope.events.iter().enumerate() {
+            match &event.kind {
+                EventKind::Access(_) => continue,
+                EventKind::Spawn(_) => {}
+                EventKind::Join(join) => {
+                    for &acquire in join.arms.iter().flatten() {
+                        joins.entry(acquire).or_insert(index);
+                    }
+                }
+                EventKind::Release(object, _) => releases.entry(object).or_default().push(index),
+                EventKind::Acquire(object, _) => acquires.entry(object).or_default().push(index),
+            }
+            sync[event.thread.0 as usize].push(index);
+        }
+        let mut order = Self { scope, sync, acquires, releases, joins, dead: HashSet::new(), memory: HashMap::new() };
+        order.find_dead();
+        order
+    }
+
+    fn event(&self, index: usize) -> &'s Event {
+        &self.scope.events[index]
+    }
+
+    /// Whether the two can't both happen: they stand in different arms of one branch.
+    pub fn exclusive(&self, a: usize, b: usize) -> bool {
+        exclusive(&self.event(a).path, &self.event(b).path)
+    }
+
+    /// Whether event `a` happens before event `b` in each execution in which both happen.
+    pub fn before(&mut self, a: usize, b: usize) -> bool {
+        let (from, to) = (self.event(a), self.event(b));
+        if from.thread == to.thread {
+            return a < b;
+        }
+        let reached = self.reached(a);
+        reached.iter().any(|position| position.thread == to.thread && self.follows(position, b))
+    }
+
+    /// Everything that an event reaches: the same for all events between two of the goroutine's synchronisations, as
+    /// long as they stand under the same conditions.
+    fn reached(&mut self, a: usize) -> Arc<[Position]> {
+        let from = self.event(a);
+        let next = self.sync[from.thread.0 as usize].partition_point(|&event| event <= a);
+        let key = (from.thread, next, Arc::clone(&from.path));
+        if let Some(known) = self.memory.get(&key) {
+            return Arc::clone(known);
+        }
+        let reached: Arc<[Position]> = self.search(a).into();
+        self.memory.insert(key, Arc::clone(&reached));
+        reached
+    }
+
+    fn follows(&self, position: &Position, event: usize) -> bool {
+        event > position.since
+            && (!position.acquired || dominates(self.event(position.since), self.event(event)))
+    }
+
+    fn search(&self, a: usize) -> Vec<Position> {
+        let mut queue = vec![Position { thread: self.event(a).thread, since: a, acquired: false }];
+        let mut seen: HashSet<(ThreadId, usize)> = HashSet::new();
+        let mut reached = Vec::new();
+        while let Some(position) = queue.pop() {
+            let Position { thread, since, acquired } = position;
+            if !seen.insert((thread, since)) {
+                continue;
+            }
+            if let Some(&join) = self.joins.get(&since)
+                && acquired
+                && self.is_joined(join, |event| event == since || seen.contains(&(thread, event)))
+            {
+                queue.push(Position { thread, since: join, acquired: true });
+            }
+            let sync = &self.sync[thread.0 as usize];
+            for &next in &sync[sync.partition_point(|&event| event <= since)..] {
+                if !self.follows(&position, next) || self.exclusive(since, next) {
+                    continue;
+                }
+                match &self.event(next).kind {
+                    EventKind::Spawn(child) => {
+                        queue.push(Position { thread: *child, since: next, acquired: false });
+                    }
+                    EventKind::Release(object, kind) => {
+                        let waiting = self.acquires.get(object).into_iter().flatten();
+                        let ended = waiting.filter(|&&acquire| self.matches(next, *kind, acquire, object));
+                        queue.extend(ended.map(|&acquire| Position {
+                            thread: self.event(acquire).thread,
+                            since: acquire,
+                            acquired: true,
+                        }));
+                    }
+                    _ => {}
+                }
+            }
+            reached.push(position);
+        }
+        reached
+    }
+
+    /// Whether each arm of a branch, as far as it can be taken, has waited.
+    fn is_joined(&self, join: usize, reached: impl Fn(usize) -> bool) -> bool {
+        let EventKind::Join(join) = &self.event(join).kind else { return false };
+        join.arms.iter().all(|arm| arm.iter().any(|&event| reached(event) || self.dead.contains(&event)))
+    }
+
+    /// Finds waits that never end: at channels made in the scope that nobody uses from the other side.
+    fn find_dead(&mut self) {
+        let waits = self.acquires.iter().filter(|(object, _)| {
+            matches!(object, Object::Channel(place) if matches!(place.root, Root::Site(_)) && place.steps.is_empty())
+        });
+        let mut dead = HashSet::new();
+        for (object, acquires) in waits {
+            let releases = self.releases.get(object).map_or(&[][..], Vec::as_slice);
+            for &acquire in acquires {
+                let EventKind::Acquire(_, kind) = self.event(acquire).kind else { continue };
+                let ends = |release: usize| match &self.event(release).kind {
+                    EventKind::Release(_, released) => match kind {
+                        AcquireKind::Receive => matches!(released, ReleaseKind::Send | ReleaseKind::Close),
+                        AcquireKind::Send => *released == ReleaseKind::Receive,
+                        _ => true,
+                    },
+                    _ => false,
+                };
+                let buffered = kind == AcquireKind::Send
+                    && matches!(object, Object::Channel(place) if self.scope.capacities.get(place) != Some(&0));
+                let thread = self.event(acquire).thread;
+                if !buffered && !releases.iter().any(|&release| self.event(release).thread != thread && ends(release)) {
+                    dead.insert(acquire);
+                }
+            }
+        }
+        self.dead = dead;
+    }
+
+    /// Whether an event comes after `acquire` because its goroutine starts after it, or is its own.
+    fn starts_after(&self, acquire: usize, event: usize) -> bool {
+        let waiting = self.event(acquire).thread;
+        let mut index = event;
+        loop {
+            if self.event(index).thread == waiting {
+                return index > acquire;
+            }
+            let thread = &self.scope.threads[self.event(index).thread.0 as usize];
+            match thread.spawn {
+                Some(spawn) => index = spawn,
+                None => return false,
+            }
+        }
+    }
+
+    /// Whether the acquire can end only after the release.
+    fn matches(&self, release: usize, kind: ReleaseKind, acquire: usize, object: &Object) -> bool {
+        let EventKind::Acquire(_, waits) = self.event(acquire).kind else { return false };
+        if self.event(release).thread == self.event(acquire).thread || self.exclusive(release, acquire) {
+            return false;
+        }
+        match (kind, waits) {
+            (ReleaseKind::Done, AcquireKind::Wait) => self.is_counted(release, acquire, object),
+            (ReleaseKind::Close, AcquireKind::Closed)
+            | (ReleaseKind::Once, AcquireKind::Once)
+            | (ReleaseKind::Store, AcquireKind::Load)
+            | (ReleaseKind::Signal, AcquireKind::Cond)
+            | (ReleaseKind::Unlock, AcquireKind::Lock) => true,
+            (ReleaseKind::Close, AcquireKind::Receive) => {
+                let sends = self.count(object, ReleaseKind::Send, release, acquire);
+                sends == 0 || self.position(object, acquire, AcquireKind::Receive) > sends
+            }
+            (ReleaseKind::Send, AcquireKind::Closed) => true,
+            (ReleaseKind::Send, AcquireKind::Receive) => {
+                self.is_counterpart(object, release, ReleaseKind::Send, acquire, AcquireKind::Receive, 0)
+            }
+            (ReleaseKind::Receive, AcquireKind::Send) => {
+                let Object::Channel(place) = object else { return false };
+                let Some(&capacity) = self.scope.capacities.get(place) else { return false };
+                let Ok(capacity) = usize::try_from(capacity) else { return false };
+                self.is_counterpart(object, release, ReleaseKind::Receive, acquire, AcquireKind::Send, capacity)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a `Wait` knows of the goroutine of a `Done`: its `Add` was not made in that goroutine itself.
+    fn is_counted(&self, done: usize, wait: usize, object: &Object) -> bool {
+        let thread = self.event(done).thread;
+        let adds: Vec<usize> = self.of_kind(object, ReleaseKind::Add).collect();
+        let own = adds.iter().any(|&add| self.event(add).thread == thread && add < done);
+        let others = adds.iter().any(|&add| self.event(add).thread != thread && add < done);
+        !own || others || self.event(wait).thread == thread
+    }
+
+    fn of_kind<'o>(&'o self, object: &Object, wanted: ReleaseKind) -> impl Iterator<Item = usize> + 'o {
+        let releases = self.releases.get(object).into_iter().flatten().copied();
+        releases.filter(move |&index| matches!(&self.event(index).kind, EventKind::Release(_, kind) if *kind == wanted))
+    }
+
+    /// The number of releases of a kind that may end the acquire: those that exclude `with`, and those that come after
+    /// the acquire, are left out.
+    fn count(&self, object: &Object, wanted: ReleaseKind, with: usize, acquire: usize) -> usize {
+        let waiting = self.event(acquire).thread;
+        let unbuffered = matches!(object, Object::Channel(place) if self.scope.capacities.get(place) == Some(&0));
+        let counts = |other: usize| {
+            // What a goroutine sends on an unbuffered channel, another one receives.
+            let own = unbuffered && self.event(other).thread == waiting;
+            other == with || !own && !self.exclusive(other, with) && !self.starts_after(acquire, other)
+        };
+        self.of_kind(object, wanted).filter(|&other| counts(other)).count()
+    }
+
+    /// How many acquires of a kind the goroutine of `acquire` has done when that one has ended.
+    fn position(&self, object: &Object, acquire: usize, wanted: AcquireKind) -> usize {
+        let thread = self.event(acquire).thread;
+        let acquires = self.acquires.get(object).into_iter().flatten();
+        acquires
+            .filter(|&&other| {
+                let event = self.event(other);
+                other <= acquire
+                    && event.thread == thread
+                    && matches!(&event.kind, EventKind::Acquire(_, kind) if *kind == wanted)
+                    && dominates(event, self.event(acquire))
+            })
+            .count()
+    }
+
+    /// Whether the acquire can't have ended without this release, with `slack` acquires that don't wait.
+    fn is_counterpart(
+        &self,
+        object: &Object,
+        release: usize,
+        released: ReleaseKind,
+        acquire: usize,
+        acquired: AcquireKind,
+        slack: usize,
+    ) -> bool {
+        let Some(position) = self.position(object, acquire, acquired).checked_sub(slack) else { return false };
+        let total = self.count(object, released, release, acquire);
+        if position >= total {
+            return position > 0;
+        }
+        let thread = self.event(release).thread;
+        let alone = self.of_kind(object, released).all(|other| self.event(other).thread == thread);
+        let acquirer = self.event(acquire).thread;
+        let sole = self.acquires.get(object).into_iter().flatten().all(|&other| {
+            let event = self.event(other);
+            event.thread == acquirer || !matches!(&event.kind, EventKind::Acquire(_, kind) if *kind == acquired)
+        });
+        let own = self.of_kind(object, released).filter(|&other| other <= release).count();
+        alone && sole && own <= position
+    }
+}
+
+/// Whether two paths take different arms of one branch.
+fn exclusive(a: &[(u32, u64)], b: &[(u32, u64)]) -> bool {
+    a.iter().any(|&(node, arms)| b.iter().any(|&(other, others)| node == other && arms & others == 0))
+}
+
+/// Whether `b`, later in the same goroutine, can only be reached through `a`.
+fn dominates(a: &Event, b: &Event) -> bool {
+    a.path.iter().all(|&(node, arms)| b.path.iter().any(|&(other, others)| node == other && others & !arms == 0))
+}

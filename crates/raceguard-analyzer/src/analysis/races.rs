@@ -1,0 +1,82 @@
+//! Findings from conflicts: which rule, what to say, what to do.
+
+mod classify;
+mod confidence;
+mod describe;
+
+use foldhash::{HashMap, HashMapExt as _};
+use rayon::prelude::*;
+
+use self::classify::rule_of;
+use self::confidence::severity;
+use self::describe::Describe;
+use super::conflicts::{Conflict, conflicts};
+use super::scope::{EventKind, Scope, Touch};
+use crate::finding::{Finding, Location};
+use crate::rules::ProgramContext;
+
+/// Plays each function that starts goroutines, and reports the conflicts among them.
+pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
+    let starting: Vec<usize> =
+        (0..context.units.units.len()).filter(|&unit| is_played(context, unit)).collect();
+    let found: Vec<Vec<(usize, Finding)>> = starting.par_iter().map(|&unit| check_unit(context, unit)).collect();
+    // The same conflict shows in each function that leads to it: the shortest way explains it best.
+    let mut best: HashMap<(&'static str, Option<Location>, Option<Location>), (usize, Finding)> = HashMap::new();
+    for (length, finding) in found.into_iter().flatten() {
+        let place = |site: usize| finding.sites.get(site).map(|site| site.location);
+        let key = (finding.rule.code, place(0), place(1));
+        match best.get(&key) {
+            Some((known, _)) if *known <= length => {}
+            _ => {
+                best.insert(key, (length, finding));
+            }
+        }
+    }
+    findings.extend(best.into_values().map(|(_, finding)| finding));
+}
+
+/// Whether a function is played: it starts goroutines, and Go's own detector would look at it.
+fn is_played(context: &ProgramContext<'_>, unit: usize) -> bool {
+    let package = context.program.package(context.units.units[unit].package);
+    context.units.spawns_near(unit) && is_instrumented(package.path.as_str())
+}
+
+/// Go's `-race` leaves out the packages that the runtime is made of: what orders their accesses is not in Go source.
+/// Source: `noInstrumentPkgs` and the runtime packages in cmd/internal/objabi/pkgspecial.go.
+fn is_instrumented(path: &str) -> bool {
+    let internal = ["internal/runtime/", "runtime/internal/", "internal/race", "internal/cpu", "internal/chacha8rand"];
+    path != "runtime" && path != "runtime/race" && !internal.iter().any(|prefix| path.starts_with(prefix))
+}
+
+/// The conflicts of one function, each with the length of the way to it.
+fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)> {
+    let scope = Scope::play(context.program, context.units, context.models, unit);
+    let mut found: Vec<(usize, Finding)> = Vec::new();
+    let mut subjects: HashMap<(&'static str, String), usize> = HashMap::new();
+    for conflict in conflicts(&scope) {
+        let Some(finding) = finding(&scope, conflict) else { continue };
+        // One report for each variable and pair of functions; more would say the same.
+        let about = (finding.rule.code, describe::topic(&finding));
+        if subjects.contains_key(&about) {
+            continue;
+        }
+        subjects.insert(about, found.len());
+        let length = finding.sites.iter().map(|site| site.calls.len()).sum();
+        found.push((length, finding));
+    }
+    found
+}
+
+fn finding(scope: &Scope<'_>, conflict: Conflict) -> Option<Finding> {
+    let (first, second) = (touch(scope, conflict.first)?, touch(scope, conflict.second)?);
+    let severity = severity(scope, conflict, first, second)?;
+    let rule = rule_of(scope, conflict, first, second)?;
+    Some(Describe { scope, conflict, first, second }.finding(rule, severity))
+}
+
+fn touch<'s>(scope: &'s Scope<'_>, index: usize) -> Option<&'s Touch> {
+    match &scope.events[index].kind {
+        EventKind::Access(touch) => Some(touch),
+        _ => None,
+    }
+}

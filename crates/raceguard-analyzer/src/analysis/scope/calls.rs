@@ -1,0 +1,233 @@
+//! Calls: what is called, and with what.
+
+use super::frames::{Deferred, EvaluatedCall};
+use super::goroutines::Start;
+use super::{Cursor, FrameId, MAX_DEPTH, Origin, Scope};
+use crate::analysis::models::Effect;
+use crate::ir::function::{BodyId, Call, CallMode, Target};
+use crate::ir::place::{Value, VarId};
+use crate::syntax::span::Span;
+use crate::types::FuncId;
+
+impl Scope<'_> {
+    pub(super) fn call(&mut self, frame: FrameId, cursor: &mut Cursor, call: &Call) {
+        let made = self.evaluate(frame, call);
+        match call.mode {
+            CallMode::Now => self.perform(frame, cursor, &made),
+            CallMode::Defer => {
+                let deferred = Deferred::Call(Box::new(made), cursor.path.clone());
+                self.frame_mut(frame).deferred.push(deferred);
+            }
+            CallMode::Go => self.go(frame, cursor, &made),
+        }
+    }
+
+    fn evaluate(&mut self, frame: FrameId, call: &Call) -> EvaluatedCall {
+        let receiver = call.receiver.as_ref().map(|value| self.value(frame, value));
+        let args = call.args.iter().map(|value| self.value(frame, value)).collect();
+        let function = match &call.target {
+            Target::Function(func) => Some(match &receiver {
+                Some(receiver) => Value::Method(*func, Box::new(receiver.clone())),
+                None => Value::Function(*func),
+            }),
+            Target::Interface(_, _, candidates) => match (candidates.as_slice(), &receiver) {
+                ([only], Some(receiver)) => Some(Value::Method(*only, Box::new(receiver.clone()))),
+                _ => None,
+            },
+            Target::Value(value) => Some(self.value(frame, value)),
+            Target::Missing(..) | Target::Unknown => None,
+        };
+        EvaluatedCall { call: call.clone(), function, receiver, args }
+    }
+
+    fn go(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) {
+        let effect = self.models.effect(&made.call.target);
+        let function = made.function.clone().unwrap_or(Value::Unknown);
+        if let Some(effect) = effect {
+            // `go wg.Wait()`, `go once.Do(f)`: a goroutine that does just that.
+            self.start_effect(frame, cursor, made, effect);
+            return;
+        }
+        let start = Start { args: made.args.clone(), ..Start::new(Origin::Go) };
+        self.start(frame, cursor, &function, start, made.call.span);
+    }
+
+    /// A goroutine that calls a library function.
+    fn start_effect(
+        &mut self,
+        frame: FrameId,
+        cursor: &Cursor,
+        made: &EvaluatedCall,
+        effect: Effect,
+    ) {
+        self.start(frame, cursor, &Value::Unknown, Start::new(Origin::Go), made.call.span);
+        let Some(thread) = self.threads.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) else { return };
+        let mut own =
+            Cursor { thread: super::ThreadId(thread), path: cursor.path.clone(), locks: Vec::new(), once: None };
+        self.effect(frame, &mut own, made, effect);
+    }
+
+    /// Does what a call does, now.
+    pub(super) fn perform(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) {
+        let effect = self.models.effect(&made.call.target).or_else(|| match &made.function {
+            Some(Value::Function(func) | Value::Method(func, _)) => self.models.of(*func),
+            _ => None,
+        });
+        if let Some(effect) = effect {
+            self.set_result(frame, made.call.id, Vec::new());
+            self.effect(frame, cursor, made, effect);
+            return;
+        }
+        let span = made.call.span;
+        let entered = made.function.as_ref().and_then(|function| self.enter(frame, function, &made.args, span));
+        match entered {
+            Some(called) => {
+                self.run_body(called, cursor);
+                let results = self.results_of(called);
+                self.set_result(frame, made.call.id, results);
+            }
+            None => {
+                self.set_result(frame, made.call.id, Vec::new());
+                if self.waits(&made.call.target) {
+                    self.effect(frame, cursor, made, Effect::BubbleWait);
+                }
+                // Something without a body at hand: what it is given to call, it calls.
+                for arg in &made.args {
+                    if let Value::Closure(_) = arg {
+                        self.invoke(frame, cursor, arg, Vec::new(), span);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a function without a body at hand says by its name that it waits: for what was started before, as far as
+    /// can be told.
+    fn waits(&self, target: &Target) -> bool {
+        let name = match target {
+            Target::Function(func) if self.units.get(*func).is_none() => {
+                self.program.object(self.program.function(*func)).name
+            }
+            Target::Interface(_, name, candidates) if candidates.is_empty() => *name,
+            Target::Missing(_, name) => *name,
+            _ => return false,
+        };
+        name.as_str().starts_with("Wait") || name.as_str().starts_with("Join")
+    }
+
+    /// Calls a function value now.
+    pub(super) fn invoke(
+        &mut self,
+        frame: FrameId,
+        cursor: &mut Cursor,
+        function: &Value,
+        args: Vec<Value>,
+        span: Span,
+    ) {
+        if let Some(called) = self.enter(frame, function, &args, span) {
+            self.run_body(called, cursor);
+        }
+    }
+
+    /// The frame of a call of a function value, its parameters bound; none if it has no body at hand, or calls nest too
+    /// deep.
+    pub(super) fn enter(
+        &mut self,
+        frame: FrameId,
+        function: &Value,
+        args: &[Value],
+        span: Span,
+    ) -> Option<FrameId> {
+        if self.frame(frame).depth >= MAX_DEPTH || self.exhausted() {
+            return None;
+        }
+        match function {
+            Value::Closure(closure) => {
+                let object = self.closures[closure.0 as usize].clone();
+                let unit = self.frame(object.frame).unit;
+                if self.is_running(frame, unit, object.body, 2) {
+                    return None;
+                }
+                let lexical = Some((object.frame, object.iterations));
+                let called = self.new_frame(unit, object.body, Some(frame), span, lexical);
+                self.bind(called, None, args);
+                Some(called)
+            }
+            Value::Function(func) => self.enter_declared(frame, *func, None, args, span),
+            Value::Method(func, receiver) => self.enter_declared(frame, *func, Some(receiver), args, span),
+            _ => None,
+        }
+    }
+
+    fn enter_declared(
+        &mut self,
+        frame: FrameId,
+        func: FuncId,
+        receiver: Option<&Value>,
+        args: &[Value],
+        span: Span,
+    ) -> Option<FrameId> {
+        let unit = self.units.get(func)?;
+        if self.is_running(frame, unit, BodyId(0), 1) {
+            return None;
+        }
+        let called = self.new_frame(unit, BodyId(0), Some(frame), span, None);
+        self.bind(called, receiver, args);
+        Some(called)
+    }
+
+    /// Whether a body runs `times` times or more already: recursion is not followed further.
+    fn is_running(&self, frame: FrameId, unit: usize, body: BodyId, times: usize) -> bool {
+        let mut found = 0;
+        let mut current = Some(frame);
+        while let Some(id) = current {
+            let running = self.frame(id);
+            found += usize::from(running.unit == unit && running.body == body);
+            current = running.caller;
+        }
+        found >= times
+    }
+
+    /// Gives the parameters their values.
+    fn bind(&mut self, frame: FrameId, receiver: Option<&Value>, args: &[Value]) {
+        let unit = self.unit_of(frame);
+        let body = unit.body(self.frame(frame).body);
+        let mut params: &[VarId] = &body.params;
+        if body.has_receiver && let [first, rest @ ..] = params {
+            params = rest;
+            let value = match receiver {
+                Some(value) => value,
+                // A method expression: the receiver is the first argument.
+                None => args.first().unwrap_or(&Value::Unknown),
+            };
+            self.bind_one(frame, *first, value);
+        }
+        let args = if body.has_receiver && receiver.is_none() { args.get(1..).unwrap_or(&[]) } else { args };
+        for (param, value) in params.iter().zip(args) {
+            self.bind_one(frame, *param, value);
+        }
+    }
+
+    fn bind_one(&mut self, frame: FrameId, param: VarId, value: &Value) {
+        let id = self.var(frame, param);
+        if *value != Value::Unknown {
+            self.bindings.insert(id, value.clone());
+        }
+    }
+
+    /// What a call gave back, where all its returns agree.
+    fn results_of(&mut self, frame: FrameId) -> Vec<Value> {
+        let returns = std::mem::take(&mut self.frame_mut(frame).returns);
+        let Some(first) = returns.first() else { return Vec::new() };
+        (0..first.len())
+            .map(|number| {
+                let mut values = returns
+                    .iter()
+                    .map(|values| values.get(number).cloned().unwrap_or(Value::Unknown))
+                    .filter(|value| *value != Value::Nil);
+                let Some(value) = values.next() else { return Value::Nil };
+                if values.all(|other| other == value) { value } else { Value::Unknown }
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,249 @@
+//! Frames: which variable, object or value a name of a function stands for in the scope.
+
+use std::sync::Arc;
+
+use super::{ClosureObject, Frame, FrameId, Iterations, Scope};
+use crate::ir::function::{BodyId, Call, ChannelOp, NodeId};
+use crate::ir::place::{CallId, Index, Place, Root, SiteId, Step, Value, VarId};
+use crate::syntax::span::Span;
+use crate::types::LocalKind;
+
+/// What happens at the end of a function.
+#[derive(Debug, Clone)]
+pub(super) enum Deferred {
+    /// A call with its function, receiver and arguments evaluated, and the conditions of the `defer`.
+    Call(Box<EvaluatedCall>, Vec<(u32, u64)>),
+    /// `close`
+    Channel(ChannelOp, Value, Vec<(u32, u64)>),
+}
+
+/// A call whose operands are values of the scope.
+#[derive(Debug, Clone)]
+pub(super) struct EvaluatedCall {
+    pub(super) call: Call,
+    pub(super) function: Option<Value>,
+    pub(super) receiver: Option<Value>,
+    pub(super) args: Vec<Value>,
+}
+
+/// What begins after the end of a function.
+#[derive(Debug, Clone)]
+pub(super) enum Pending {
+    /// A parallel subtest.
+    Subtest(Value, Span),
+    /// What `t.Cleanup` was given.
+    Cleanup(Value, Span),
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new_frame(
+        &mut self,
+        unit: usize,
+        body: BodyId,
+        caller: Option<FrameId>,
+        call: Span,
+        lexical: Option<(FrameId, Iterations)>,
+    ) -> FrameId {
+        let depth = caller.map_or(0, |caller| self.frame(caller).depth + 1);
+        let id = FrameId(u32::try_from(self.frames.len()).unwrap_or(u32::MAX));
+        self.frames.push(Frame {
+            unit,
+            body,
+            caller,
+            call,
+            lexical,
+            iterations: Vec::new(),
+            deferred: Vec::new(),
+            pending: Vec::new(),
+            returns: Vec::new(),
+            depth,
+        });
+        id
+    }
+
+    pub(super) fn unit_of(&self, frame: FrameId) -> &'a crate::ir::function::Unit {
+        let units = self.units;
+        &units.units[self.frame(frame).unit]
+    }
+
+    /// The frame, this one or one around it, whose body is `body`, and the iterations to look at there.
+    fn owner(&self, frame: FrameId, body: BodyId) -> (FrameId, Vec<(NodeId, u32)>) {
+        let mut current = (frame, self.frame(frame).iterations.clone());
+        while self.frame(current.0).body != body {
+            let Some((outer, iterations)) = &self.frame(current.0).lexical else { break };
+            current = (*outer, iterations.to_vec());
+        }
+        current
+    }
+
+    fn iteration(iterations: &[(NodeId, u32)], wanted: Option<NodeId>) -> u32 {
+        let Some(wanted) = wanted else { return 0 };
+        iterations.iter().rev().find(|(id, _)| *id == wanted).map_or(0, |&(_, number)| number)
+    }
+
+    /// The scope's variable for a variable of the frame's unit.
+    pub(super) fn var(&mut self, frame: FrameId, var: VarId) -> VarId {
+        let known = self.unit_of(frame).var(var);
+        let (owner, iterations) = self.owner(frame, known.body);
+        let key = (owner, var, Self::iteration(&iterations, known.iteration));
+        if let Some(&id) = self.vars.get(&key) {
+            return id;
+        }
+        let id = VarId(u32::try_from(self.var_origins.len()).unwrap_or(u32::MAX));
+        self.var_origins.push((owner, var));
+        self.vars.insert(key, id);
+        id
+    }
+
+    fn site(&mut self, frame: FrameId, site: SiteId) -> SiteId {
+        let known = self.unit_of(frame).site(site);
+        let (owner, iterations) = self.owner(frame, known.body);
+        let key = (owner, site, Self::iteration(&iterations, known.iteration));
+        if let Some(&id) = self.sites.get(&key) {
+            return id;
+        }
+        let id = SiteId(u32::try_from(self.site_origins.len()).unwrap_or(u32::MAX));
+        self.site_origins.push((owner, site));
+        self.sites.insert(key, id);
+        if let Some(capacity) = known.capacity {
+            self.capacities.insert(Place::new(Root::Site(id)), capacity);
+        }
+        id
+    }
+
+    /// The results of a call, made in the frame or in one around it.
+    fn result(&mut self, frame: FrameId, call: CallId) -> (CallId, Vec<Value>) {
+        let mut current = Some(frame);
+        while let Some(id) = current {
+            if let Some(known) = self.results.get(&(id, call)) {
+                return known.clone();
+            }
+            current = self.frame(id).lexical.as_ref().map(|(outer, _)| *outer);
+        }
+        self.set_result(frame, call, Vec::new())
+    }
+
+    pub(super) fn set_result(&mut self, frame: FrameId, call: CallId, values: Vec<Value>) -> (CallId, Vec<Value>) {
+        self.next_call += 1;
+        let entry = (CallId(self.next_call), values);
+        self.results.insert((frame, call), entry.clone());
+        entry
+    }
+
+    /// A place of the frame's unit as a place of the scope.
+    pub(super) fn place(&mut self, frame: FrameId, place: &Place) -> Place {
+        let steps: Vec<Step> = place.steps.iter().map(|&step| self.step(frame, step)).collect();
+        let (root, value) = match place.root {
+            Root::Var(var) => {
+                let id = self.var(frame, var);
+                let constant = self.unit_of(frame).var(var).is_constant();
+                (Root::Var(id), if constant { self.bindings.get(&id).cloned() } else { None })
+            }
+            Root::Site(site) => (Root::Site(self.site(frame, site)), None),
+            Root::Result(call, number) => {
+                let (id, values) = self.result(frame, call);
+                (Root::Result(id, number), values.get(usize::from(number)).cloned())
+            }
+            Root::Opaque(number) => {
+                // Not known, but the same unknown each time it is met in this call.
+                (Root::Opaque(frame.0.wrapping_mul(4096).wrapping_add(number)), None)
+            }
+            Root::Global(object) => (Root::Global(object), None),
+        };
+        let mut steps = steps.into_iter();
+        if let Some(value) = value
+            && let Some(first) = place.steps.first()
+            && !first.is_inline()
+            && let Some(step) = steps.next()
+        {
+            if let Some(mut start) = value.referent(step) {
+                steps.for_each(|step| start.push(step));
+                return start;
+            }
+            let mut unknown = Place::new(root).step(step);
+            steps.for_each(|step| unknown.push(step));
+            return unknown;
+        }
+        let mut start = Place::new(root);
+        steps.for_each(|step| start.push(step));
+        start
+    }
+
+    fn step(&mut self, frame: FrameId, step: Step) -> Step {
+        match step {
+            Step::Index(index) => Step::Index(self.index(frame, index)),
+            Step::Element(index) => Step::Element(self.index(frame, index)),
+            other => other,
+        }
+    }
+
+    fn index(&mut self, frame: FrameId, index: Index) -> Index {
+        let Index::Var(var) = index else { return index };
+        let known = self.unit_of(frame).var(var);
+        let id = self.var(frame, var);
+        match self.bindings.get(&id) {
+            Some(Value::Const(number)) => return Index::Const(*number),
+            Some(Value::Load(Place { root: Root::Var(outer), steps })) if steps.is_empty() => {
+                let (unit, own) = self.variable(*outer);
+                // A copy of a variable that changes is an index of its own.
+                let stable = self.units.units[unit].var(own).is_stable_index();
+                return Index::Var(if stable { *outer } else { id });
+            }
+            _ => {}
+        }
+        let here = known.body == self.frame(frame).body;
+        let unit = self.frame(frame).unit;
+        let unrolled = known.iteration.is_some_and(|node| self.unrolled.get(&(unit, node)) == Some(&true));
+        let loop_variable = matches!(known.kind, LocalKind::ForVar | LocalKind::RangeVar);
+        if known.covers && here && loop_variable && !unrolled {
+            Index::All
+        } else if known.is_stable_index() {
+            Index::Var(id)
+        } else {
+            Index::Some
+        }
+    }
+
+    /// A value of the frame's unit as a value of the scope.
+    pub(super) fn value(&mut self, frame: FrameId, value: &Value) -> Value {
+        match value {
+            Value::Load(place) => self.loaded(frame, place),
+            Value::Address(place) => Value::Address(self.place(frame, place)),
+            Value::Closure(body) => self.closure(frame, *body),
+            Value::Method(func, receiver) => Value::Method(*func, Box::new(self.value(frame, receiver))),
+            Value::Unknown | Value::Nil | Value::Const(_) | Value::Function(_) => value.clone(),
+        }
+    }
+
+    fn loaded(&mut self, frame: FrameId, place: &Place) -> Value {
+        if place.steps.is_empty() {
+            let known = match place.root {
+                Root::Var(var) => {
+                    let id = self.var(frame, var);
+                    let constant = self.unit_of(frame).var(var).is_constant();
+                    if constant { self.bindings.get(&id).cloned() } else { None }
+                }
+                Root::Result(call, number) => self.result(frame, call).1.get(usize::from(number)).cloned(),
+                _ => None,
+            };
+            if let Some(known) = known
+                && known != Value::Unknown
+            {
+                return known;
+            }
+        }
+        Value::Load(self.place(frame, place))
+    }
+
+    fn closure(&mut self, frame: FrameId, body: BodyId) -> Value {
+        let iterations: Iterations = Arc::from(self.frame(frame).iterations.as_slice());
+        self.closures.push(ClosureObject { frame, iterations, body });
+        Value::Closure(BodyId(u32::try_from(self.closures.len() - 1).unwrap_or(u32::MAX)))
+    }
+
+    /// A place that nothing else is.
+    pub(super) fn fresh(&mut self) -> Place {
+        self.next_opaque += 1;
+        Place::new(Root::Opaque(u32::MAX - self.next_opaque))
+    }
+}

@@ -1,0 +1,47 @@
+//! Locks: which are held.
+
+use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Object, ReleaseKind, Scope};
+use crate::analysis::models::Effect;
+use crate::ir::function::Call;
+use crate::ir::place::{Place, Step, Value};
+
+impl Scope<'_> {
+    /// What the receiver of a method of sync or the pointer given to sync/atomic refers to.
+    pub(super) fn target(&mut self, receiver: Option<&Value>) -> Place {
+        receiver.and_then(|value| value.referent(Step::Deref)).unwrap_or_else(|| self.fresh())
+    }
+
+    pub(super) fn lock_effect(
+        &mut self,
+        frame: FrameId,
+        cursor: &mut Cursor,
+        call: &Call,
+        receiver: Option<&Value>,
+        effect: Effect,
+    ) {
+        let place = self.target(receiver);
+        match effect {
+            Effect::Lock | Effect::ReadLock => {
+                let exclusive = effect == Effect::Lock;
+                cursor.locks.push(HeldLock { place: place.clone(), field: None, exclusive });
+                self.event(frame, cursor, EventKind::Acquire(Object::Mutex(place), AcquireKind::Lock), call.span);
+            }
+            Effect::Unlock | Effect::ReadUnlock => {
+                let exclusive = effect == Effect::Unlock;
+                let held = |lock: &HeldLock| lock.place == place && lock.exclusive == exclusive;
+                if let Some(position) = cursor.locks.iter().rposition(held) {
+                    cursor.locks.remove(position);
+                } else {
+                    // Another goroutine locked it: whoever locks it next waits for this.
+                    let handed = EventKind::Release(Object::Mutex(place), ReleaseKind::Unlock);
+                    self.event(frame, cursor, handed, call.span);
+                }
+            }
+            Effect::TryLock | Effect::TryReadLock => {
+                let lock = HeldLock { place, field: None, exclusive: effect == Effect::TryLock };
+                self.try_locks.insert((frame, call.id), lock);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Blocks: the order of events, the conditions on the way, and loops.
+
+use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Join, Object, ReleaseKind, Scope, Touch};
+use crate::ir::function::{
+    Access, Assign, Block, Branch, CallMode, Condition, Loop, Node, NodeId, Select, for_each_node,
+};
+use crate::ir::place::{Root, Value};
+use crate::syntax::span::Span;
+
+/// How a block is left.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    /// Whether its end may be reached.
+    pub(super) falls: bool,
+    /// Whether it may return.
+    returns: bool,
+    /// Statements around it that it may leave or continue.
+    jumps: Vec<NodeId>,
+}
+
+impl Flow {
+    fn falling() -> Self {
+        Self { falls: true, ..Self::default() }
+    }
+
+    fn absorb(&mut self, other: Self) {
+        self.returns |= other.returns;
+        self.jumps.extend(other.jumps);
+    }
+
+    fn exits(&self) -> bool {
+        self.returns || !self.jumps.is_empty()
+    }
+}
+
+impl Scope<'_> {
+    pub(super) fn block(&mut self, frame: FrameId, cursor: &mut Cursor, block: &Block) -> Flow {
+        let depth = cursor.path.len();
+        let mut flow = Flow::falling();
+        for node in block {
+            self.steps += 1;
+            if self.exhausted() {
+                break;
+            }
+            match node {
+                Node::Access(access) => self.access(frame, cursor, access),
+                Node::Assign(assign) => self.assign(frame, assign),
+                Node::Call(call) => self.call(frame, cursor, call),
+                Node::Channel(op) => self.channel(frame, cursor, op),
+                Node::Branch(branch) => {
+                    let inner = self.branch(frame, cursor, branch);
+                    flow.falls = inner.falls;
+                    flow.absorb(inner);
+                }
+                Node::Select(select) => {
+                    let inner = self.select(frame, cursor, select);
+                    flow.falls = inner.falls;
+                    flow.absorb(inner);
+                }
+                Node::Loop(inner) => {
+                    let inner = self.a_loop(frame, cursor, inner);
+                    flow.falls = inner.falls;
+                    flow.absorb(inner);
+                }
+                Node::Return(values, _) => {
+                    let values = values.iter().map(|value| self.value(frame, value)).collect();
+                    self.frame_mut(frame).returns.push(values);
+                    flow.falls = false;
+                    flow.returns = true;
+                }
+                Node::Jump(jump) => {
+                    flow.falls = false;
+                    flow.jumps.extend(jump.target);
+                }
+                Node::Stop => {
+                    flow.falls = false;
+                    flow.returns = true;
+                }
+            }
+            if !flow.falls {
+                break;
+            }
+        }
+        cursor.path.truncate(depth);
+        flow
+    }
+
+    fn access(&mut self, frame: FrameId, cursor: &Cursor, access: &Access) {
+        let place = self.place(frame, &access.place);
+        let touch = Touch {
+            place,
+            write: access.write,
+            how: access.how,
+            field: access.field.clone(),
+            once: cursor.once.clone(),
+        };
+        if touch.write && !cursor.locks.is_empty() {
+            // A flag that is set under a lock tells those who see it, under the lock too, what came before.
+            let flag = EventKind::Release(Object::Flag(touch.place.clone()), ReleaseKind::Store);
+            self.event(frame, cursor, flag, access.span);
+        }
+        self.event(frame, cursor, EventKind::Access(touch), access.span);
+    }
+
+    /// A variable that is given its only value after its declaration.
+    fn assign(&mut self, frame: FrameId, assign: &Assign) {
+        if let Root::Var(var) = assign.place.root
+            && assign.place.steps.is_empty()
+            && self.unit_of(frame).var(var).is_constant()
+        {
+            let value = self.value(frame, &assign.value);
+            let id = self.var(frame, var);
+            if value != Value::Unknown {
+                self.bindings.insert(id, value);
+            }
+        }
+    }
+
+    fn branch(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &Branch) -> Flow {
+        let arms: Vec<&Block> = branch.arms.iter().collect();
+        self.arms(frame, cursor, branch.id, &arms, |scope, cursor, number| {
+            scope.enter_arm(frame, cursor, branch, number);
+        })
+    }
+
+    /// What the condition says in an arm: a lock that was tried is held, an atomic was seen.
+    fn enter_arm(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &Branch, number: usize) {
+        if let Some((call, negated)) = branch.condition.call
+            && let Some(lock) = self.try_locks.get(&(frame, call)).cloned()
+            && (number == 0) != negated
+        {
+            cursor.locks.push(lock);
+        }
+        self.see_flags(frame, cursor, &branch.condition, branch.span);
+    }
+
+    /// What was looked at in a condition: whoever wrote it last did so before.
+    fn see_flags(&mut self, frame: FrameId, cursor: &Cursor, condition: &Condition, span: Span) {
+        for call in &condition.calls {
+            if let Some(place) = self.atomics.get(&(frame, *call)).cloned() {
+                self.event(frame, cursor, EventKind::Acquire(Object::Atomic(place), AcquireKind::Load), span);
+            }
+        }
+        if cursor.locks.is_empty() {
+            return;
+        }
+        for place in &condition.reads {
+            let place = self.place(frame, place);
+            self.event(frame, cursor, EventKind::Acquire(Object::Flag(place), AcquireKind::Load), span);
+        }
+    }
+
+    fn select(&mut self, frame: FrameId, cursor: &mut Cursor, select: &Select) -> Flow {
+        let arms: Vec<&Block> = select.arms.iter().map(|(_, block)| block).collect();
+        self.arms(frame, cursor, select.id, &arms, |scope, cursor, number| {
+            if let Some(op) = &select.arms[number].0 {
+                scope.channel(frame, cursor, op);
+            }
+        })
+    }
+
+    /// Plays the arms of a branch, each under its own condition.
+    fn arms(
+        &mut self,
+        frame: FrameId,
+        cursor: &mut Cursor,
+        id: NodeId,
+        arms: &[&Block],
+        enter: impl Fn(&mut Self, &mut Cursor, usize),
+    ) -> Flow {
+        let node = self.node();
+        let before = cursor.locks.clone();
+        let mut after: Option<Vec<HeldLock>> = None;
+        let mut falling = 0_u64;
+        let mut flow = Flow::default();
+        let mut partial = false;
+        let mut joined = Vec::new();
+        for (number, arm) in arms.iter().enumerate() {
+            let first = self.events.len();
+            let mask = 1_u64 << number.min(63);
+            cursor.locks.clone_from(&before);
+            cursor.path.push((node, mask));
+            enter(self, cursor, number);
+            let mut inner = self.block(frame, cursor, arm);
+            cursor.path.pop();
+            let left = inner.jumps.contains(&id);
+            inner.jumps.retain(|&target| target != id);
+            if inner.falls || left {
+                joined.push(self.acquires_of_arm(cursor, first, node, mask));
+                falling |= mask;
+                partial |= inner.exits();
+                after = Some(match after {
+                    None => cursor.locks.clone(),
+                    Some(held) => held.into_iter().filter(|lock| cursor.locks.contains(lock)).collect(),
+                });
+            }
+            flow.absorb(inner);
+        }
+        let all = if arms.len() >= 64 { u64::MAX } else { (1_u64 << arms.len()) - 1 };
+        flow.falls = falling != 0 || arms.is_empty();
+        cursor.locks = after.unwrap_or(before);
+        if falling != all {
+            cursor.path.push((node, falling));
+        }
+        if partial {
+            let passed = self.node();
+            cursor.path.push((passed, 1));
+        }
+        if !joined.is_empty() && joined.iter().all(|arm| !arm.is_empty()) {
+            self.event(frame, cursor, EventKind::Join(Join { arms: joined }), Span::default());
+        }
+        flow
+    }
+
+    /// The waits that an arm can't be passed without.
+    fn acquires_of_arm(&self, cursor: &Cursor, first: usize, node: u32, mask: u64) -> Vec<usize> {
+        let depth = cursor.path.len() + 1;
+        let own = |path: &[(u32, u64)]| path.len() == depth && path[depth - 1] == (node, mask);
+        let events = self.events.iter().enumerate().skip(first);
+        events
+            .filter(|(_, event)| {
+                event.thread == cursor.thread
+                    && matches!(event.kind, EventKind::Acquire(..) | EventKind::Join(_))
+                    && own(&event.path)
+            })
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    fn a_loop(&mut self, frame: FrameId, cursor: &mut Cursor, inner: &Loop) -> Flow {
+        let unit = self.frame(frame).unit;
+        let concurrent = self.is_concurrent(unit, inner);
+        self.unrolled.insert((unit, inner.id), concurrent && self.loop_depth < 3);
+        let rounds = if concurrent && self.loop_depth < 3 && !inner.at_most_once { 2 } else { 1 };
+        self.loop_depth += u32::from(rounds > 1);
+        let mut flow = Flow::default();
+        let before = cursor.locks.clone();
+        for _ in 0..rounds {
+            self.next_iteration += 1;
+            let iteration = self.next_iteration;
+            self.frame_mut(frame).iterations.push((inner.id, iteration));
+            let body = self.block(frame, cursor, &inner.body);
+            self.frame_mut(frame).iterations.pop();
+            flow.absorb(body);
+            // A round that leaves with other locks than it came with is a rare loop; the next one begins as the first did.
+            cursor.locks.clone_from(&before);
+        }
+        self.loop_depth -= u32::from(rounds > 1);
+        let left = flow.jumps.contains(&inner.id);
+        flow.jumps.retain(|&target| target != inner.id);
+        flow.falls = !inner.endless || left;
+        self.see_flags(frame, cursor, &inner.condition, inner.span);
+        if let Some(channel) = &inner.range_channel {
+            let channel = self.value(frame, channel);
+            if let Some(place) = channel.identity() {
+                let object = Object::Channel(place.clone());
+                self.event(frame, cursor, EventKind::Acquire(object, AcquireKind::Closed), inner.span);
+            }
+        }
+        if flow.exits() {
+            let passed = self.node();
+            cursor.path.push((passed, 1));
+        }
+        flow
+    }
+
+    /// Whether a loop starts goroutines or waits for some.
+    fn is_concurrent(&self, unit: usize, inner: &Loop) -> bool {
+        let _ = unit;
+        let mut concurrent = false;
+        for_each_node(&inner.body, &mut |node| match node {
+            Node::Channel(_) => concurrent = true,
+            Node::Select(select) => concurrent |= select.arms.iter().any(|(op, _)| op.is_some()),
+            Node::Call(call) => {
+                concurrent |= call.mode == CallMode::Go || self.units.call_spawns(call, self.models);
+            }
+            _ => {}
+        });
+        concurrent
+    }
+}

@@ -1,0 +1,115 @@
+//! All functions of a run, lowered.
+
+use std::collections::VecDeque;
+
+use foldhash::{HashMap, HashMapExt as _};
+
+use super::models::{Effect, Models};
+use crate::ir::function::{Call, CallMode, Target, Unit, for_each_call};
+use crate::ir::place::Value;
+use crate::types::FuncId;
+
+/// The functions of the analysed packages.
+#[derive(Debug)]
+pub struct Units {
+    /// All units, in the order of their functions; initialisers last.
+    pub units: Vec<Unit>,
+    by_func: HashMap<FuncId, usize>,
+    /// How many calls each unit is away from a start of a goroutine: none for those that never lead to one.
+    spawns: Vec<Option<u32>>,
+}
+
+/// Functions further away from a start of a goroutine are not played for its sake: those nearer to it are.
+const NEAR: u32 = 2;
+
+impl Units {
+    /// Collects units.
+    pub fn new(units: Vec<Unit>, models: &Models) -> Self {
+        let mut by_func = HashMap::with_capacity(units.len());
+        for (index, unit) in units.iter().enumerate() {
+            if let Some(func) = unit.func {
+                by_func.insert(func, index);
+            }
+        }
+        let mut collected = Self { spawns: vec![None; units.len()], units, by_func };
+        collected.find_spawns(models);
+        collected
+    }
+
+    /// The unit of a function, if it is among the analysed ones.
+    pub fn get(&self, func: FuncId) -> Option<usize> {
+        self.by_func.get(&func).copied()
+    }
+
+    /// Whether the unit starts goroutines, itself or through what it calls.
+    pub fn spawns(&self, unit: usize) -> bool {
+        self.spawns[unit].is_some()
+    }
+
+    /// Whether the unit starts goroutines, itself or through few calls.
+    pub fn spawns_near(&self, unit: usize) -> bool {
+        self.spawns[unit].is_some_and(|calls| calls <= NEAR)
+    }
+
+    /// Whether a call starts goroutines, or may.
+    pub fn call_spawns(&self, call: &Call, models: &Models) -> bool {
+        if call.mode == CallMode::Go {
+            return true;
+        }
+        if let Some(effect) = models.effect(&call.target) {
+            return matches!(
+                effect,
+                Effect::Spawn(_) | Effect::Timer(_) | Effect::GroupGo(_) | Effect::Handler(_) | Effect::Subtest(_) | Effect::HandlerObject(_)
+            );
+        }
+        match &call.target {
+            Target::Function(func) => self.get(*func).is_some_and(|unit| self.spawns(unit)),
+            Target::Interface(_, _, candidates) => match candidates.as_slice() {
+                [only] => self.get(*only).is_some_and(|unit| self.spawns(unit)),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Spreads "starts goroutines" from callees to callers until nothing changes.
+    fn find_spawns(&mut self, models: &Models) {
+        let mut callers: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut queue = VecDeque::new();
+        for index in 0..self.units.len() {
+            let mut direct = false;
+            for body in &self.units[index].bodies {
+                for_each_call(&body.block, &mut |call| {
+                    direct |= self.call_spawns(call, models);
+                    let callee = match &call.target {
+                        Target::Function(func) => self.get(*func),
+                        Target::Interface(_, _, candidates) if candidates.len() == 1 => self.get(candidates[0]),
+                        _ => None,
+                    };
+                    if let Some(callee) = callee {
+                        callers.entry(callee).or_default().push(index);
+                    }
+                });
+            }
+            if direct {
+                queue.push_back((index, 0));
+            }
+        }
+        for &(index, _) in &queue {
+            self.spawns[index] = Some(0);
+        }
+        while let Some((index, distance)) = queue.pop_front() {
+            for &caller in callers.get(&index).into_iter().flatten() {
+                if self.spawns[caller].is_none() {
+                    self.spawns[caller] = Some(distance + 1);
+                    queue.push_back((caller, distance + 1));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a value is something that can be called.
+pub const fn is_callable(value: &Value) -> bool {
+    matches!(value, Value::Closure(_) | Value::Function(_) | Value::Method(..))
+}

@@ -1,0 +1,116 @@
+//! Calls of predeclared functions.
+
+use super::Lower;
+use crate::ir::function::{CallMode, ChannelOp, ChannelOpKind, How, Node};
+use crate::ir::place::{Index, Place, Root, Step, Value};
+use crate::syntax::ast::{CallExpr, ExprId};
+use crate::syntax::span::Span;
+use crate::types::{Builtin, Type};
+
+impl Lower<'_> {
+    /// Lowers the call of a predeclared function. Deferred ones are put where they stand, but for `close`.
+    pub(super) fn builtin(&mut self, expr: ExprId, builtin: Builtin, call: &CallExpr, mode: CallMode) -> Value {
+        let span = self.span(expr);
+        match (builtin, call.args.as_slice()) {
+            (Builtin::Make, [_, rest @ ..]) => {
+                let mut capacity = Some(0);
+                for &arg in rest {
+                    capacity = match self.expr(arg) {
+                        Value::Const(number) => Some(number),
+                        _ => None,
+                    };
+                }
+                let ty = self.type_of(expr).clone();
+                Value::Address(Place::new(Root::Site(self.site(span, ty, capacity))))
+            }
+            (Builtin::New, [arg]) => {
+                self.expr(*arg);
+                let ty = self.type_of(expr).strip_pointer().clone();
+                Value::Address(Place::new(Root::Site(self.site(span, ty, None))))
+            }
+            (Builtin::Append, [first, rest @ ..]) => self.append(*first, rest, call.spread, span),
+            (Builtin::Copy, [to, from]) => {
+                let to = self.expr(*to);
+                let from_value = self.expr(*from);
+                if !matches!(self.underlying(self.type_of(*from)), Type::Basic(_)) {
+                    let from = self.referent(&from_value, Step::Element(Index::All));
+                    self.access(&from, false, How::Plain, span);
+                }
+                let to = self.referent(&to, Step::Element(Index::All));
+                self.access(&to, true, How::Plain, span);
+                Value::Unknown
+            }
+            (Builtin::Delete, [map, key]) => {
+                let map = self.expr(*map);
+                self.expr(*key);
+                let contents = self.referent(&map, Step::Map);
+                self.access(&contents, true, How::MapDelete, span);
+                Value::Unknown
+            }
+            (Builtin::Clear | Builtin::Len, [arg]) => self.whole(builtin, *arg, span),
+            (Builtin::Close, [channel]) => {
+                let channel = self.expr(*channel);
+                let deferred = mode == CallMode::Defer;
+                let op = ChannelOp { kind: ChannelOpKind::Close, channel, value: None, deferred, span };
+                self.emit(Node::Channel(op));
+                Value::Unknown
+            }
+            (Builtin::Panic, args) => {
+                for &arg in args {
+                    self.expr(arg);
+                }
+                self.emit(Node::Stop);
+                Value::Unknown
+            }
+            (_, args) => {
+                for &arg in args {
+                    self.expr(arg);
+                }
+                Value::Unknown
+            }
+        }
+    }
+
+    /// `append` reads the slice, and writes behind its end.
+    fn append(
+        &mut self,
+        first: ExprId,
+        rest: &[ExprId],
+        spread: bool,
+        span: Span,
+    ) -> Value {
+        let slice = self.expr(first);
+        for (number, &arg) in rest.iter().enumerate() {
+            let value = self.expr(arg);
+            if spread && number + 1 == rest.len() {
+                let from = self.referent(&value, Step::Element(Index::All));
+                self.access(&from, false, How::Plain, span);
+            }
+        }
+        let end = self.referent(&slice, Step::Element(Index::End));
+        self.access(&end, true, How::Append, span);
+        match slice {
+            // What comes out of a function or a parameter may have room to spare or not.
+            Value::Load(_) => Value::Unknown,
+            other => other,
+        }
+    }
+
+    /// `len` and `clear`, which look at all of a map or slice.
+    fn whole(&mut self, builtin: Builtin, arg: ExprId, span: Span) -> Value {
+        let clear = builtin == Builtin::Clear;
+        let value = self.expr(arg);
+        match self.underlying(self.type_of(arg)) {
+            Type::Map(_) => {
+                let contents = self.referent(&value, Step::Map);
+                self.access(&contents, clear, if clear { How::MapClear } else { How::MapLen }, span);
+            }
+            Type::Slice(_) if clear => {
+                let elements = self.referent(&value, Step::Element(Index::All));
+                self.access(&elements, true, How::Plain, span);
+            }
+            _ => {}
+        }
+        Value::Unknown
+    }
+}

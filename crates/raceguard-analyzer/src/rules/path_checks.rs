@@ -1,0 +1,109 @@
+//! The rules that look at what holds on every way through a function.
+
+use rayon::prelude::*;
+
+use super::path_facts::summaries::Summaries;
+use super::path_facts::{Trace, Walked, lock_place};
+use super::wording::Wording;
+use super::{PATH_CHECKS, PATH_PROGRAM_CHECKS, ProgramContext};
+use crate::analysis::models::{Effect, Models};
+use crate::finding::Finding;
+use crate::ir::function::{Call, Unit, for_each_call};
+use crate::ir::place::Place;
+use crate::types::Program;
+
+/// A function, and what holds on every way through it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PathContext<'a> {
+    /// Packages, names and types.
+    pub(super) program: &'a Program,
+    /// What library functions do.
+    pub(super) models: &'a Models,
+    /// What functions do to the locks of those who call them.
+    pub(super) summaries: &'a Summaries,
+    /// The function.
+    pub(super) unit: &'a Unit,
+    /// Its index among the units.
+    pub(super) index: usize,
+    /// Its bodies, walked through.
+    pub(super) traces: &'a [Trace<'a>],
+}
+
+impl<'a> PathContext<'a> {
+    /// What findings say of the function.
+    pub(super) const fn wording(&self) -> Wording<'a> {
+        Wording { program: self.program, unit: self.unit }
+    }
+
+    /// Whether a call releases a lock.
+    pub(super) fn releases(&self, call: &Call) -> bool {
+        matches!(self.models.effect(&call.target), Some(Effect::Unlock | Effect::ReadUnlock))
+    }
+
+    /// Whether a function literal of the function releases a lock: a goroutine may, or whoever gets the literal.
+    pub(super) fn is_released_in_literal(&self, place: &Place) -> bool {
+        let mut released = false;
+        for body in self.unit.bodies.iter().skip(1) {
+            for_each_call(&body.block, &mut |call| {
+                released |= self.releases(call) && lock_place(call).as_ref() == Some(place);
+            });
+        }
+        released
+    }
+}
+
+/// Walks all functions, and runs the rules that need it.
+pub(super) fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
+    let summaries = Summaries::new(context);
+    let found: Vec<Vec<Finding>> = context
+        .units
+        .units
+        .par_iter()
+        .enumerate()
+        .map(|(index, unit)| {
+            let mut found = Vec::new();
+            with_traces(context, &summaries, (index, unit), |paths| {
+                for check in PATH_CHECKS {
+                    check(paths, &mut found);
+                }
+            });
+            found
+        })
+        .collect();
+    findings.extend(found.into_iter().flatten());
+    for check in PATH_PROGRAM_CHECKS {
+        check(context, &summaries, findings);
+    }
+}
+
+/// Asks each function, and gives all answers in the order of the functions.
+pub(super) fn gather<T: Send>(
+    context: &ProgramContext<'_>,
+    summaries: &Summaries,
+    ask: impl Fn(&PathContext<'_>, &mut Vec<T>) + Sync,
+) -> Vec<T> {
+    let answers: Vec<Vec<T>> = context
+        .units
+        .units
+        .par_iter()
+        .enumerate()
+        .map(|(index, unit)| {
+            let mut answers = Vec::new();
+            with_traces(context, summaries, (index, unit), |paths| ask(paths, &mut answers));
+            answers
+        })
+        .collect();
+    answers.into_iter().flatten().collect()
+}
+
+fn with_traces(
+    context: &ProgramContext<'_>,
+    summaries: &Summaries,
+    (index, unit): (usize, &Unit),
+    look: impl FnOnce(&PathContext<'_>),
+) {
+    let walked = Walked { program: context.program, models: context.models, summaries, unit };
+    let traces = walked.traces();
+    let Walked { program, models, summaries, unit } = walked;
+    look(&PathContext { program, models, summaries, unit, index, traces: &traces });
+}

@@ -1,0 +1,159 @@
+//! RG109: a published snapshot is changed.
+
+use super::Rule;
+use super::fields::function_path;
+use super::path_checks::PathContext;
+use super::path_facts::{Mark, Step, Trace, What};
+use crate::finding::{Finding, Severity};
+use crate::ir::function::{Access, Call, Target, Unit, for_each_call};
+use crate::ir::place::{CallId, Root, Step as PathStep};
+use crate::syntax::span::Span;
+
+/// `RG109`
+pub const RULE: Rule = Rule {
+    code: "RG109",
+    name: "snapshot-mutated",
+    summary: "A map is changed after it was published through an atomic pointer or value",
+    severity: Severity::Error,
+    what: "Reports a change of a map that was just handed to `Store`, `Swap` or `CompareAndSwap` of an `atomic.Value` \
+           or `atomic.Pointer`, and a change of a map that came out of `Load`.",
+    why: "Readers of a snapshot take no lock because it never changes. A single write in place breaks that: they walk \
+          the table while it is rebuilt.",
+    bad: r#"package flags
+
+import "sync/atomic"
+
+var current atomic.Value
+
+func Set(name string, on bool) {
+	flags := current.Load().(map[string]bool)
+	flags[name] = on // want RG109 "flags"
+	current.Store(flags)
+}
+
+func On(name string) bool {
+	return current.Load().(map[string]bool)[name]
+}
+"#,
+    good: r#"package flags
+
+import (
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+var (
+	writers sync.Mutex
+	current atomic.Value
+)
+
+func Set(name string, on bool) {
+	writers.Lock()
+	defer writers.Unlock()
+	flags := maps.Clone(current.Load().(map[string]bool))
+	flags[name] = on
+	current.Store(flags)
+}
+
+func On(name string) bool {
+	return current.Load().(map[string]bool)[name]
+}
+"#,
+    remedy: "Copy, change the copy, then store it, with a mutex around the three steps so that writers don't undo each \
+             other.",
+    limits: "Only changes in the function that loads or stores are seen. Structs behind an `atomic.Pointer` may have \
+             locks of their own; of them only maps are looked at, and not where a lock is held.",
+    fixable: false,
+};
+
+/// Looks at each change of a map for where the map came from and where it went.
+pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
+    for trace in context.traces.iter().filter(|trace| !trace.irregular) {
+        for step in &trace.steps {
+            let What::Access(write) = step.what else { continue };
+            if !write.write || !write.how.is_map() {
+                continue;
+            }
+            if let Some((at, text)) = loaded(context, write).or_else(|| stored(context, trace, step, write))
+                && let Some(severity) = severity(step, write)
+            {
+                findings.push(finding(context, trace, write, at, text, severity));
+            }
+        }
+    }
+}
+
+/// The map itself is never changed in place; a map in a struct may have a lock of its own.
+fn severity(step: &Step<'_>, write: &Access) -> Option<Severity> {
+    let direct = !write.place.steps.iter().any(|step| matches!(step, PathStep::Field(_)));
+    match (direct, step.facts.held.is_empty()) {
+        (true, true) => Some(Severity::Error),
+        (true, false) | (false, true) => Some(Severity::Warning),
+        (false, false) => None,
+    }
+}
+
+/// The `Load` that the map came out of.
+fn loaded(context: &PathContext<'_>, write: &Access) -> Option<(Span, &'static str)> {
+    let Root::Result(id, 0) = write.place.root else { return None };
+    let call = call_of(context.unit, id)?;
+    is_method(context, call, &["Load"]).then_some((call.span, "readers get the same map from here, without a lock"))
+}
+
+/// The `Store` that published the map before.
+fn stored(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    step: &Step<'_>,
+    write: &Access,
+) -> Option<(Span, &'static str)> {
+    let at = step.facts.marked_holder(Mark::Published, &write.place)?.at;
+    let published = trace.steps.iter().any(|step| {
+        matches!(step.what, What::Call(call)
+            if call.span == at && is_method(context, call, &["Store", "Swap", "CompareAndSwap"]))
+    });
+    published.then_some((at, "from here on other goroutines read the map without a lock"))
+}
+
+fn is_method(context: &PathContext<'_>, call: &Call, names: &[&str]) -> bool {
+    let Target::Function(func) = call.target else { return false };
+    let (package, receiver, name) = function_path(context.program, func);
+    package == "sync/atomic" && matches!(receiver, "Value" | "Pointer") && names.contains(&name)
+}
+
+fn call_of(unit: &Unit, id: CallId) -> Option<&Call> {
+    let mut found = None;
+    for body in &unit.bodies {
+        for_each_call(&body.block, &mut |call| {
+            if call.id == id {
+                found = Some(call);
+            }
+        });
+    }
+    found
+}
+
+fn finding(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    write: &Access,
+    at: Span,
+    reason: &str,
+    severity: Severity,
+) -> Finding {
+    let wording = context.wording();
+    let text = wording.line(write.span);
+    let mut site = wording.site(trace.body, write.span, "write");
+    site.write = true;
+    Finding {
+        rule: &RULE,
+        severity,
+        subject: format!("published map in {text}"),
+        message: format!("a published map is changed: {text}"),
+        sites: vec![site, wording.site(trace.body, at, "publication")],
+        reasons: vec![wording.reason(reason, at)],
+        remedy: "copy the map, change the copy, and store that".to_owned(),
+        fix: None,
+    }
+}

@@ -1,0 +1,91 @@
+//! RG110: an element of a nil map is assigned to.
+
+use super::Rule;
+use super::path_checks::PathContext;
+use super::path_facts::{Trace, What};
+use crate::finding::{Finding, Severity};
+use crate::ir::function::{Access, How, Var};
+use crate::ir::place::{Root, Step};
+use crate::types::LocalKind;
+
+/// `RG110`
+pub const RULE: Rule = Rule {
+    code: "RG110",
+    name: "nil-map-write",
+    summary: "A map that was never made is written to",
+    severity: Severity::Error,
+    what: "Reports an assignment to an element of a map variable that is declared without a value and is given none \
+           anywhere.",
+    why: "The zero value of a map can be read, but writing to it panics: `assignment to entry in nil map`. In a \
+          goroutine that panic ends the process.",
+    bad: r#"package tally
+
+func Tally(words []string) map[string]int {
+	var counts map[string]int
+	for _, word := range words {
+		counts[word]++ // want RG110 "counts"
+	}
+	return counts
+}
+"#,
+    good: r#"package tally
+
+func Tally(words []string) map[string]int {
+	counts := make(map[string]int)
+	for _, word := range words {
+		counts[word]++
+	}
+	return counts
+}
+"#,
+    remedy: "Make the map where it is declared: `counts := make(map[string]int)`.",
+    limits: "Only local variables and named results are looked at, and only those that are assigned nowhere: a map \
+             that is made on some paths only, and map fields of structs, are not reported.",
+    fixable: true,
+};
+
+/// Looks at each assignment to an element for a variable that holds no map.
+pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
+    for trace in context.traces {
+        for step in &trace.steps {
+            let What::Access(access) = step.what else { continue };
+            let (How::MapInsert, Root::Var(var), [Step::Map]) =
+                (access.how, access.place.root, access.place.steps.as_slice())
+            else {
+                continue;
+            };
+            let var = context.unit.var(var);
+            if stays_nil(var) {
+                findings.push(finding(context, trace, access, var));
+            }
+        }
+    }
+}
+
+/// Whether a variable has its zero value all its life.
+fn stays_nil(var: &Var) -> bool {
+    let never_assigned = match var.kind {
+        LocalKind::Var => var.zeroed && var.assignments == 0,
+        // Results count two assignments of their own.
+        LocalKind::Result => var.assignments == 2,
+        _ => false,
+    };
+    never_assigned && !var.shared
+}
+
+fn finding(context: &PathContext<'_>, trace: &Trace<'_>, access: &Access, var: &Var) -> Finding {
+    let wording = context.wording();
+    let name = var.name;
+    let mut site = wording.site(trace.body, access.span, "write");
+    site.write = true;
+    Finding {
+        rule: &RULE,
+        severity: RULE.severity,
+        subject: format!("map {name}"),
+        message: format!("{name} is nil here, and writing to it panics"),
+        sites: vec![site, wording.site(trace.body, var.span, "declaration")],
+        reasons: vec![wording.reason(format!("{name} is declared without a value and assigned nowhere"), var.span)],
+        remedy: format!("make the map where {name} is declared"),
+        fix: None,
+    }
+}

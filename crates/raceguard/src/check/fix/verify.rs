@@ -1,0 +1,107 @@
+//! Which fixes hold what they promise: found out by analysing the result.
+
+use std::collections::HashMap;
+
+use raceguard_evidence::StaticFinding;
+
+use crate::check::analysis::Outcome;
+
+/// The most fixes that hold together.
+///
+/// `analyse` tells what would be found with the fixes of some findings applied; none if they can't be applied together.
+/// All are tried at once; where that fails, halves are, so that a single bad fix among `n` costs about `2 log n`
+/// analyses.
+pub(super) fn that_hold<'f>(
+    fixable: &[&'f StaticFinding],
+    before: &Outcome,
+    analyse: &mut dyn FnMut(&[&StaticFinding]) -> Option<Outcome>,
+) -> Vec<&'f StaticFinding> {
+    grow(Vec::new(), fixable, before, analyse)
+}
+
+fn grow<'f>(
+    accepted: Vec<&'f StaticFinding>,
+    rest: &[&'f StaticFinding],
+    before: &Outcome,
+    analyse: &mut dyn FnMut(&[&StaticFinding]) -> Option<Outcome>,
+) -> Vec<&'f StaticFinding> {
+    if rest.is_empty() {
+        return accepted;
+    }
+    let all: Vec<&StaticFinding> = accepted.iter().chain(rest).copied().collect();
+    if analyse(&all).is_some_and(|after| is_better(before, &after, &all)) {
+        return all;
+    }
+    if rest.len() == 1 {
+        return accepted;
+    }
+    let (first, second) = rest.split_at(rest.len() / 2);
+    let accepted = grow(accepted, first, before, analyse);
+    grow(accepted, second, before, analyse)
+}
+
+/// Whether each mended finding is gone, nothing is found that was not there before, and all still parses.
+fn is_better(before: &Outcome, after: &Outcome, mended: &[&StaticFinding]) -> bool {
+    if after.syntax_errors.len() > before.syntax_errors.len() {
+        return false;
+    }
+    let mut allowed: HashMap<&str, usize> = HashMap::new();
+    for finding in &before.findings {
+        *allowed.entry(finding.fingerprint.as_str()).or_insert(0) += 1;
+    }
+    for finding in mended {
+        if let Some(count) = allowed.get_mut(finding.fingerprint.as_str()) {
+            *count = count.saturating_sub(1);
+        }
+    }
+    after.findings.iter().all(|finding| match allowed.get_mut(finding.fingerprint.as_str()) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            true
+        }
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::edits::tests::fixed_by;
+    use super::*;
+    use raceguard_evidence::SourceProblem;
+
+    fn outcome(findings: &[&StaticFinding]) -> Outcome {
+        let findings = findings.iter().map(|finding| (*finding).clone()).collect();
+        Outcome { findings, syntax_errors: Vec::new() }
+    }
+
+    #[test]
+    fn one_bad_fix_does_not_spoil_the_others() {
+        let findings: Vec<StaticFinding> = (0..9).map(|number| fixed_by(&format!("{number}"), &[])).collect();
+        let all: Vec<&StaticFinding> = findings.iter().collect();
+        let other = fixed_by("new", &[]);
+        let mut analyses = 0;
+        let held = that_hold(&all, &outcome(&all), &mut |fixes| {
+            analyses += 1;
+            let mut left: Vec<&StaticFinding> =
+                all.iter().copied().filter(|it| !fixes.iter().any(|fix| fix.subject == it.subject)).collect();
+            // The fix of 6 makes a new finding.
+            left.extend(fixes.iter().any(|fix| fix.subject == "6").then_some(&other));
+            Some(outcome(&left))
+        });
+        let held: Vec<&str> = held.iter().map(|finding| finding.subject.as_str()).collect();
+        assert_eq!(held, ["0", "1", "2", "3", "4", "5", "7", "8"]);
+        assert!(analyses < 10, "{analyses}");
+    }
+
+    #[test]
+    fn a_finding_that_stays_refuses_its_fix() {
+        let finding = fixed_by("a", &[]);
+        let before = outcome(&[&finding, &finding]);
+        let held = |after: Outcome| that_hold(&[&finding], &before, &mut |_| Some(after.clone())).len();
+        assert_eq!(held(outcome(&[&finding, &finding])), 0);
+        assert_eq!(held(outcome(&[&finding])), 1, "one of two occurrences is gone");
+        let broken = Outcome { syntax_errors: vec![SourceProblem::default()], ..Outcome::default() };
+        assert_eq!(held(broken), 0);
+        assert_eq!(that_hold(&[&finding], &before, &mut |_| None).len(), 0);
+    }
+}

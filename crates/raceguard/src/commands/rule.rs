@@ -1,0 +1,154 @@
+//! `raceguard rule`: what the rules mean.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use clap::{Args, ValueEnum};
+use raceguard_analyzer::finding::Severity;
+use raceguard_analyzer::rules::Rule;
+use serde_json::{Value, json};
+
+use crate::check::error::{CheckError, nearest};
+use crate::check::registry;
+use crate::error::CommandError;
+
+/// Flags of `raceguard rule`.
+#[derive(Debug, Args)]
+pub struct RuleArgs {
+    /// The rule's code or name; all rules are listed when left out
+    #[arg(value_name = "CODE")]
+    code: Option<String>,
+
+    /// Format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: RuleFormat,
+}
+
+/// How rules are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RuleFormat {
+    /// The page as Markdown, or one line for each rule
+    Text,
+    /// JSON
+    Json,
+}
+
+/// Prints the page of a rule, or the list of all.
+pub fn run(arguments: &RuleArgs) -> Result<u8, CommandError> {
+    let text = match (&arguments.code, arguments.format) {
+        (Some(code), RuleFormat::Text) => page(find(code)?),
+        (Some(code), RuleFormat::Json) => pretty(&document(find(code)?)),
+        (None, RuleFormat::Text) => list(&registry::rules()),
+        (None, RuleFormat::Json) => pretty(&registry::rules().into_iter().map(document).collect()),
+    };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::System { action: "print the rule".to_owned(), source: error })
+        }
+        _ => Ok(0),
+    }
+}
+
+fn find(code: &str) -> Result<&'static Rule, CheckError> {
+    let rules = registry::rules();
+    let named = rules
+        .iter()
+        .find(|rule| rule.code.eq_ignore_ascii_case(code) || rule.name.eq_ignore_ascii_case(code));
+    named.copied().ok_or_else(|| {
+        let words = rules.iter().flat_map(|rule| [rule.code, rule.name]);
+        let hint = match nearest(code, words) {
+            Some(near) => format!("did you mean {near}? `raceguard rule` lists all rules"),
+            None => "`raceguard rule` lists all rules".to_owned(),
+        };
+        CheckError::Usage { message: format!("there is no rule {code:?}"), hint }
+    })
+}
+
+fn list(rules: &[&Rule]) -> String {
+    let width = rules.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for rule in rules {
+        let fix = if rule.fixable { "fix" } else { "" };
+        let severity = severity(rule);
+        let _ =
+            writeln!(text, "{}  {severity:7}  {fix:3}  {:width$}  {}", rule.code, rule.name, rule.summary);
+    }
+    text
+}
+
+/// The page of a rule, as Markdown.
+pub fn page(rule: &Rule) -> String {
+    let fix = if rule.fixable {
+        "Some of its findings can be mended by `raceguard check --fix`."
+    } else {
+        "There is no automatic fix."
+    };
+    let mut text = format!("# {} {}\n\n{}.\n\n", rule.code, rule.name, rule.summary);
+    let _ = write!(text, "Severity: {}. {fix}\n\n", severity(rule));
+    for (title, body) in [("What it does", rule.what), ("Why this is bad", rule.why)] {
+        let _ = write!(text, "## {title}\n\n{}\n\n", body.trim());
+    }
+    let _ = write!(text, "## Example\n\n```go\n{}\n```\n\n", rule.bad.trim_end());
+    let _ =
+        write!(text, "## What to do\n\n{}\n\n```go\n{}\n```\n\n", rule.remedy.trim(), rule.good.trim_end());
+    let _ = write!(text, "## Known limits\n\n{}\n\n", rule.limits.trim());
+    let _ = writeln!(
+        text,
+        "## Suppress it\n\n`//raceguard:ignore {} reason` on or above the line, or above the function.",
+        rule.code
+    );
+    text
+}
+
+fn severity(rule: &Rule) -> &'static str {
+    match rule.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Advice => "advice",
+    }
+}
+
+fn document(rule: &'static Rule) -> Value {
+    json!({
+        "code": rule.code,
+        "name": rule.name,
+        "summary": rule.summary,
+        "severity": severity(rule),
+        "fixable": rule.fixable,
+        "what": rule.what,
+        "why": rule.why,
+        "bad": rule.bad,
+        "good": rule.good,
+        "remedy": rule.remedy,
+        "limits": rule.limits,
+    })
+}
+
+fn pretty(value: &Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_page_with_both_examples() {
+        for rule in registry::rules() {
+            let page = page(rule);
+            assert!(
+                page.contains(rule.bad.trim_end()) && page.contains(rule.good.trim_end()),
+                "{}",
+                rule.code
+            );
+        }
+    }
+
+    #[test]
+    fn codes_are_found_in_any_case_and_names_too() {
+        assert_eq!(find("rg001").unwrap().code, "RG001");
+        assert_eq!(find("unused-suppression").unwrap().code, "RG002");
+        let error = find("RG0O1").unwrap_err();
+        assert!(error.hint().unwrap().contains("did you mean RG001?"), "{error}");
+    }
+}
