@@ -1,5 +1,7 @@
-//! The generated parts of the docs: each is made from the data it describes, stands between two markers, and is kept
-//! up to date by `cargo xtask tidy`.
+//! The generated parts of the docs: each is made from the data it describes, stands between two markers or is a file
+//! of its own, and is kept up to date by `cargo xtask tidy`.
+
+mod rule_pages;
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -32,12 +34,12 @@ pub(crate) fn write() -> Result<(), Failure> {
             println!("wrote {}", part.file);
         }
     }
-    Ok(())
+    rule_pages::write()
 }
 
 /// The files whose generated part is out of date.
 pub(crate) fn stale() -> Result<Vec<String>, Failure> {
-    let mut stale = Vec::new();
+    let mut stale = rule_pages::stale()?;
     for part in &PARTS {
         let (_, text) = part.current()?;
         if part.updated(&text)? != text {

@@ -17,6 +17,7 @@ mod failure;
 mod go_suite;
 mod measure;
 mod measured_page;
+mod new_rule;
 mod picture;
 mod process;
 mod raceguard;
@@ -75,6 +76,8 @@ enum Task {
     Tidy,
     /// Write the generated parts of the docs again
     Docs,
+    /// Begin a rule of the analyzer: its file, its line in the registry, its fixtures
+    NewRule(new_rule::Arguments),
     /// Write the summary of Go's standard library that the analyzer carries
     StdSummary,
     /// Draw the report in the README again, from what raceguard prints
@@ -109,10 +112,13 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
         Task::GoSuite(arguments) => go_suite::run(arguments, raceguard),
         Task::Seeded(arguments) => seeded::run(arguments, raceguard),
         Task::Bench { subject: BenchSubject::Runtime(arguments) } => bench_runtime::run(arguments, raceguard),
-        Task::Bench { subject: BenchSubject::Analyzer(arguments) } => bench_analyzer::run(arguments, raceguard),
+        Task::Bench { subject: BenchSubject::Analyzer(arguments) } => {
+            bench_analyzer::run(arguments, raceguard)
+        }
         Task::Toolchain { release } => toolchain::print_path(*release),
         Task::Tidy => tidy::run(),
         Task::Docs => docs::write(),
+        Task::NewRule(arguments) => new_rule::run(arguments),
         Task::StdSummary => std_summary::write(),
         Task::Picture => picture::run(raceguard),
     }

@@ -1,11 +1,13 @@
 //! `cargo xtask tidy`: what no compiler checks, as docs/style rules that a program enforces.
 //!
 //! Checks: the length of files and functions, a `//!` page at the top of every module, no logic in `mod.rs`, words that
-//! must not be in the repository, and generated docs that are up to date. An exception stands beside the place it
-//! excuses and carries its reason: `// tidy: allow(file-length) one table, read top to bottom`. An exception without
-//! a reason, or one that excuses nothing, is itself a finding.
+//! must not be in the repository, the files that each rule of the analyzer has, and generated docs that are up to date.
+//! An exception stands beside the place it excuses and carries its reason:
+//! `// tidy: allow(file-length) one table, read top to bottom`. An exception without a reason, or one that excuses
+//! nothing, is itself a finding.
 
 mod exceptions;
+mod rule_files;
 mod rust_source;
 mod sources;
 mod words;
@@ -33,6 +35,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     for file in sources::all()? {
         findings.extend(check(&file));
     }
+    findings.extend(rule_files::check());
     for stale in docs::stale()? {
         let message = "is not what `cargo xtask docs` would write: run it and commit the result".to_owned();
         findings.push(Finding { path: stale, line: 1, message });

@@ -16,12 +16,17 @@ fn main() {
     eprintln!("load {:?}: {} packages", start.elapsed(), loaded.packages.len());
     let start = Instant::now();
     let checked = check(&loaded);
-    eprintln!("check {:?}: {} units, {} findings", start.elapsed(), checked.lowered.units.units.len(), checked.findings.len());
+    eprintln!(
+        "check {:?}: {} units, {} findings",
+        start.elapsed(),
+        checked.lowered.units.units.len(),
+        checked.findings.len()
+    );
     let place = |location: &Location| {
         let origin = checked.lowered.origins[location.package.0 as usize][location.file as usize];
         let file = &loaded.packages[origin.package.index()].files[origin.file];
         let before = &file.bytes[..location.span.start as usize];
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let line = 1 + before.split(|&byte| byte == b'\n').count() - 1;
         let text = &file.bytes[location.span.start as usize..location.span.end as usize];
         let text = String::from_utf8_lossy(text);
         format!("{}:{line}: {}", file.relative, text.lines().next().unwrap_or(""))
@@ -33,7 +38,13 @@ fn main() {
         }
         println!("{} {:?} {}", finding.rule.code, finding.severity, finding.message);
         for site in &finding.sites {
-            println!("    {} {} in {} locks {:?}", site.action, place(&site.location), site.function, site.locks);
+            println!(
+                "    {} {} in {} locks {:?}",
+                site.action,
+                place(&site.location),
+                site.function,
+                site.locks
+            );
             for (function, location) in &site.calls {
                 println!("        called by {function} {}", place(location));
             }

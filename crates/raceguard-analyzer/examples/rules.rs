@@ -7,6 +7,7 @@ use raceguard_analyzer::finding::{Finding, Location};
 use raceguard_analyzer::pipeline::{Lowered, lower};
 use raceguard_analyzer::rules::{PROGRAM_CHECKS, ProgramContext};
 use raceguard_analyzer::source::{BuildContext, Environment, FileSystem, LoadOptions, Loaded, load};
+use raceguard_analyzer::syntax::LineIndex;
 
 fn main() {
     let mut patterns = Vec::new();
@@ -29,8 +30,10 @@ fn main() {
     eprintln!("lower: {:?}, {} syntax errors", start.elapsed(), lowered.errors.len());
     let mut findings = std::mem::take(&mut lowered.findings);
     let start = Instant::now();
-    let context = ProgramContext { program: &lowered.program, models: &lowered.models, units: &lowered.units };
-    for check in &PROGRAM_CHECKS[1..] {
+    let context =
+        ProgramContext { program: &lowered.program, models: &lowered.models, units: &lowered.units };
+    // The last one runs the rules that follow the ways through functions; those before it are the race engine.
+    if let Some(check) = PROGRAM_CHECKS.last() {
         check(&context, &mut findings);
     }
     eprintln!("rules: {:?}", start.elapsed());
@@ -66,7 +69,7 @@ fn place(loaded: &Loaded, lowered: &Lowered, location: Location) -> String {
     let file = &loaded.packages[origin.package.index()].files[origin.file];
     let start = location.span.start as usize;
     let begin = file.bytes[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    let line = file.bytes[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let line = LineIndex::new(&file.bytes).line(location.span.start);
     let length = file.bytes[start..].iter().position(|&byte| byte == b'\n');
     let end = length.map_or(file.bytes.len(), |length| start + length);
     format!("{}:{line}: {}", file.relative, String::from_utf8_lossy(&file.bytes[begin..end]).trim())

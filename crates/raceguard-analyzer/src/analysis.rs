@@ -8,6 +8,7 @@
 //! - [`models`] says what library functions do.
 
 pub mod conflicts;
+pub mod convention;
 pub mod fields;
 pub mod models;
 pub mod order;

@@ -18,7 +18,8 @@ pub struct Checked {
 pub fn check(loaded: &Loaded) -> Checked {
     let mut lowered = lower(loaded);
     let mut findings = std::mem::take(&mut lowered.findings);
-    let context = ProgramContext { program: &lowered.program, models: &lowered.models, units: &lowered.units };
+    let context =
+        ProgramContext { program: &lowered.program, models: &lowered.models, units: &lowered.units };
     for check in PROGRAM_CHECKS {
         check(&context, &mut findings);
     }

@@ -75,7 +75,8 @@ pub fn lower(loaded: &Loaded) -> Lowered {
         .filter_map(|index| u32::try_from(index).ok().map(FuncId))
         .filter(|&func| program.package(program.function(func).package).role == Role::Root)
         .collect();
-    let lowered: Vec<LoweredBody> = functions.par_iter().filter_map(|&func| lower_one(&program, &tests, func)).collect();
+    let lowered: Vec<LoweredBody> =
+        functions.par_iter().filter_map(|&func| lower_one(&program, &tests, func)).collect();
     let mut units = Vec::with_capacity(lowered.len());
     let mut findings = Vec::new();
     for body in lowered {
@@ -138,7 +139,8 @@ fn lower_one(program: &Program, tests: &Tests, func: FuncId) -> Option<LoweredBo
         closure_names: &names,
     };
     let unit = lower_function(input, &parsed.block);
-    let errors = parsed.errors.into_iter().map(|error| FileError { package: object.package, file, error }).collect();
+    let errors =
+        parsed.errors.into_iter().map(|error| FileError { package: object.package, file, error }).collect();
     let mut findings = Vec::new();
     let context = BodyContext { input: &input, block: &parsed.block, unit: &unit };
     for check in BODY_CHECKS {

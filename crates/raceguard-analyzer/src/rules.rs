@@ -4,6 +4,9 @@
 //! performance of maps.
 
 mod fields;
+mod guarded_maps;
+mod import_edit;
+mod page;
 mod path_checks;
 mod path_facts;
 pub mod rg101_concurrent_map_writes;
@@ -40,6 +43,7 @@ pub mod rg401_sync_map_churn;
 pub mod rg402_exclusive_lock_for_reads;
 pub mod rg403_false_sharing;
 pub mod rg404_map_copy_under_lock;
+mod syntax_search;
 mod wording;
 
 use crate::analysis::models::Models;
@@ -168,14 +172,17 @@ type PathCheck = fn(&PathContext<'_>, &mut Vec<Finding>);
 type PathProgramCheck = fn(&ProgramContext<'_>, &Summaries, &mut Vec<Finding>);
 
 /// What runs over each function.
-pub const BODY_CHECKS: &[BodyCheck] = &[];
+pub const BODY_CHECKS: &[BodyCheck] = &[
+    rg105_map_shared_by_copy::check,
+    rg108_check_then_act::sync_map::check,
+    rg212_shadowed_variable::check,
+    rg304_copied_lock::check,
+    rg401_sync_map_churn::check,
+];
 
 /// What runs over the whole program.
-pub const PROGRAM_CHECKS: &[ProgramCheck] = &[
-    crate::analysis::races::check,
-    crate::analysis::fields::check,
-    path_checks::check,
-];
+pub const PROGRAM_CHECKS: &[ProgramCheck] =
+    &[crate::analysis::races::check, crate::analysis::fields::check, path_checks::check];
 
 /// What runs over the ways through each function.
 const PATH_CHECKS: &[PathCheck] = &[
@@ -189,7 +196,13 @@ const PATH_CHECKS: &[PathCheck] = &[
     rg302_missing_unlock::check,
     rg305_blocking_under_lock::check,
     rg306_reentrant_lock::check,
+    rg403_false_sharing::check,
 ];
 
 /// What runs over the ways through all functions.
-const PATH_PROGRAM_CHECKS: &[PathProgramCheck] = &[rg303_lock_order_inversion::check];
+const PATH_PROGRAM_CHECKS: &[PathProgramCheck] = &[
+    rg104_guarded_map_escapes::check,
+    rg303_lock_order_inversion::check,
+    rg402_exclusive_lock_for_reads::check,
+    rg404_map_copy_under_lock::check,
+];

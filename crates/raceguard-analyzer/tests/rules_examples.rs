@@ -18,7 +18,11 @@ fn failing_examples_are_reported_and_repaired_ones_are_not() {
         let bad = differences(rule.bad);
         let good = differences(rule.good);
         if WAITING.contains(&rule.code) {
-            assert!(!(bad.is_empty() && good.is_empty()), "{} works: take it off the list WAITING", rule.code);
+            assert!(
+                !(bad.is_empty() && good.is_empty()),
+                "{} works: take it off the list WAITING",
+                rule.code
+            );
             continue;
         }
         if !rule.bad.contains(&format!("want {} ", rule.code)) {

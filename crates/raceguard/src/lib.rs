@@ -1,8 +1,8 @@
 //! What the `raceguard` command is made of: its commands, and the rendering of what they find.
 //!
 //! Start reading at [`cli`] for what there is, at [`commands`] for what each command does, and at [`report`] for
-//! rendering. [`session`] is one run and its evidence; [`test_output`], [`timeline`] and [`attribution`] read the
-//! events of `go test`.
+//! rendering. [`check`] is all around static analysis. [`session`] is one run and its evidence; [`test_output`],
+//! [`timeline`] and [`attribution`] read the events of `go test`.
 
 pub mod attribution;
 pub mod check;

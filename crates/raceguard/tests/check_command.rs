@@ -5,6 +5,7 @@ mod check_support;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
+use std::time::Duration;
 
 use check_support::{CLEAN, Module, RACY, run};
 
@@ -229,21 +230,41 @@ fn watching_checks_again_when_a_file_changes() {
     let module = Module::new(&[("a.go", CLEAN)]);
     let mut child =
         module.command(&["check", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("no findings")));
-    // Whenever the watch has begun: a change is seen by its time or its length.
+    let stdout = child.stdout.take().unwrap();
+    let (told, lines) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = told.send(line);
+        }
+    });
+    let waits_for = |text: &str| loop {
+        match lines.recv_timeout(Duration::from_mins(1)) {
+            Ok(line) if line.contains(text) => break true,
+            Ok(_) => {}
+            Err(_) => break false,
+        }
+    };
+    let clean = waits_for("no findings");
+    // At once: what changes before the watch has begun is seen too.
     module.write("a.go", RACY);
-    let found = lines.any(|line| line.contains("1 error in 1 package"));
+    let racy = waits_for("1 error in 1 package");
+    std::thread::sleep(Duration::from_secs(1));
+    module.write("b.go", RACY.replace("Race", "Other"));
+    let new = waits_for("2 errors in 1 package");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(found);
+    reader.join().unwrap();
+    assert_eq!((clean, racy, new), (true, true, true));
 }
 
 #[test]
 fn rules_have_pages() {
     let module = Module::bare(&[]);
     module.raceguard(&["rule"]).expect(0, &["RG001  warning", "RG101  error", "RG404"]);
-    module.raceguard(&["rule", "rg101"]).expect(0, &["# RG101 ", "## Why this is bad", "```go"]);
+    module.raceguard(&["rule", "rg101"]).expect(0, &["RG101 ", "Why this is bad\n"]);
+    module
+        .raceguard(&["rule", "RG101", "--format", "markdown"])
+        .expect(0, &["# RG101 ", "## Why this is bad", "```go"]);
     module.raceguard(&["rule", "RG101", "--format", "json"]).expect(0, &["\"code\": \"RG101\""]);
     module.raceguard(&["rule", "RG1O1"]).expect(2, &["there is no rule \"RG1O1\"", "did you mean RG1"]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use raceguard_analyzer::check::{Checked, check};
-use raceguard_analyzer::finding::{Finding, Severity};
+use raceguard_analyzer::finding::{Finding, Location, Severity};
 use raceguard_analyzer::source::{BuildContext, Environment, FileSystem, LoadOptions, Loaded, load};
 
 use crate::toolchain::Go;
@@ -13,6 +13,14 @@ use crate::toolchain::Go;
 pub(super) struct Analysis {
     pub(super) loaded: Loaded,
     pub(super) checked: Checked,
+}
+
+impl Analysis {
+    /// The file of a location.
+    pub(super) fn path(&self, location: &Location) -> &Path {
+        let origin = self.checked.lowered.origins[location.package.0 as usize][location.file as usize];
+        &self.loaded.package(origin.package).files[origin.file].path
+    }
 }
 
 /// Analyses what patterns match in a folder, against the library of the given Go.
@@ -24,7 +32,8 @@ pub(super) fn analyse(folder: &Path, go: &Go, patterns: &[&str]) -> Analysis {
 
 /// Loads what patterns match in a folder.
 pub(super) fn load_only(folder: &Path, go: &Go, patterns: &[&str]) -> Loaded {
-    let variables = Environment::from_variables(&FileSystem, folder.to_owned(), &|name| std::env::var_os(name));
+    let variables =
+        Environment::from_variables(&FileSystem, folder.to_owned(), &|name| std::env::var_os(name));
     let environment = Environment { goroot: Some(go.root.clone()), ..variables };
     let build = BuildContext::new("linux", "amd64");
     let patterns: Vec<String> = patterns.iter().map(|&pattern| pattern.to_owned()).collect();
@@ -66,6 +75,16 @@ impl Counts {
             *counts.by_rule.entry((finding.rule.code, finding.severity)).or_default() += 1;
         }
         counts
+    }
+
+    /// Adds those of another program.
+    pub(super) fn add(&mut self, other: &Self) {
+        for (severity, count) in &other.by_severity {
+            *self.by_severity.entry(*severity).or_default() += count;
+        }
+        for (rule, count) in &other.by_rule {
+            *self.by_rule.entry(*rule).or_default() += count;
+        }
     }
 
     /// Findings of a severity.

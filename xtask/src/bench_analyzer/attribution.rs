@@ -57,7 +57,8 @@ impl Attribution {
 
     /// The labelled functions that a finding is about.
     pub(super) fn of(&self, finding: &Finding) -> BTreeSet<FuncId> {
-        let is_labelled = |func: &FuncId| self.leading.get(func).is_some_and(|leading| leading.contains(func));
+        let is_labelled =
+            |func: &FuncId| self.leading.get(func).is_some_and(|leading| leading.contains(func));
         let named = locations(finding).filter_map(|location| self.function_at(location));
         let direct: BTreeSet<FuncId> = named.filter(is_labelled).collect();
         if !direct.is_empty() {
@@ -79,7 +80,10 @@ impl Attribution {
 /// Whether a function's name says that it races; none for other functions.
 fn label(name: &str) -> Option<bool> {
     let labels = [("TestRace", true), ("TestNoRace", false)];
-    labels.into_iter().find(|(prefix, _)| name.len() > prefix.len() && name.starts_with(prefix)).map(|(_, races)| races)
+    labels
+        .into_iter()
+        .find(|(prefix, _)| name.len() > prefix.len() && name.starts_with(prefix))
+        .map(|(_, races)| races)
 }
 
 fn locations(finding: &Finding) -> impl Iterator<Item = &Location> {
@@ -135,7 +139,8 @@ func TestRace() {}
 ";
 
     fn lowered() -> Lowered {
-        let tree = MemoryTree::new().with_file("/m/go.mod", "module m\n\ngo 1.24\n").with_file("/m/p.go", SOURCE);
+        let tree =
+            MemoryTree::new().with_file("/m/go.mod", "module m\n\ngo 1.24\n").with_file("/m/p.go", SOURCE);
         let environment = Environment::new("/m");
         let build = BuildContext::new("linux", "amd64");
         check(&load(&tree, &environment, &build, &[], &LoadOptions::default(), &mut |_| ())).lowered

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use raceguard_analyzer::finding::Location;
+
 use super::analysis::{Analysis, Counts, Size, analyse};
 use super::cases::{self, Case};
 use crate::failure::Failure;
@@ -54,14 +56,22 @@ fn outcome(folder: &Path, case: Case, go: &Go) -> Result<Outcome, Failure> {
     Ok(Outcome { case, before, after, size, counts })
 }
 
-fn reported(folder: &Path, case: &Case, tree: &str, go: &Go) -> Result<(Vec<&'static str>, Analysis), Failure> {
+fn reported(
+    folder: &Path,
+    case: &Case,
+    tree: &str,
+    go: &Go,
+) -> Result<(Vec<&'static str>, Analysis), Failure> {
     let path = folder.join(&case.folder).join(tree);
     let analysis = analyse(&path, go, &["./..."]);
     if analysis.loaded.roots().next().is_none() {
         let what = format!("{} holds no Go package", path.display());
         return Err(Failure::environment(what, "check the tree out there"));
     }
-    let at_map = analysis.checked.findings.iter().filter(|finding| case.is_at(finding));
+    let file = |location: &Location| {
+        analysis.path(location).strip_prefix(&path).ok().and_then(Path::to_str).unwrap_or_default()
+    };
+    let at_map = analysis.checked.findings.iter().filter(|finding| case.is_at(finding, file));
     let mut rules: Vec<&'static str> = at_map.map(|finding| finding.rule.code).collect();
     rules.sort_unstable();
     rules.dedup();
@@ -86,7 +96,11 @@ mod tests {
     #[test]
     fn a_case_is_found_if_it_is_reported_before_its_fix_only() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("cases.tsv"), "dir\tclass\tmaps\tfunctions\na\tno lock\tm\tFill\n").unwrap();
+        std::fs::write(
+            folder.path().join("cases.tsv"),
+            "dir\tclass\tfiles\tmaps\tfunctions\na\tno lock\ta.go\tm\tFill\n",
+        )
+        .unwrap();
         let go = toolchain::any().unwrap();
         let found = |bug, fix| {
             checkout(folder.path(), "bug", bug);
@@ -101,7 +115,11 @@ mod tests {
     #[test]
     fn a_missing_checkout_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("cases.tsv"), "dir\tclass\tmaps\tfunctions\nb\tx\tm\tf\n").unwrap();
+        std::fs::write(
+            folder.path().join("cases.tsv"),
+            "dir\tclass\tfiles\tmaps\tfunctions\nb\tx\tb.go\tm\tf\n",
+        )
+        .unwrap();
         let failure = measure(folder.path(), &toolchain::any().unwrap()).unwrap_err();
         assert!(failure.to_string().contains("b/bug"), "{failure}");
     }

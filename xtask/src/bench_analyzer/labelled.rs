@@ -71,7 +71,8 @@ fn judge(analysis: &Analysis) -> Labelled {
     let attribution = Attribution::new(&checked.lowered);
     let mut judged = Labelled::default();
     for function in &attribution.labelled {
-        let counts = |finding: &&Finding| if function.races { is_about_races(finding) } else { is_shown(finding) };
+        let counts =
+            |finding: &&Finding| if function.races { is_about_races(finding) } else { is_shown(finding) };
         let rules = rules(&attribution, checked.findings.iter().filter(counts), function.func);
         let (package, file) = function.file;
         let origin = checked.lowered.origins[package.0 as usize][file as usize];
@@ -89,7 +90,10 @@ fn rules<'a>(
     findings: impl Iterator<Item = &'a Finding>,
     function: FuncId,
 ) -> BTreeSet<&'static str> {
-    findings.filter(|finding| attribution.of(finding).contains(&function)).map(|finding| finding.rule.code).collect()
+    findings
+        .filter(|finding| attribution.of(finding).contains(&function))
+        .map(|finding| finding.rule.code)
+        .collect()
 }
 
 fn is_about_races(finding: &Finding) -> bool {
@@ -130,7 +134,8 @@ mod tests {
             fs::write(from.path().join(name), "").unwrap();
         }
         copy(from.path(), to.path()).unwrap();
-        let copied: Vec<_> = fs::read_dir(to.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let copied: Vec<_> =
+            fs::read_dir(to.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(copied, ["a_test.go"]);
     }
 }

@@ -36,6 +36,7 @@ pub(super) struct Speed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cost {
     pub(super) wall: Duration,
+    pub(super) cpu: Duration,
     pub(super) peak_rss: u64,
 }
 
@@ -88,7 +89,8 @@ fn timed(command: &mut Command) -> Result<Measured, Failure> {
     if matches!(measured.status.code(), Some(0 | 1)) {
         return Ok(measured);
     }
-    let reason = measured.stopped.map_or_else(|| format!("ended with {}", measured.status), |why| why.to_string());
+    let reason =
+        measured.stopped.map_or_else(|| format!("ended with {}", measured.status), |why| why.to_string());
     Err(Failure::environment(
         format!("`{}` {reason}\n{}", process::shown(command), process::last_lines(&measured.stderr, 20)),
         "mend what it names",
@@ -98,6 +100,7 @@ fn timed(command: &mut Command) -> Result<Measured, Failure> {
 fn cost(runs: &[Measured]) -> Cost {
     Cost {
         wall: median(runs.iter().map(|run| run.wall).collect()),
+        cpu: median(runs.iter().map(|run| run.cpu).collect()),
         peak_rss: median(runs.iter().map(|run| run.peak_rss).collect()),
     }
 }

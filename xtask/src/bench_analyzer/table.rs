@@ -53,6 +53,7 @@ pub(super) fn markdown(results: &Results) -> String {
         counts(&mut text, library);
     }
     if let Some(outcomes) = &results.cases {
+        case_counts(&mut text, outcomes);
         case_table(&mut text, outcomes);
     }
     if let Some(labelled) = &results.labelled {
@@ -69,9 +70,8 @@ fn row(text: &mut String, measure: &str, result: &str, target: &str, met: bool) 
 
 fn labelled_rows(text: &mut String, labelled: &Labelled) {
     let part = |tally: &Tally| ratio(tally.reported.len(), tally.total);
-    let result = |tally: &Tally| {
-        format!("{} of {} ({})", tally.reported.len(), tally.total, percent(part(tally)))
-    };
+    let result =
+        |tally: &Tally| format!("{} of {} ({})", tally.reported.len(), tally.total, percent(part(tally)));
     let (racing, clean) = (&labelled.racing, &labelled.clean);
     let target = format!("at least {}", percent(RECALL_TARGET));
     row(text, "racing functions found", &result(racing), &target, part(racing) >= RECALL_TARGET);
@@ -101,8 +101,9 @@ fn speed_rows(text: &mut String, speed: &Speed) {
     let Speed { size, cold, warm } = speed;
     let seconds = cold.wall.as_secs_f64().max(f64::MIN_POSITIVE);
     let rates = format!(
-        "{:.2} s ({} lines/s, {:.1} MB/s)",
+        "{:.2} s ({:.2} s CPU, {} lines/s, {:.1} MB/s)",
         cold.wall.as_secs_f64(),
+        cold.cpu.as_secs_f64(),
         thousands(whole(float(size.lines) / seconds)),
         float(size.bytes) / seconds / 1e6
     );
@@ -110,10 +111,21 @@ fn speed_rows(text: &mut String, speed: &Speed) {
     row(text, "GOROOT/src, cold", &rates, &at_most(COLD_TARGET), cold.wall < COLD_TARGET);
     let warm_time = format!("{:.2} s", warm.wall.as_secs_f64());
     row(text, "GOROOT/src, warm", &warm_time, &at_most(WARM_TARGET), warm.wall < WARM_TARGET);
-    let memory = |cost: &Cost| format!("{} MB", thousands(usize::try_from(cost.peak_rss / 1_000_000).unwrap_or(0)));
+    let memory =
+        |cost: &Cost| format!("{} MB", thousands(usize::try_from(cost.peak_rss / 1_000_000).unwrap_or(0)));
     let result = format!("{} cold, {} warm", memory(cold), memory(warm));
     let target = format!("under {} MB", thousands(usize::try_from(RSS_TARGET / 1_000_000).unwrap_or(0)));
     row(text, "GOROOT/src, peak memory", &result, &target, cold.peak_rss.max(warm.peak_rss) < RSS_TARGET);
+}
+
+/// What is reported in the repaired repositories, all of them together.
+fn case_counts(text: &mut String, outcomes: &[Outcome]) {
+    let mut all = Counts::default();
+    for outcome in outcomes {
+        all.add(&outcome.counts);
+    }
+    text.push_str("\nReported in the repaired repositories:\n\n");
+    severities(text, &all);
 }
 
 fn counts(text: &mut String, library: &Findings) {
@@ -126,10 +138,14 @@ fn counts(text: &mut String, library: &Findings) {
         thousands(size.lines),
         float(size.bytes) / 1e6
     );
+    severities(text, &library.counts);
+}
+
+fn severities(text: &mut String, counts: &Counts) {
     for (severity, name) in
         [(Severity::Error, "errors"), (Severity::Warning, "warnings"), (Severity::Advice, "advice")]
     {
-        let _ = writeln!(text, "- {name}: {}", rules(&library.counts, severity));
+        let _ = writeln!(text, "- {name}: {}", rules(counts, severity));
     }
 }
 
@@ -173,7 +189,11 @@ fn float(count: usize) -> f64 {
     count as f64
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are positive and far below 2^52")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "rates are positive and far below 2^52"
+)]
 fn whole(rate: f64) -> usize {
     rate as usize
 }
@@ -197,7 +217,11 @@ mod tests {
     use super::*;
 
     fn function(name: &str, rules: &[&'static str]) -> Function {
-        Function { name: name.to_owned(), file: "a_test.go".to_owned(), rules: rules.iter().copied().collect() }
+        Function {
+            name: name.to_owned(),
+            file: "a_test.go".to_owned(),
+            rules: rules.iter().copied().collect(),
+        }
     }
 
     #[test]
@@ -213,7 +237,8 @@ mod tests {
             reported: ["A", "B", "C"].map(|name| function(name, &["RG101"])).to_vec(),
             silent: vec![function("TestRaceMissed", &[])],
         };
-        let clean = Tally { total: 10, reported: vec![function("TestNoRaceWrong", &["RG213"])], silent: Vec::new() };
+        let clean =
+            Tally { total: 10, reported: vec![function("TestNoRaceWrong", &["RG213"])], silent: Vec::new() };
         let labelled = Some(Labelled { racing, clean });
         let text = markdown(&Results { labelled, ..Results::default() });
         assert!(text.contains("| racing functions found | 3 of 4 (75 %) | at least 75 % | met |"), "{text}");
@@ -227,11 +252,15 @@ mod tests {
         let size = Size { files: 10, lines: 2_000_000, bytes: 60_000_000 };
         let cost = |milliseconds, megabytes: u64| Cost {
             wall: Duration::from_millis(milliseconds),
+            cpu: Duration::from_millis(2 * milliseconds),
             peak_rss: megabytes * 1_000_000,
         };
         let speed = Some(Speed { size, cold: cost(4000, 900), warm: cost(1500, 200) });
         let text = markdown(&Results { speed, ..Results::default() });
-        assert!(text.contains("cold | 4.00 s (500,000 lines/s, 15.0 MB/s) | under 6 s | met |"), "{text}");
+        assert!(
+            text.contains("cold | 4.00 s (8.00 s CPU, 500,000 lines/s, 15.0 MB/s) | under 6 s | met |"),
+            "{text}"
+        );
         assert!(text.contains("warm | 1.50 s | under 1 s | missed |"), "{text}");
         assert!(text.contains("memory | 900 MB cold, 200 MB warm | under 1,500 MB | met |"), "{text}");
     }

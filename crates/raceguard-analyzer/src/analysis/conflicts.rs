@@ -3,7 +3,7 @@
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::order::Order;
-use super::scope::{Event, EventKind, HeldLock, Scope, Touch};
+use super::scope::{Event, EventKind, HeldLock, Scope, ThreadId, Touch};
 use crate::ir::function::How;
 use crate::ir::place::{Index, Place, Root, Step};
 
@@ -18,69 +18,131 @@ pub struct Conflict {
 
 /// At most this many pairs of one root are looked at.
 const MAX_PAIRS: usize = 20_000;
+/// At most so many pairs of the same two statements, in other iterations and calls.
+const MAX_TRIES: u32 = 16;
 
 /// All conflicts, one for each pair of places in the source.
 pub fn conflicts(scope: &Scope<'_>) -> Vec<Conflict> {
     if scope.threads.len() < 2 {
         return Vec::new();
     }
-    let mut order = Order::new(scope);
-    let mut by_root: HashMap<Root, Vec<usize>> = HashMap::new();
-    let mut roots = Vec::new();
-    for (index, event) in scope.events.iter().enumerate() {
-        if let EventKind::Access(touch) = &event.kind {
-            let known = by_root.entry(touch.place.root).or_insert_with(|| {
-                roots.push(touch.place.root);
-                Vec::new()
-            });
-            known.push(index);
-        }
+    let mut search = Search {
+        scope,
+        order: Order::new(scope),
+        tried: HashMap::new(),
+        seen: HashSet::new(),
+        looked: 0,
+        found: Vec::new(),
+    };
+    for group in groups(scope) {
+        search.looked = 0;
+        search.group(&group);
     }
-    let mut found = Vec::new();
-    let mut seen = HashSet::new();
-    for root in roots {
-        let accesses = &by_root[&root];
-        let shared = accesses.iter().any(|&index| scope.events[index].thread != scope.events[accesses[0]].thread);
-        let written = accesses.iter().any(|&index| touch(&scope.events[index]).is_some_and(|touch| touch.write));
-        if shared && written {
-            pairs(scope, &mut order, accesses, &mut seen, &mut found);
-        }
-    }
-    found
+    search.found
 }
 
-type Seen = HashSet<(usize, u32, usize, u32)>;
+/// Accesses that may overlap: of one root, and of one field where they go that far. In the order of their first.
+fn groups(scope: &Scope<'_>) -> Vec<Vec<usize>> {
+    let mut whole: HashMap<Root, Vec<usize>> = HashMap::new();
+    let mut parts: HashMap<(Root, Step), usize> = HashMap::new();
+    let mut groups: Vec<(Root, Vec<usize>)> = Vec::new();
+    for (index, event) in scope.events.iter().enumerate() {
+        let Some(touch) = touch(event) else { continue };
+        let root = touch.place.root;
+        let Some(&step) = touch.place.steps.first() else {
+            whole.entry(root).or_default().push(index);
+            continue;
+        };
+        let part = match step {
+            Step::Index(_) => Step::Index(Index::All),
+            Step::Element(_) => Step::Element(Index::All),
+            other => other,
+        };
+        let group = *parts.entry((root, part)).or_insert_with(|| {
+            groups.push((root, Vec::new()));
+            groups.len() - 1
+        });
+        groups[group].1.push(index);
+    }
+    // What touches the whole goes with each of its parts.
+    for (root, group) in &mut groups {
+        group.extend(whole.get(root).into_iter().flatten());
+        group.sort_unstable();
+    }
+    let mut groups: Vec<Vec<usize>> = groups.into_iter().map(|(_, group)| group).collect();
+    groups.extend(whole.into_values());
+    groups.retain(|group| {
+        let thread = scope.events[group[0]].thread;
+        let writes = group.iter().any(|&index| touch(&scope.events[index]).is_some_and(|touch| touch.write));
+        writes && group.iter().any(|&index| scope.events[index].thread != thread)
+    });
+    groups.sort_unstable();
+    groups
+}
 
-fn pairs(scope: &Scope<'_>, order: &mut Order<'_, '_>, accesses: &[usize], seen: &mut Seen, found: &mut Vec<Conflict>) {
-    let mut looked = 0;
-    for (position, &first) in accesses.iter().enumerate() {
-        let one = &scope.events[first];
-        let Some(a) = touch(one) else { continue };
-        for &second in &accesses[position + 1..] {
-            let other = &scope.events[second];
-            let Some(b) = touch(other) else { continue };
-            if one.thread == other.thread || !(a.write || b.write) || !overlap(&a.place, &b.place) {
-                continue;
+type Key = (usize, u32, usize, u32);
+
+struct Search<'s, 'a> {
+    scope: &'s Scope<'a>,
+    order: Order<'s, 'a>,
+    tried: HashMap<Key, u32>,
+    seen: HashSet<Key>,
+    looked: usize,
+    found: Vec<Conflict>,
+}
+
+impl Search<'_, '_> {
+    /// Compares the accesses of each two goroutines.
+    fn group(&mut self, accesses: &[usize]) {
+        let mut threads: Vec<(ThreadId, Vec<usize>)> = Vec::new();
+        for &index in accesses {
+            let thread = self.scope.events[index].thread;
+            match threads.iter_mut().find(|(known, _)| *known == thread) {
+                Some((_, own)) => own.push(index),
+                None => threads.push((thread, vec![index])),
             }
-            looked += 1;
-            if looked > MAX_PAIRS {
-                return;
-            }
-            let key = key(scope, one, other);
-            if seen.contains(&key) || is_safe(a, b, one, other) {
-                continue;
-            }
-            if order.exclusive(first, second) || order.before(first, second) || order.before(second, first) {
-                continue;
-            }
-            seen.insert(key);
-            found.push(Conflict { first, second });
         }
+        for (position, (_, ours)) in threads.iter().enumerate() {
+            for (_, theirs) in &threads[position + 1..] {
+                for &first in ours {
+                    for &second in theirs {
+                        if self.looked > MAX_PAIRS {
+                            return;
+                        }
+                        self.pair(first, second);
+                    }
+                }
+            }
+        }
+    }
+
+    fn pair(&mut self, first: usize, second: usize) {
+        let (one, other) = (&self.scope.events[first], &self.scope.events[second]);
+        let (Some(a), Some(b)) = (touch(one), touch(other)) else { return };
+        if !(a.write || b.write) || !overlap(&a.place, &b.place) || is_safe(a, b, one, other) {
+            return;
+        }
+        self.looked += 1;
+        let key = key(self.scope, one, other);
+        if self.seen.contains(&key) {
+            return;
+        }
+        let tries = self.tried.entry(key).or_insert(0);
+        *tries += 1;
+        if *tries > MAX_TRIES
+            || self.order.exclusive(first, second)
+            || self.order.before(first, second)
+            || self.order.before(second, first)
+        {
+            return;
+        }
+        self.seen.insert(key);
+        self.found.push(Conflict { first, second });
     }
 }
 
 /// What identifies a pair in the source.
-fn key(scope: &Scope<'_>, one: &Event, other: &Event) -> (usize, u32, usize, u32) {
+fn key(scope: &Scope<'_>, one: &Event, other: &Event) -> Key {
     let a = (scope.frame(one.frame).unit, one.span.start);
     let b = (scope.frame(other.frame).unit, other.span.start);
     let (a, b) = if a <= b { (a, b) } else { (b, a) };

@@ -6,6 +6,7 @@
 //! all calls is held in the callee too, and goroutines and handlers spread from where they start ([`contexts`]). Two
 //! accesses are reported if there is evidence that they run at once, and no lock excludes it ([`pairs`]).
 
+mod candidates;
 mod contexts;
 mod facts;
 mod guards;
@@ -36,9 +37,7 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
     }
     let mut keys: Vec<(&MemoryKey, Vec<(NodeRef, &FieldAccess)>)> = by_key.into_iter().collect();
     keys.sort_unstable_by_key(|(key, _)| *key);
-    let found: Vec<Vec<Finding>> = keys
-        .par_iter()
-        .map(|(key, accesses)| pairs::check_key(context, &facts, &contexts, key, accesses))
-        .collect();
+    let found: Vec<Vec<Finding>> =
+        keys.par_iter().map(|(key, accesses)| pairs::check_key(context, &contexts, key, accesses)).collect();
     findings.extend(found.into_iter().flatten());
 }

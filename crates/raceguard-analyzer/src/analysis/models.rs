@@ -44,6 +44,8 @@ pub enum Effect {
     Timer(u8),
     /// The argument may run at any time, many times at once: a handler.
     Handler(u8),
+    /// The argument runs in many goroutines, and all are waited for.
+    RunParallel(u8),
     /// The argument, a value with methods, is called from many goroutines: an http.Handler.
     HandlerObject(u8),
     /// The argument runs now.
@@ -92,6 +94,7 @@ const ROWS: &[Row] = &[
     ("sync", "WaitGroup", &["Wait"], Effect::GroupWait),
     ("sync", "WaitGroup", &["Go"], Effect::GroupGo(0)),
     ("sync", "Once", &["Do"], Effect::OnceDo),
+    ("sync", "", &["OnceFunc", "OnceValue", "OnceValues"], Effect::OnceDo),
     ("sync", "Cond", &["Signal", "Broadcast"], Effect::Signal),
     ("sync", "Cond", &["Wait"], Effect::CondWait),
     ("sync", "Map", &["Range"], Effect::CallsNow(0)),
@@ -121,7 +124,7 @@ const ROWS: &[Row] = &[
     ("expvar", "", &["Publish"], Effect::HandlerObject(1)),
     ("testing", "T", &["Run"], Effect::Subtest(1)),
     ("testing", "B", &["Run"], Effect::CallsNow(1)),
-    ("testing", "B", &["RunParallel"], Effect::Handler(0)),
+    ("testing", "B", &["RunParallel"], Effect::RunParallel(0)),
     ("testing", "T", &["Parallel"], Effect::Parallel),
     ("testing", "common", &["Cleanup"], Effect::Cleanup(0)),
     ("testing/synctest", "", &["Test"], Effect::CallsNow(1)),
@@ -133,8 +136,18 @@ const ROWS: &[Row] = &[
         Effect::Walks(0),
     ),
     ("fmt", "", &["Fprint", "Fprintln", "Fprintf", "Appendf"], Effect::Walks(1)),
-    ("log", "", &["Print", "Println", "Printf", "Fatal", "Fatalf", "Fatalln", "Panic", "Panicf"], Effect::Walks(0)),
-    ("log", "Logger", &["Print", "Println", "Printf", "Fatal", "Fatalf", "Panic", "Panicf"], Effect::Walks(0)),
+    (
+        "log",
+        "",
+        &["Print", "Println", "Printf", "Fatal", "Fatalf", "Fatalln", "Panic", "Panicf"],
+        Effect::Walks(0),
+    ),
+    (
+        "log",
+        "Logger",
+        &["Print", "Println", "Printf", "Fatal", "Fatalf", "Panic", "Panicf"],
+        Effect::Walks(0),
+    ),
     ("log/slog", "", &["Debug", "Info", "Warn", "Error"], Effect::Walks(1)),
     ("log/slog", "Logger", &["Debug", "Info", "Warn", "Error", "With"], Effect::Walks(1)),
     ("encoding/json", "", &["Marshal", "MarshalIndent"], Effect::Walks(0)),
@@ -200,7 +213,11 @@ impl Models {
                     _ => continue,
                 };
                 let name = object.name.as_str();
-                let effect = if atomic { Some(atomic_effect(name)) } else { by_name.get(&(path, receiver, name)).copied() };
+                let effect = if atomic {
+                    Some(atomic_effect(name))
+                } else {
+                    by_name.get(&(path, receiver, name)).copied()
+                };
                 if let Some(effect) = effect {
                     effects.insert(func, effect);
                 }
@@ -212,12 +229,12 @@ impl Models {
     /// What a call of `target` does, if it is known.
     pub fn effect(&self, target: &Target) -> Option<Effect> {
         match target {
-            Target::Function(func) => self.effects.get(func).copied(),
             Target::Interface(_, name, _) => locker_effect(name.as_str()),
             Target::Missing(path, name) => self.missing.get(&(*path, *name)).copied(),
-            Target::Value(crate::ir::place::Value::Function(func) | crate::ir::place::Value::Method(func, _)) => {
-                self.effects.get(func).copied()
-            }
+            Target::Function(func)
+            | Target::Value(
+                crate::ir::place::Value::Function(func) | crate::ir::place::Value::Method(func, _),
+            ) => self.effects.get(func).copied(),
             _ => None,
         }
     }

@@ -59,7 +59,8 @@ impl<'s, 'a> Order<'s, 'a> {
             }
             sync[event.thread.0 as usize].push(index);
         }
-        let mut order = Self { scope, sync, acquires, releases, joins, dead: HashSet::new(), memory: HashMap::new() };
+        let mut order =
+            Self { scope, sync, acquires, releases, joins, dead: HashSet::new(), memory: HashMap::new() };
         order.find_dead();
         order
     }
@@ -157,21 +158,23 @@ impl<'s, 'a> Order<'s, 'a> {
         let mut dead = HashSet::new();
         for (object, acquires) in waits {
             let releases = self.releases.get(object).map_or(&[][..], Vec::as_slice);
-            for &acquire in acquires {
-                let EventKind::Acquire(_, kind) = self.event(acquire).kind else { continue };
-                let ends = |release: usize| match &self.event(release).kind {
-                    EventKind::Release(_, released) => match kind {
-                        AcquireKind::Receive => matches!(released, ReleaseKind::Send | ReleaseKind::Close),
-                        AcquireKind::Send => *released == ReleaseKind::Receive,
+            for &wait in acquires {
+                let EventKind::Acquire(_, awaited) = self.event(wait).kind else { continue };
+                let ends = |index: usize| match &self.event(index).kind {
+                    EventKind::Release(_, kind) => match awaited {
+                        AcquireKind::Receive => matches!(kind, ReleaseKind::Send | ReleaseKind::Close),
+                        AcquireKind::Send => *kind == ReleaseKind::Receive,
                         _ => true,
                     },
                     _ => false,
                 };
-                let buffered = kind == AcquireKind::Send
+                let buffered = awaited == AcquireKind::Send
                     && matches!(object, Object::Channel(place) if self.scope.capacities.get(place) != Some(&0));
-                let thread = self.event(acquire).thread;
-                if !buffered && !releases.iter().any(|&release| self.event(release).thread != thread && ends(release)) {
-                    dead.insert(acquire);
+                let thread = self.event(wait).thread;
+                if !buffered
+                    && !releases.iter().any(|&release| self.event(release).thread != thread && ends(release))
+                {
+                    dead.insert(wait);
                 }
             }
         }
@@ -202,7 +205,7 @@ impl<'s, 'a> Order<'s, 'a> {
         }
         match (kind, waits) {
             (ReleaseKind::Done, AcquireKind::Wait) => self.is_counted(release, acquire, object),
-            (ReleaseKind::Close, AcquireKind::Closed)
+            (ReleaseKind::Close | ReleaseKind::Send, AcquireKind::Closed)
             | (ReleaseKind::Once, AcquireKind::Once)
             | (ReleaseKind::Store, AcquireKind::Load)
             | (ReleaseKind::Signal, AcquireKind::Cond)
@@ -211,7 +214,6 @@ impl<'s, 'a> Order<'s, 'a> {
                 let sends = self.count(object, ReleaseKind::Send, release, acquire);
                 sends == 0 || self.position(object, acquire, AcquireKind::Receive) > sends
             }
-            (ReleaseKind::Send, AcquireKind::Closed) => true,
             (ReleaseKind::Send, AcquireKind::Receive) => {
                 self.is_counterpart(object, release, ReleaseKind::Send, acquire, AcquireKind::Receive, 0)
             }
@@ -219,7 +221,14 @@ impl<'s, 'a> Order<'s, 'a> {
                 let Object::Channel(place) = object else { return false };
                 let Some(&capacity) = self.scope.capacities.get(place) else { return false };
                 let Ok(capacity) = usize::try_from(capacity) else { return false };
-                self.is_counterpart(object, release, ReleaseKind::Receive, acquire, AcquireKind::Send, capacity)
+                self.is_counterpart(
+                    object,
+                    release,
+                    ReleaseKind::Receive,
+                    acquire,
+                    AcquireKind::Send,
+                    capacity,
+                )
             }
             _ => false,
         }
@@ -236,14 +245,17 @@ impl<'s, 'a> Order<'s, 'a> {
 
     fn of_kind<'o>(&'o self, object: &Object, wanted: ReleaseKind) -> impl Iterator<Item = usize> + 'o {
         let releases = self.releases.get(object).into_iter().flatten().copied();
-        releases.filter(move |&index| matches!(&self.event(index).kind, EventKind::Release(_, kind) if *kind == wanted))
+        releases.filter(
+            move |&index| matches!(&self.event(index).kind, EventKind::Release(_, kind) if *kind == wanted),
+        )
     }
 
     /// The number of releases of a kind that may end the acquire: those that exclude `with`, and those that come after
     /// the acquire, are left out.
     fn count(&self, object: &Object, wanted: ReleaseKind, with: usize, acquire: usize) -> usize {
         let waiting = self.event(acquire).thread;
-        let unbuffered = matches!(object, Object::Channel(place) if self.scope.capacities.get(place) == Some(&0));
+        let unbuffered =
+            matches!(object, Object::Channel(place) if self.scope.capacities.get(place) == Some(&0));
         let counts = |other: usize| {
             // What a goroutine sends on an unbuffered channel, another one receives.
             let own = unbuffered && self.event(other).thread == waiting;
@@ -277,17 +289,20 @@ impl<'s, 'a> Order<'s, 'a> {
         acquired: AcquireKind,
         slack: usize,
     ) -> bool {
-        let Some(position) = self.position(object, acquire, acquired).checked_sub(slack) else { return false };
+        let Some(position) = self.position(object, acquire, acquired).checked_sub(slack) else {
+            return false;
+        };
         let total = self.count(object, released, release, acquire);
         if position >= total {
             return position > 0;
         }
         let thread = self.event(release).thread;
         let alone = self.of_kind(object, released).all(|other| self.event(other).thread == thread);
-        let acquirer = self.event(acquire).thread;
+        let waiting = self.event(acquire).thread;
         let sole = self.acquires.get(object).into_iter().flatten().all(|&other| {
             let event = self.event(other);
-            event.thread == acquirer || !matches!(&event.kind, EventKind::Acquire(_, kind) if *kind == acquired)
+            event.thread == waiting
+                || !matches!(&event.kind, EventKind::Acquire(_, kind) if *kind == acquired)
         });
         let own = self.of_kind(object, released).filter(|&other| other <= release).count();
         alone && sole && own <= position
@@ -301,5 +316,7 @@ fn exclusive(a: &[(u32, u64)], b: &[(u32, u64)]) -> bool {
 
 /// Whether `b`, later in the same goroutine, can only be reached through `a`.
 fn dominates(a: &Event, b: &Event) -> bool {
-    a.path.iter().all(|&(node, arms)| b.path.iter().any(|&(other, others)| node == other && others & !arms == 0))
+    a.path
+        .iter()
+        .all(|&(node, arms)| b.path.iter().any(|&(other, others)| node == other && others & !arms == 0))
 }

@@ -11,17 +11,22 @@ use self::classify::rule_of;
 use self::confidence::severity;
 use self::describe::Describe;
 use super::conflicts::{Conflict, conflicts};
+use super::convention::says_locked;
 use super::scope::{EventKind, Scope, Touch};
 use crate::finding::{Finding, Location};
 use crate::rules::ProgramContext;
+
+/// What makes two findings the same: rule and statements.
+type Identity = (&'static str, Option<Location>, Option<Location>);
 
 /// Plays each function that starts goroutines, and reports the conflicts among them.
 pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
     let starting: Vec<usize> =
         (0..context.units.units.len()).filter(|&unit| is_played(context, unit)).collect();
-    let found: Vec<Vec<(usize, Finding)>> = starting.par_iter().map(|&unit| check_unit(context, unit)).collect();
+    let found: Vec<Vec<(usize, Finding)>> =
+        starting.par_iter().map(|&unit| check_unit(context, unit)).collect();
     // The same conflict shows in each function that leads to it: the shortest way explains it best.
-    let mut best: HashMap<(&'static str, Option<Location>, Option<Location>), (usize, Finding)> = HashMap::new();
+    let mut best: HashMap<Identity, (usize, Finding)> = HashMap::new();
     for (length, finding) in found.into_iter().flatten() {
         let place = |site: usize| finding.sites.get(site).map(|site| site.location);
         let key = (finding.rule.code, place(0), place(1));
@@ -38,13 +43,18 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
 /// Whether a function is played: it starts goroutines, and Go's own detector would look at it.
 fn is_played(context: &ProgramContext<'_>, unit: usize) -> bool {
     let package = context.program.package(context.units.units[unit].package);
-    context.units.spawns_near(unit) && is_instrumented(package.path.as_str())
+    let func = context.units.units[unit].func;
+    // A function whose caller holds a lock shows what it does when it is played from there.
+    context.units.spawns_near(unit)
+        && is_instrumented(package.path.as_str())
+        && !says_locked(context.program, func)
 }
 
 /// Go's `-race` leaves out the packages that the runtime is made of: what orders their accesses is not in Go source.
 /// Source: `noInstrumentPkgs` and the runtime packages in cmd/internal/objabi/pkgspecial.go.
 fn is_instrumented(path: &str) -> bool {
-    let internal = ["internal/runtime/", "runtime/internal/", "internal/race", "internal/cpu", "internal/chacha8rand"];
+    let internal =
+        ["internal/runtime/", "runtime/internal/", "internal/race", "internal/cpu", "internal/chacha8rand"];
     path != "runtime" && path != "runtime/race" && !internal.iter().any(|prefix| path.starts_with(prefix))
 }
 

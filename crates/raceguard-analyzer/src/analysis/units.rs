@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::models::{Effect, Models};
-use crate::ir::function::{Call, CallMode, Target, Unit, for_each_call};
+use crate::ir::function::{Call, CallMode, Node, Target, Unit, for_each_node};
 use crate::ir::place::Value;
 use crate::types::FuncId;
 
@@ -17,6 +17,8 @@ pub struct Units {
     by_func: HashMap<FuncId, usize>,
     /// How many calls each unit is away from a start of a goroutine: none for those that never lead to one.
     spawns: Vec<Option<u32>>,
+    /// Whether each unit locks, waits, or uses channels, itself or through what it calls.
+    synchronises: Vec<bool>,
 }
 
 /// Functions further away from a start of a goroutine are not played for its sake: those nearer to it are.
@@ -31,7 +33,9 @@ impl Units {
                 by_func.insert(func, index);
             }
         }
-        let mut collected = Self { spawns: vec![None; units.len()], units, by_func };
+        let count = units.len();
+        let mut collected =
+            Self { spawns: vec![None; count], synchronises: vec![false; count], units, by_func };
         collected.find_spawns(models);
         collected
     }
@@ -51,6 +55,11 @@ impl Units {
         self.spawns[unit].is_some_and(|calls| calls <= NEAR)
     }
 
+    /// Whether the unit locks, waits, or uses channels, itself or through what it calls.
+    pub fn synchronises(&self, unit: usize) -> bool {
+        self.synchronises[unit]
+    }
+
     /// Whether a call starts goroutines, or may.
     pub fn call_spawns(&self, call: &Call, models: &Models) -> bool {
         if call.mode == CallMode::Go {
@@ -59,7 +68,13 @@ impl Units {
         if let Some(effect) = models.effect(&call.target) {
             return matches!(
                 effect,
-                Effect::Spawn(_) | Effect::Timer(_) | Effect::GroupGo(_) | Effect::Handler(_) | Effect::Subtest(_) | Effect::HandlerObject(_)
+                Effect::Spawn(_)
+                    | Effect::Timer(_)
+                    | Effect::GroupGo(_)
+                    | Effect::Handler(_)
+                    | Effect::RunParallel(_)
+                    | Effect::Subtest(_)
+                    | Effect::HandlerObject(_)
             );
         }
         match &call.target {
@@ -76,14 +91,22 @@ impl Units {
     fn find_spawns(&mut self, models: &Models) {
         let mut callers: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut queue = VecDeque::new();
+        let mut noisy = Vec::new();
         for index in 0..self.units.len() {
             let mut direct = false;
+            let mut loud = false;
             for body in &self.units[index].bodies {
-                for_each_call(&body.block, &mut |call| {
+                for_each_node(&body.block, &mut |node| {
+                    loud |= matches!(node, Node::Channel(_) | Node::Select(_));
+                    let Node::Call(call) = node else { return };
+                    loud |=
+                        models.effect(&call.target).is_some_and(|effect| !matches!(effect, Effect::Walks(_)));
                     direct |= self.call_spawns(call, models);
                     let callee = match &call.target {
                         Target::Function(func) => self.get(*func),
-                        Target::Interface(_, _, candidates) if candidates.len() == 1 => self.get(candidates[0]),
+                        Target::Interface(_, _, candidates) if candidates.len() == 1 => {
+                            self.get(candidates[0])
+                        }
                         _ => None,
                     };
                     if let Some(callee) = callee {
@@ -93,6 +116,17 @@ impl Units {
             }
             if direct {
                 queue.push_back((index, 0));
+            }
+            if loud || direct {
+                self.synchronises[index] = true;
+                noisy.push(index);
+            }
+        }
+        while let Some(index) = noisy.pop() {
+            for &caller in callers.get(&index).into_iter().flatten() {
+                if !std::mem::replace(&mut self.synchronises[caller], true) {
+                    noisy.push(caller);
+                }
             }
         }
         for &(index, _) in &queue {

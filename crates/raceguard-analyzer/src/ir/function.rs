@@ -40,6 +40,7 @@ pub struct NodeId(pub u32);
 
 /// A variable.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Var {
     /// Its name.
     pub name: Name,
@@ -361,7 +362,9 @@ impl Var {
     /// Whether it has one value all its life, as far as it matters: a function variable that is declared first, so
     /// that the function can call itself, is taken to have the value that it is given then.
     pub fn is_constant(&self) -> bool {
-        !self.shared_by_iterations && self.assignments == 1 && (!self.zeroed || matches!(self.ty, Type::Func(_)))
+        !self.shared_by_iterations
+            && self.assignments == 1
+            && (!self.zeroed || matches!(self.ty, Type::Func(_)))
     }
 
     /// Whether it names the same index wherever it is used: constant, or counting a loop that has its own for each

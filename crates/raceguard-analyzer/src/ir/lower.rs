@@ -15,9 +15,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::function::{
-    Access, Block, Body, BodyId, FieldKey, How, Node, NodeId, Site, Unit, Var,
-};
+use super::function::{Access, Block, Body, BodyId, FieldKey, How, Node, NodeId, Site, Unit, Var};
 use super::place::{CallId, Index, Place, Root, SiteId, Value, VarId};
 use crate::syntax::ast::{self, Arena, ExprId, FuncLit};
 use crate::syntax::name::Name;
@@ -120,6 +118,8 @@ struct Lower<'a> {
     stored: HashMap<Place, Option<Value>>,
     /// Fields, by place.
     fields: HashMap<Place, FieldKey>,
+    /// The loop whose own variables are being counted up for the next iteration.
+    counting: Option<NodeId>,
     next_node: u32,
     next_opaque: u32,
 }
@@ -152,6 +152,7 @@ impl<'a> Lower<'a> {
             copies: HashMap::new(),
             stored: HashMap::new(),
             fields: HashMap::new(),
+            counting: None,
             next_node: 0,
             next_opaque: 0,
         }
@@ -166,7 +167,8 @@ impl<'a> Lower<'a> {
         span: Span,
     ) -> BodyId {
         let id = BodyId(u32::try_from(self.unit.bodies.len()).unwrap_or(u32::MAX));
-        let params: Vec<VarId> = locals.receiver.iter().chain(&locals.params).map(|&local| var_of(local)).collect();
+        let params: Vec<VarId> =
+            locals.receiver.iter().chain(&locals.params).map(|&local| var_of(local)).collect();
         let results: Vec<VarId> = locals.results.iter().map(|&local| var_of(local)).collect();
         for &var in params.iter().chain(&results) {
             self.unit.vars[var.0 as usize].body = id;
@@ -226,10 +228,11 @@ impl<'a> Lower<'a> {
 
     /// Whether the place lies in a variable that only its own body uses.
     fn is_private(&self, place: &Place) -> bool {
-        match place.root {
-            Root::Var(var) => !self.unit.var(var).shared && place.steps.iter().all(|step| step.is_inline()),
-            _ => false,
-        }
+        let Root::Var(var) = place.root else { return false };
+        let known = self.unit.var(var);
+        let counted =
+            self.counting.is_some() && known.kind == LocalKind::ForVar && known.iteration == self.counting;
+        (counted || !known.shared) && place.steps.iter().all(|step| step.is_inline())
     }
 
     fn node_id(&mut self) -> NodeId {

@@ -149,9 +149,8 @@ impl Value {
     /// ([`Step::Deref`]), the contents of a map, an element of a slice.
     pub fn referent(&self, step: Step) -> Option<Place> {
         match self {
-            Self::Load(place) => Some(place.clone().step(step)),
             Self::Address(place) if step == Step::Deref => Some(place.clone()),
-            Self::Address(place) => Some(place.clone().step(step)),
+            Self::Load(place) | Self::Address(place) => Some(place.clone().step(step)),
             _ => None,
         }
     }

@@ -10,7 +10,9 @@ pub(super) fn field_type(program: &Program, key: &FieldKey) -> Type {
     let mut ty = program.object_type(key.owner);
     for name in &key.fields {
         let Type::Struct(structure) = program.underlying(&ty) else { return Type::Unknown };
-        let Some(field) = structure.fields.iter().find(|field| field.name == *name) else { return Type::Unknown };
+        let Some(field) = structure.fields.iter().find(|field| field.name == *name) else {
+            return Type::Unknown;
+        };
         ty = field.ty.clone();
     }
     ty

@@ -5,7 +5,7 @@ use super::fields::field_type;
 use super::path_checks::{PathContext, gather};
 use super::path_facts::summaries::Summaries;
 use super::path_facts::{Held, Trace, What};
-use crate::ir::function::{Access, BodyId, FieldKey, How};
+use crate::ir::function::{Access, BodyId, FieldKey};
 use crate::ir::place::{Root, Value};
 use crate::syntax::span::Span;
 use crate::types::{ObjectId, ObjectKind, Type};
@@ -15,8 +15,6 @@ use crate::types::{ObjectId, ObjectKind, Type};
 pub(super) struct MapUse {
     /// The field.
     pub(super) field: FieldKey,
-    /// How it is used.
-    pub(super) how: How,
     /// Whether it writes.
     pub(super) write: bool,
     /// Index of the function's unit.
@@ -44,7 +42,6 @@ pub(super) fn map_uses(context: &ProgramContext<'_>, summaries: &Summaries) -> V
                 let beside = |lock: &&Held| lock.field.as_ref().is_some_and(|lock| lock.owner == field.owner);
                 uses.push(MapUse {
                     field: FieldKey { steps: 0, ..field.clone() },
-                    how: access.how,
                     write: access.write,
                     unit: paths.index,
                     body: trace.body,

@@ -20,8 +20,8 @@ use crate::syntax::span::Span;
 use crate::types::{LocalKind, Program};
 
 pub(super) use calls::resolve;
-pub(super) use walk::is_shared;
 use summaries::Summaries;
+pub(super) use walk::is_shared;
 
 /// A lock that is held.
 #[derive(Debug, Clone)]
@@ -162,7 +162,8 @@ pub(super) fn is_stable(unit: &Unit, place: &Place) -> bool {
             match var.kind {
                 LocalKind::Receiver | LocalKind::Param => var.is_constant(),
                 LocalKind::Var => {
-                    let never_assigned = var.assignments == 0 && place.steps.iter().all(|step| step.is_inline());
+                    let never_assigned =
+                        var.assignments == 0 && place.steps.iter().all(|step| step.is_inline());
                     var.is_constant() || never_assigned
                 }
                 LocalKind::RangeVar | LocalKind::TypeSwitch => var.assignments <= 1,

@@ -23,17 +23,17 @@ import (
 
 var active = make(map[string]int)
 
-func login(w http.ResponseWriter, request *http.Request) {
-	active[request.FormValue("user")] = 1
-}
-
 func status(w http.ResponseWriter, request *http.Request) {
 	json.NewEncoder(w).Encode(active) // want RG103 "active"
 }
 
-func Register() {
-	http.HandleFunc("/login", login)
+func Serve(logins <-chan string) error {
 	http.HandleFunc("/status", status)
+	go http.ListenAndServe("localhost:8080", nil)
+	for user := range logins {
+		active[user] = 1 // want RG103 "active"
+	}
+	return nil
 }
 "#,
     good: r#"package sessions
@@ -50,12 +50,6 @@ var (
 	active = make(map[string]int)
 )
 
-func login(w http.ResponseWriter, request *http.Request) {
-	mu.Lock()
-	defer mu.Unlock()
-	active[request.FormValue("user")] = 1
-}
-
 func status(w http.ResponseWriter, request *http.Request) {
 	mu.Lock()
 	snapshot := maps.Clone(active)
@@ -63,14 +57,20 @@ func status(w http.ResponseWriter, request *http.Request) {
 	json.NewEncoder(w).Encode(snapshot)
 }
 
-func Register() {
-	http.HandleFunc("/login", login)
+func Serve(logins <-chan string) error {
 	http.HandleFunc("/status", status)
+	go http.ListenAndServe("localhost:8080", nil)
+	for user := range logins {
+		mu.Lock()
+		active[user] = 1
+		mu.Unlock()
+	}
+	return nil
 }
 "#,
     remedy: "Hold the lock that guards the writes during the whole walk, or copy under the lock (`maps.Clone`) and \
              walk the copy. A read lock is enough for either.",
     limits: "Hidden walks are known for the standard library and well-known encoders; a library function of your own \
              that takes `any` and reflects over it is not followed.",
-    fixable: true,
+    fixable: false,
 };

@@ -2,13 +2,14 @@
 
 use super::fields::same_field;
 use super::guarded_maps::{MapUse, loaded_field, map_uses, receiver_of};
+use super::import_edit::import_edit;
 use super::path_checks::{PathContext, gather};
 use super::path_facts::summaries::Summaries;
 use super::path_facts::{Trace, What};
 use super::wording::{Wording, field_name};
 use super::{ProgramContext, Rule};
 use crate::analysis::models::Effect;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Edit, Finding, Fix, Severity};
 use crate::ir::function::{BodyId, ChannelOpKind, FieldKey};
 use crate::ir::place::Value;
 use crate::syntax::span::Span;
@@ -19,8 +20,8 @@ pub const RULE: Rule = Rule {
     name: "guarded-map-escapes",
     summary: "A map that a mutex guards is given away without a copy",
     severity: Severity::Warning,
-    what: "Reports a method that returns a map field, sends it on a channel, or stores it in another object, while \
-           other methods of the type change that map under the type's mutex.",
+    what: "Reports a method that returns a map field, or sends it on a channel, while other methods of the type change \
+           that map under the type's mutex.",
     why: "A map is a reference. Whoever gets it reads the same table that the methods go on changing, and no longer \
           holds the lock: the `Unlock` on return comes before the caller's first look. The race is in code that never \
           sees the mutex.",
@@ -73,7 +74,8 @@ func (r *Registry) Nodes() map[string]int {
              or a function called for each entry.",
     limits: "A map that is replaced as a whole and never changed in place may be given away and is not reported. \
              Neither is one given away by a method whose name or comment says that the caller holds the lock, nor \
-             maps inside the values that are given away.",
+             maps inside the values that are given away, nor maps that are stored in other objects or passed on as \
+             arguments.",
     fixable: true,
 };
 
@@ -86,6 +88,7 @@ struct Escape {
     action: &'static str,
     /// Whether the method takes a lock of its own type.
     locks: bool,
+    fix: Option<Fix>,
 }
 
 /// Looks for maps that are changed under a lock in one place and given away in another.
@@ -97,7 +100,10 @@ pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, finding
     let uses = map_uses(context, summaries);
     for escape in &escapes {
         let changed = uses.iter().find(|used| {
-            used.write && !used.fresh && same_field(&used.field, &escape.field) && used.locks.iter().any(|lock| lock.exclusive)
+            used.write
+                && !used.fresh
+                && same_field(&used.field, &escape.field)
+                && used.locks.iter().any(|lock| lock.exclusive)
         });
         if let Some(changed) = changed {
             findings.push(finding(context, escape, changed));
@@ -132,10 +138,42 @@ fn escapes(context: &PathContext<'_>, escapes: &mut Vec<Escape>) {
             };
             let Some(field) = loaded_field(context, trace, value) else { continue };
             if field.owner == owner && (locks || exported) && !is_replaced(context, &field, value) {
-                escapes.push(Escape { field, unit: context.index, body: trace.body, span, action, locks });
+                let fix = clone_fix(context, value, span);
+                escapes.push(Escape {
+                    field,
+                    unit: context.index,
+                    body: trace.body,
+                    span,
+                    action,
+                    locks,
+                    fix,
+                });
             }
         }
     }
+}
+
+/// `maps.Clone` around the map, if it is written once in the statement, and the language has it.
+fn clone_fix(context: &PathContext<'_>, value: &Value, statement: Span) -> Option<Fix> {
+    let wording = context.wording();
+    let unit = context.unit;
+    if context.program.package(unit.package).files[unit.file as usize].language < (1, 21) {
+        return None;
+    }
+    let map = wording.place(value.identity()?);
+    let text = wording.source(statement);
+    let mut occurrences = text.match_indices(map.as_str());
+    let (position, _) = occurrences.next()?;
+    let rest = &text[position + map.len()..];
+    let whole = !rest.starts_with(|next: char| next.is_alphanumeric() || matches!(next, '_' | '.' | '['));
+    if occurrences.next().is_some() || !whole {
+        return None;
+    }
+    let start = statement.start + u32::try_from(position).ok()?;
+    let span = Span::new(start, start + u32::try_from(map.len()).ok()?);
+    let mut edits = import_edit(context.program, unit.package, unit.file, "maps")?;
+    edits.push(Edit { location: wording.location(span), text: format!("maps.Clone({map})") });
+    Some(Fix { title: "give away a copy".to_owned(), edits })
 }
 
 fn takes_lock_of(context: &PathContext<'_>, trace: &Trace<'_>, owner: crate::types::ObjectId) -> bool {
@@ -169,16 +207,20 @@ fn finding(context: &ProgramContext<'_>, escape: &Escape, changed: &MapUse) -> F
     let lock = changed.locks.first().map_or_else(String::new, |lock| writer.lock_name(lock));
     let mut reasons = vec![writer.reason(format!("the map is changed here under {lock}"), changed.span)];
     if escape.locks {
-        reasons.push(wording.reason("the lock is released before whoever gets the map looks at it", escape.span));
+        reasons.push(
+            wording.reason("the lock is released before whoever gets the map looks at it", escape.span),
+        );
     }
     Finding {
         rule: &RULE,
         severity: RULE.severity,
         subject: format!("map field {name}"),
-        message: format!("the map of {name} is given away without a copy, and changed under a lock elsewhere"),
+        message: format!(
+            "the map of {name} is given away without a copy, and changed under a lock elsewhere"
+        ),
         sites: vec![wording.site(escape.body, escape.span, escape.action), write],
         reasons,
         remedy: "give away a copy: maps.Clone".to_owned(),
-        fix: None,
+        fix: escape.fix.clone(),
     }
 }

@@ -1,5 +1,7 @@
 //! RG108: a decision is made under one lock and carried out under the next.
 
+pub(super) mod sync_map;
+
 use super::Rule;
 use super::fields::{map_of, map_type};
 use super::path_checks::PathContext;
@@ -62,7 +64,9 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
             if write.how != How::MapInsert || !has_identity(context, write) {
                 continue;
             }
-            let Some(second) = step.facts.held.iter().rev().find(|lock| lock.exclusive && lock.own) else { continue };
+            let Some(second) = step.facts.held.iter().rev().find(|lock| lock.exclusive && lock.own) else {
+                continue;
+            };
             if let Some((lookup, first)) = decided_before(context, &trace.steps[..number], write, second) {
                 findings.push(finding(context, trace, lookup, &first, write, second));
             }
@@ -75,7 +79,11 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
 fn has_identity(context: &PathContext<'_>, write: &Access) -> bool {
     let stable = map_of(&write.place).is_some_and(|map| is_stable(context.unit, &map));
     let Type::Map(entry) = map_type(context.program, context.unit, write) else { return false };
-    stable && matches!(context.program.underlying(&entry.1), Type::Pointer(_) | Type::Chan(..) | Type::Interface(_))
+    stable
+        && matches!(
+            context.program.underlying(&entry.1),
+            Type::Pointer(_) | Type::Chan(..) | Type::Interface(_)
+        )
 }
 
 /// The lookup of the same key under an earlier holding of the lock, if no other one follows under this one.
@@ -90,10 +98,15 @@ fn decided_before<'s>(
         match step.what {
             What::Branch(_) => branched = true,
             What::Access(access) if access.place == write.place && access.how.is_map() && !access.write => {
-                let first = step.facts.lock(&second.place).filter(|first| first.own && first.at != second.at)?;
+                let first =
+                    step.facts.lock(&second.place).filter(|first| first.own && first.at != second.at)?;
                 let same_key = access.how == How::MapLookup
-                    && context.wording().source(write.span).starts_with(context.wording().source(access.span));
-                return (branched && same_key && !access.span.eq(&write.span)).then(|| (access, first.clone()));
+                    && context
+                        .wording()
+                        .source(write.span)
+                        .starts_with(context.wording().source(access.span));
+                return (branched && same_key && !access.span.eq(&write.span))
+                    .then(|| (access, first.clone()));
             }
             // The key is another one now.
             What::Access(access) if access.write && names_key(context, write, access) => return None,
@@ -130,14 +143,14 @@ fn finding(
         rule: &RULE,
         severity: RULE.severity,
         subject: format!("map {map}"),
-        message: format!("{map} is written after {lock} was released, as if the lookup before were still true"),
-        sites: vec![
-            act,
-            wording.site_with(trace.body, lookup.span, "lookup", std::slice::from_ref(first)),
-        ],
-        reasons: vec![
-            wording.reason(format!("{lock} is taken again here: another goroutine may have been faster"), second.at),
-        ],
+        message: format!(
+            "{map} is written after {lock} was released, as if the lookup before were still true"
+        ),
+        sites: vec![act, wording.site_with(trace.body, lookup.span, "lookup", std::slice::from_ref(first))],
+        reasons: vec![wording.reason(
+            format!("{lock} is taken again here: another goroutine may have been faster"),
+            second.at,
+        )],
         remedy: format!("look the key up again under {lock}, or hold it from the lookup to the write"),
         fix: None,
     }

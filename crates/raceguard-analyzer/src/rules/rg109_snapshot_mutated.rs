@@ -3,7 +3,7 @@
 use super::Rule;
 use super::fields::function_path;
 use super::path_checks::PathContext;
-use super::path_facts::{Mark, Step, Trace, What};
+use super::path_facts::{Mark, Marked, Step, Trace, What};
 use crate::finding::{Finding, Severity};
 use crate::ir::function::{Access, Call, Target, Unit, for_each_call};
 use crate::ir::place::{CallId, Root, Step as PathStep};
@@ -98,7 +98,8 @@ fn severity(step: &Step<'_>, write: &Access) -> Option<Severity> {
 fn loaded(context: &PathContext<'_>, write: &Access) -> Option<(Span, &'static str)> {
     let Root::Result(id, 0) = write.place.root else { return None };
     let call = call_of(context.unit, id)?;
-    is_method(context, call, &["Load"]).then_some((call.span, "readers get the same map from here, without a lock"))
+    is_method(context, call, &["Load"])
+        .then_some((call.span, "readers get the same map from here, without a lock"))
 }
 
 /// The `Store` that published the map before.
@@ -108,12 +109,26 @@ fn stored(
     step: &Step<'_>,
     write: &Access,
 ) -> Option<(Span, &'static str)> {
-    let at = step.facts.marked_holder(Mark::Published, &write.place)?.at;
+    let at = step
+        .facts
+        .marked_holder(Mark::Published, &write.place)
+        .or_else(|| by_address(context, step, write))?
+        .at;
     let published = trace.steps.iter().any(|step| {
         matches!(step.what, What::Call(call)
             if call.span == at && is_method(context, call, &["Store", "Swap", "CompareAndSwap"]))
     });
     published.then_some((at, "from here on other goroutines read the map without a lock"))
+}
+
+/// `p.Store(&m)`, where `m` is a variable that holds a new map: its elements are named by the map, not by the variable.
+fn by_address<'s>(context: &PathContext<'_>, step: &'s Step<'_>, write: &Access) -> Option<&'s Marked> {
+    let (map, _) = context.wording().line(write.span).split_once('[')?;
+    step.facts.marked.iter().find(|marked| {
+        let Root::Var(var) = marked.place.root else { return false };
+        let whole = marked.mark == Mark::Published && marked.place.steps.is_empty();
+        whole && matches!(write.place.root, Root::Site(_)) && context.unit.var(var).name.as_str() == map
+    })
 }
 
 fn is_method(context: &PathContext<'_>, call: &Call, names: &[&str]) -> bool {

@@ -3,9 +3,10 @@
 use super::Rule;
 use super::path_checks::PathContext;
 use super::path_facts::{Trace, What};
-use crate::finding::{Finding, Severity};
+use crate::finding::{Edit, Finding, Fix, Severity};
 use crate::ir::function::{Access, How, Var};
 use crate::ir::place::{Root, Step};
+use crate::syntax::span::Span;
 use crate::types::LocalKind;
 
 /// `RG110`
@@ -28,7 +29,7 @@ func Tally(words []string) map[string]int {
 	return counts
 }
 "#,
-    good: r#"package tally
+    good: r"package tally
 
 func Tally(words []string) map[string]int {
 	counts := make(map[string]int)
@@ -37,7 +38,7 @@ func Tally(words []string) map[string]int {
 	}
 	return counts
 }
-"#,
+",
     remedy: "Make the map where it is declared: `counts := make(map[string]int)`.",
     limits: "Only local variables and named results are looked at, and only those that are assigned nowhere: a map \
              that is made on some paths only, and map fields of structs, are not reported.",
@@ -84,8 +85,28 @@ fn finding(context: &PathContext<'_>, trace: &Trace<'_>, access: &Access, var: &
         subject: format!("map {name}"),
         message: format!("{name} is nil here, and writing to it panics"),
         sites: vec![site, wording.site(trace.body, var.span, "declaration")],
-        reasons: vec![wording.reason(format!("{name} is declared without a value and assigned nowhere"), var.span)],
+        reasons: vec![
+            wording.reason(format!("{name} is declared without a value and assigned nowhere"), var.span),
+        ],
         remedy: format!("make the map where {name} is declared"),
-        fix: None,
+        fix: make_fix(context, var),
     }
+}
+
+/// `m := make(map[K]V)` for `var m map[K]V`, if the declaration has a line of its own.
+fn make_fix(context: &PathContext<'_>, var: &Var) -> Option<Fix> {
+    let source = &context.program.package(context.unit.package).files[context.unit.file as usize].source;
+    let end = var.span.end as usize;
+    let length = source[end..].iter().position(|&byte| byte == b'\n')?;
+    let ty = std::str::from_utf8(&source[end..end + length]).ok()?.trim();
+    let start = var.span.start.checked_sub(4)?;
+    let alone = source.get(start as usize..var.span.start as usize) == Some(b"var ")
+        && !ty.contains([',', '=', ';', '/']);
+    if !alone || !ty.starts_with("map[") || ty.ends_with('{') {
+        return None;
+    }
+    let span = Span::new(start, u32::try_from(end + length).ok()?);
+    let text = format!("{} := make({ty})", var.name);
+    let edits = vec![Edit { location: context.wording().location(span), text }];
+    Some(Fix { title: "make the map".to_owned(), edits })
 }

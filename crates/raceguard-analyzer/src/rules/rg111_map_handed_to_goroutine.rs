@@ -16,17 +16,14 @@ pub const RULE: Rule = Rule {
     bad: r#"package mail
 
 func send(headers map[string]string) {
-	for name, value := range headers {
-		println(name, value)
-	}
+	println(headers["to"], headers["subject"])
 }
 
-func Broadcast(users []string) {
-	headers := make(map[string]string)
-	for _, user := range users {
-		headers["to"] = user // want RG111 "headers"
-		go send(headers)
-	}
+func Welcome(user string) {
+	headers := map[string]string{"to": user, "subject": "welcome"}
+	go send(headers)
+	headers["to"] = "archive" // want RG111 "headers"
+	send(headers)
 }
 "#,
     good: r#"package mail
@@ -34,21 +31,18 @@ func Broadcast(users []string) {
 import "maps"
 
 func send(headers map[string]string) {
-	for name, value := range headers {
-		println(name, value)
-	}
+	println(headers["to"], headers["subject"])
 }
 
-func Broadcast(users []string) {
-	headers := make(map[string]string)
-	for _, user := range users {
-		headers["to"] = user
-		go send(maps.Clone(headers))
-	}
+func Welcome(user string) {
+	headers := map[string]string{"to": user, "subject": "welcome"}
+	go send(maps.Clone(headers))
+	headers["to"] = "archive"
+	send(headers)
 }
 "#,
     remedy: "Give the goroutine a map of its own: make it inside the loop, or pass `maps.Clone(m)`.",
     limits: "A map that reaches the goroutine through a field of a struct is reported by the rule for the accesses \
              themselves (RG101 to RG103).",
-    fixable: true,
+    fixable: false,
 };

@@ -26,7 +26,7 @@ func Run(jobs []string) int {
 	return done
 }
 "#,
-    good: r#"package worker
+    good: r"package worker
 
 func Run(jobs []string) int {
 	result := make(chan int)
@@ -39,7 +39,7 @@ func Run(jobs []string) int {
 	}()
 	return <-result
 }
-"#,
+",
     remedy: "Declare the variable inside the goroutine, pass its value as an argument, or hand the result back through \
              a channel.",
     limits: "Goroutines that are started behind interfaces or by libraries that the analyzer does not know are not \

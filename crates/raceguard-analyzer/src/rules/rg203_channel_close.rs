@@ -33,7 +33,7 @@ func Produce(values []int) <-chan int {
 	return out
 }
 "#,
-    good: r#"package stream
+    good: r"package stream
 
 func Produce(values []int) <-chan int {
 	out := make(chan int, len(values))
@@ -46,7 +46,7 @@ func Produce(values []int) <-chan int {
 	}
 	return out
 }
-"#,
+",
     remedy: "Let only the sender close, once, after its last send. With several senders wait for all of them \
              (`sync.WaitGroup`) and close then, or signal the end through a context instead of a close.",
     limits: "Channels in fields are followed within one function and as long as nothing is called in between that \
@@ -65,7 +65,9 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
             let (message, earlier) = match (op.kind, closed, at_end) {
                 (ChannelOpKind::Send, Some(at), _) => ("is sent to after it was closed", at),
                 (ChannelOpKind::Close, Some(at), _) => ("is closed twice", at),
-                (ChannelOpKind::Close, None, Some(at)) => ("is closed here, and again when the function ends", at),
+                (ChannelOpKind::Close, None, Some(at)) => {
+                    ("is closed here, and again when the function ends", at)
+                }
                 _ => continue,
             };
             findings.push(finding(context, trace, op, message, earlier));

@@ -65,7 +65,8 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
     for trace in context.traces.iter().filter(|trace| !trace.irregular) {
         let mut reported: Vec<Span> = Vec::new();
         for step in &trace.steps {
-            if let Some((marked, span, message)) = used(context, step).or_else(|| returned(context, trace, step))
+            if let Some((marked, span, message)) =
+                used(context, step).or_else(|| returned(context, trace, step))
                 && !reported.contains(&marked.at)
             {
                 reported.push(marked.at);
@@ -102,7 +103,9 @@ fn used<'s>(context: &PathContext<'_>, step: &'s PathStep<'_>) -> Option<(&'s Ma
 
 /// Whether steps lead into an object, but not on to others that it refers to.
 fn lies_inside(steps: &[Step]) -> bool {
-    steps.split_first().is_some_and(|(first, rest)| !first.is_inline() && rest.iter().all(|step| step.is_inline()))
+    steps
+        .split_first()
+        .is_some_and(|(first, rest)| !first.is_inline() && rest.iter().all(|step| step.is_inline()))
 }
 
 /// The return of an object, or of what it holds, that is put back on return.
@@ -116,7 +119,8 @@ fn returned<'s>(
     for (number, value) in values.iter().enumerate() {
         let Some(place) = value.identity() else { continue };
         let ty = results.get(number).map(|&var| context.program.underlying(&context.unit.var(var).ty));
-        let refers = matches!(ty, Some(Type::Pointer(_) | Type::Slice(_) | Type::Map(_) | Type::Interface(_)));
+        let refers =
+            matches!(ty, Some(Type::Pointer(_) | Type::Slice(_) | Type::Map(_) | Type::Interface(_)));
         let holder = bytes_of(context, place).unwrap_or_else(|| place.clone());
         if let Some(marked) = step.facts.marked_holder(Mark::PutAtEnd, &holder).filter(|_| refers) {
             return Some((marked, span, "is returned although it is put back on return"));
@@ -148,9 +152,16 @@ fn call_of(unit: &Unit, id: CallId) -> Option<&Call> {
     found
 }
 
-fn finding(context: &PathContext<'_>, trace: &Trace<'_>, marked: &Marked, span: Span, message: &str) -> Finding {
+fn finding(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    marked: &Marked,
+    span: Span,
+    message: &str,
+) -> Finding {
     let wording = context.wording();
-    let argument = wording.line(marked.at).split_once('(').map_or("object", |(_, rest)| rest.trim_end_matches(')'));
+    let argument =
+        wording.line(marked.at).split_once('(').map_or("object", |(_, rest)| rest.trim_end_matches(')'));
     Finding {
         rule: &RULE,
         severity: RULE.severity,

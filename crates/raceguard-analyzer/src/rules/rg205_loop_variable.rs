@@ -10,18 +10,18 @@ pub const RULE: Rule = Rule {
     summary: "A goroutine captures a loop variable that the loop goes on changing",
     severity: Severity::Error,
     what: "Reports a loop variable that a goroutine started in the loop captures, where all iterations share one \
-           variable: in modules whose go.mod says a version before 1.22 (or files that `//go:build` holds there), \
-           and in any version for variables declared outside the loop.",
+           variable: in modules whose go.mod says a version before 1.22, and in files that `//go:build` holds there.",
     why: "The loop writes the variable for the next iteration while the goroutine reads it. Most goroutines see the \
           last element, some a torn one.",
-    bad: r#"package fanout
+    bad: r#"//go:build go1.21
+
+package fanout
 
 import "sync"
 
 func Each(names []string, visit func(string)) {
 	var wg sync.WaitGroup
-	var i int
-	for i = 0; i < len(names); i++ { // want RG205 "i"
+	for i := 0; i < len(names); i++ { // want RG205 "i"
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
@@ -50,5 +50,5 @@ func Each(names []string, visit func(string)) {
     remedy: "Declare the variable in the loop and set the go directive to 1.22 or later; or pass it as an argument \
              (`go func(i int) { ... }(i)`), or copy it first (`i := i`).",
     limits: "Where the language version is not known (files without a module) the newest is assumed.",
-    fixable: true,
+    fixable: false,
 };

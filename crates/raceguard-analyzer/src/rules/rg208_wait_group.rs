@@ -21,12 +21,12 @@ func Run(jobs []func()) {
 	var wg sync.WaitGroup
 	for _, job := range jobs {
 		go func() {
-			wg.Add(1) // want RG208 "wg"
+			wg.Add(1)
 			defer wg.Done()
 			job()
 		}()
 	}
-	wg.Wait()
+	wg.Wait() // want RG208 "wg"
 }
 "#,
     good: r#"package batch
@@ -48,5 +48,5 @@ func Run(jobs []func()) {
     remedy: "Call `Add` before the `go` statement, or use `WaitGroup.Go`, which does.",
     limits: "A WaitGroup that counts goroutines of several functions is followed through the functions that get it as \
              an argument or hold it in a field.",
-    fixable: true,
+    fixable: false,
 };

@@ -17,46 +17,34 @@ pub const RULE: Rule = Rule {
 
 import "sync/atomic"
 
-type Limiter struct {
-	used int64
+var used int64
+
+func take() {
+	atomic.AddInt64(&used, 1) // want RG210 "used"
 }
 
-func (l *Limiter) Take() {
-	atomic.AddInt64(&l.used, 1)
-}
-
-func (l *Limiter) Used() int64 {
-	return l.used // want RG210 "used"
-}
-
-func Fill(l *Limiter) int64 {
+func Fill() int64 {
 	for range 10 {
-		go l.Take()
+		go take()
 	}
-	return l.Used()
+	return used
 }
 "#,
     good: r#"package limiter
 
 import "sync/atomic"
 
-type Limiter struct {
-	used atomic.Int64
+var used atomic.Int64
+
+func take() {
+	used.Add(1)
 }
 
-func (l *Limiter) Take() {
-	l.used.Add(1)
-}
-
-func (l *Limiter) Used() int64 {
-	return l.used.Load()
-}
-
-func Fill(l *Limiter) int64 {
+func Fill() int64 {
 	for range 10 {
-		go l.Take()
+		go take()
 	}
-	return l.Used()
+	return used.Load()
 }
 "#,
     remedy: "Give the variable an atomic type (`atomic.Int64`, `atomic.Pointer`), so that a plain access does not \

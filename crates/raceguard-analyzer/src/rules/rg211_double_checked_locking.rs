@@ -61,6 +61,11 @@ func Shared() *Client {
 
 /// Looks for a check without locks, the same check under one, and a write under that.
 pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
+    let summary = context.unit.func.and_then(|func| context.summaries.get(func));
+    if summary.is_some_and(|summary| !summary.may_release.is_empty()) {
+        // The caller holds a lock at the first check.
+        return;
+    }
     for trace in context.traces.iter().filter(|trace| !trace.irregular) {
         let mut reported: Vec<Place> = Vec::new();
         for (number, step) in trace.steps.iter().enumerate() {
@@ -73,8 +78,8 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
                 continue;
             }
             let rest = &trace.steps[number..];
-            if let Some((write, held)) = deciding(rest, &read.place)
-                .and_then(|first| locked_write(rest, first, &read.place))
+            if let Some((write, held)) =
+                deciding(rest, &read.place).and_then(|first| locked_write(rest, first, &read.place))
             {
                 findings.push(finding(context, trace, read, write, held));
                 reported.push(read.place.clone());
@@ -85,14 +90,15 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
 
 /// The first branch that follows, if the read decides it and no lock is held.
 fn deciding<'s>(rest: &[Step<'s>], place: &Place) -> Option<&'s Branch> {
-    rest.iter().find_map(|step| match step.what {
-        What::Branch(branch) => Some((branch, step)),
-        _ => None,
-    })
-    .filter(|(branch, step)| {
-        branch.condition.reads.contains(place) && step.facts.held.is_empty() && !step.facts.unsure
-    })
-    .map(|(branch, _)| branch)
+    rest.iter()
+        .find_map(|step| match step.what {
+            What::Branch(branch) => Some((branch, step)),
+            _ => None,
+        })
+        .filter(|(branch, step)| {
+            branch.condition.reads.contains(place) && step.facts.held.is_empty() && !step.facts.unsure
+        })
+        .map(|(branch, _)| branch)
 }
 
 /// A write under a lock, inside the same check under that lock, that the first check leads to.
@@ -131,7 +137,13 @@ fn leaves(block: &Block) -> bool {
     matches!(block.last(), Some(Node::Return(..) | Node::Stop))
 }
 
-fn finding(context: &PathContext<'_>, trace: &Trace<'_>, read: &Access, write: &Access, held: Held) -> Finding {
+fn finding(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    read: &Access,
+    write: &Access,
+    held: Held,
+) -> Finding {
     let wording = context.wording();
     let name = wording.place(&read.place);
     let lock = wording.lock_name(&held);
@@ -144,7 +156,9 @@ fn finding(context: &PathContext<'_>, trace: &Trace<'_>, read: &Access, write: &
         message: format!("{name} is checked without {lock}, under which it is set"),
         sites: vec![wording.site(trace.body, read.span, "read"), second],
         reasons: vec![wording.reason(
-            format!("{lock} shows that several goroutines come here, and the first check does not wait for it"),
+            format!(
+                "{lock} shows that several goroutines come here, and the first check does not wait for it"
+            ),
             read.span,
         )],
         remedy: format!("use sync.Once or an atomic pointer, or take {lock} for the first check too"),

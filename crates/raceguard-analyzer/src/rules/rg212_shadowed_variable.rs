@@ -1,7 +1,11 @@
 //! RG212: a goroutine sets a variable of its own where the one outside is read.
 
-use super::Rule;
-use crate::finding::Severity;
+use super::{BodyContext, Rule};
+use crate::finding::{Finding, Severity};
+use crate::ir::place::VarId;
+use crate::syntax::ast::{ExprKind, UnaryOp};
+use crate::syntax::span::Span;
+use crate::types::{Entity, Local, LocalId, LocalKind};
 
 /// `RG212`
 pub const RULE: Rule = Rule {
@@ -54,3 +58,57 @@ func Check(name string) error {
              there as well.",
     fixable: false,
 };
+
+/// Looks for variables of function literals that hide one which is read and never set.
+pub(super) fn check(context: &BodyContext<'_>, findings: &mut Vec<Finding>) {
+    let locals = &context.input.info.locals;
+    for local in locals {
+        let (Some(literal), Some(outer)) = (local.owner, local.shadowed) else { continue };
+        let hidden = &locals[outer.0 as usize];
+        let alike = local.kind == LocalKind::Var
+            && hidden.owner != local.owner
+            && context.input.program.identical(&hidden.ty, &local.ty)
+            && !local.ty.is_unknown();
+        if alike
+            && is_never_set(context, outer)
+            && let Some(read) = read_after(context, outer, context.span(literal).end)
+        {
+            findings.push(finding(context, local, hidden, read));
+        }
+    }
+}
+
+/// Whether a variable keeps its zero value.
+fn is_never_set(context: &BodyContext<'_>, local: LocalId) -> bool {
+    let var = context.unit.var(VarId(local.0));
+    let addressed = context.exprs().any(|(_, kind)| {
+        matches!(kind, ExprKind::Unary(UnaryOp::Address, operand) if context.local(*operand) == Some(local))
+    });
+    var.kind == LocalKind::Var && var.zeroed && var.assignments == 0 && !addressed
+}
+
+/// A use of the variable after a place.
+fn read_after(context: &BodyContext<'_>, local: LocalId, after: u32) -> Option<Span> {
+    context.exprs().find_map(|(id, kind)| {
+        let named =
+            matches!(kind, ExprKind::Name(_)) && context.input.info.entity(id) == Entity::Local(local);
+        let span = context.span(id);
+        (named && span.start >= after).then_some(span)
+    })
+}
+
+fn finding(context: &BodyContext<'_>, local: &Local, hidden: &Local, read: Span) -> Finding {
+    let name = local.name;
+    Finding {
+        rule: &RULE,
+        severity: RULE.severity,
+        subject: format!("variable {name}"),
+        message: format!("this {name} hides the one outside, which is read but never set"),
+        sites: vec![context.site(local.span, "declaration"), context.site(hidden.span, "declaration")],
+        reasons: vec![
+            context.wording().reason(format!("the outer {name} is read here, and is still zero"), read),
+        ],
+        remedy: "hand the result back through a channel, or give the two different names".to_owned(),
+        fix: None,
+    }
+}

@@ -89,7 +89,13 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-fn finding(context: &PathContext<'_>, trace: &Trace<'_>, call: &Call, exclusive: bool, held: &Held) -> Finding {
+fn finding(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    call: &Call,
+    exclusive: bool,
+    held: &Held,
+) -> Finding {
     let wording = context.wording();
     let name = wording.lock_name(held);
     let (message, severity) = match (exclusive, held.exclusive) {

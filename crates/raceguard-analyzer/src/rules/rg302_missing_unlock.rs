@@ -4,7 +4,7 @@ use super::Rule;
 use super::path_checks::PathContext;
 use super::path_facts::{Exit, Held, Step, Trace, What, lock_place};
 use crate::analysis::models::Effect;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Edit, Finding, Fix, Severity};
 use crate::ir::function::{CallMode, Target};
 use crate::ir::place::{Place, Value};
 use crate::syntax::span::Span;
@@ -14,7 +14,7 @@ pub const RULE: Rule = Rule {
     code: "RG302",
     name: "missing-unlock",
     summary: "A lock is still held on a way out of the function that releases it elsewhere",
-    severity: Severity::Warning,
+    severity: Severity::Error,
     what: "Reports a `return` that leaves a mutex locked which the function releases on its other ways out; `defer \
            mu.Lock()` where `Unlock` was meant; and `Lock` directly followed by `Unlock`, which guards nothing.",
     why: "The next goroutine that needs the lock waits for ever, long after the early return that nobody thought of. \
@@ -143,14 +143,52 @@ fn missing(context: &PathContext<'_>, trace: &Trace<'_>, exit: &Exit, held: &Hel
             wording.site_with(trace.body, exit.span, "return", std::slice::from_ref(held)),
             wording.site(trace.body, held.at, "lock"),
         ],
-        reasons: vec![wording.reason(format!("{name} is locked here and released on the other ways out"), held.at)],
+        reasons: vec![
+            wording.reason(format!("{name} is locked here and released on the other ways out"), held.at),
+        ],
         remedy: format!("defer the unlock of {name} right after it is locked"),
-        fix: None,
+        fix: unlock_fix(context, exit, held),
     }
 }
 
+/// The unlock before the return, if what is returned does not look at anything that the lock may guard.
+fn unlock_fix(context: &PathContext<'_>, exit: &Exit, held: &Held) -> Option<Fix> {
+    let wording = context.wording();
+    let text = wording.source(exit.span);
+    let name = wording.lock_name(held);
+    if !text.starts_with("return") || text.contains(['.', '(', '[', '*']) {
+        return None;
+    }
+    let source = &context.program.package(context.unit.package).files[context.unit.file as usize].source;
+    let start = exit.span.start as usize;
+    let line = source[..start].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+    let indent = std::str::from_utf8(&source[line..start]).ok().filter(|indent| indent.trim().is_empty())?;
+    let unlock = if held.exclusive { "Unlock" } else { "RUnlock" };
+    let location = wording.location(Span::new(exit.span.start, exit.span.start));
+    let edits = vec![Edit { location, text: format!("{name}.{unlock}()\n{indent}") }];
+    Some(Fix { title: format!("unlock {name} before the return"), edits })
+}
+
+/// `Unlock` for the `Lock` that is deferred.
+fn typo_fix(context: &PathContext<'_>, call: Span) -> Option<Fix> {
+    let wording = context.wording();
+    let text = wording.source(call);
+    let lock = if text.ends_with(".RLock()") { "RLock" } else { "Lock" };
+    let position = text.rfind(lock)?;
+    let start = call.start + u32::try_from(position).ok()?;
+    let span = Span::new(start, start + u32::try_from(lock.len()).ok()?);
+    let unlock = if lock == "RLock" { "RUnlock" } else { "Unlock" };
+    let edits = vec![Edit { location: wording.location(span), text: unlock.to_owned() }];
+    Some(Fix { title: "unlock instead".to_owned(), edits })
+}
+
 /// `mu.Lock()` directly followed by `mu.Unlock()`.
-fn empty_section(context: &PathContext<'_>, trace: &Trace<'_>, pair: &[Step<'_>], findings: &mut Vec<Finding>) {
+fn empty_section(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    pair: &[Step<'_>],
+    findings: &mut Vec<Finding>,
+) {
     let [Step { what: What::Call(lock), .. }, Step { what: What::Call(unlock), .. }] = pair else { return };
     let now = lock.mode == CallMode::Now && unlock.mode == CallMode::Now;
     let taken = matches!(context.models.effect(&lock.target), Some(Effect::Lock | Effect::ReadLock));
@@ -160,13 +198,13 @@ fn empty_section(context: &PathContext<'_>, trace: &Trace<'_>, pair: &[Step<'_>]
     }
     let wording = context.wording();
     let between = wording.source(Span::new(lock.span.end, unlock.span.start));
-    if !between.trim().is_empty() || explained(context, lock.span) {
+    if !between.trim().is_empty() || explained(context, lock.span, unlock.span) {
         return;
     }
     let name = wording.line(lock.span).rsplit_once('.').map_or("lock", |(name, _)| name);
     findings.push(Finding {
         rule: &RULE,
-        severity: RULE.severity,
+        severity: Severity::Warning,
         subject: format!("lock {name}"),
         message: format!("{name} is locked and unlocked at once, which guards nothing"),
         sites: vec![
@@ -181,15 +219,16 @@ fn empty_section(context: &PathContext<'_>, trace: &Trace<'_>, pair: &[Step<'_>]
     });
 }
 
-/// Whether a comment stands on the line of a statement or on the one before.
-fn explained(context: &PathContext<'_>, span: Span) -> bool {
+/// Whether a comment stands on the line before the lock, or behind the unlock.
+fn explained(context: &PathContext<'_>, lock: Span, unlock: Span) -> bool {
     let file = &context.program.package(context.unit.package).files[context.unit.file as usize];
     let source = &file.source;
-    let start = span.start as usize;
-    let begin = source[..start].iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
+    let has_comment = |line: &[u8]| line.windows(2).any(|pair| pair == b"//" || pair == b"*/");
+    let begin = source[..lock.start as usize].iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
     let before = source[..begin].iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    let end = source[start..].iter().position(|&byte| byte == b'\n').map_or(source.len(), |length| start + length);
-    source[before..end].windows(2).any(|pair| pair == b"//" || pair == b"*/")
+    let rest = &source[unlock.end as usize..];
+    let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+    has_comment(&source[before..begin]) || has_comment(&rest[..end])
 }
 
 /// `mu.Lock(); defer mu.Lock()`
@@ -216,6 +255,6 @@ fn deferred_lock(context: &PathContext<'_>, trace: &Trace<'_>, step: &Step<'_>, 
         ],
         reasons: vec![wording.reason("the lock taken here is still held", held.at)],
         remedy: format!("defer the unlock of {name}"),
-        fix: None,
+        fix: typo_fix(context, call.span),
     });
 }

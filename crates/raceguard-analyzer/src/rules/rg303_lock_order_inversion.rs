@@ -141,9 +141,12 @@ pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, finding
         let next: Vec<(&Class, Option<FuncId>)> = match &edge.next {
             Next::Lock(class) => vec![(class, None)],
             Next::Call(func) if releasing.contains(func) => continue,
-            Next::Call(func) => {
-                taken.get(func).into_iter().flatten().map(|(class, through)| (class, Some(*through))).collect()
-            }
+            Next::Call(func) => taken
+                .get(func)
+                .into_iter()
+                .flatten()
+                .map(|(class, through)| (class, Some(*through)))
+                .collect(),
         };
         for (class, through) in next {
             if *class == edge.held || edge.others.contains(class) {
@@ -185,7 +188,8 @@ fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
             let Some(next) = next(context, trace.body, call, facts) else { continue };
             let Some((held, others)) = step.facts.held.split_last() else { continue };
             let Some(class) = class_of(held.field.as_ref(), &held.place) else { continue };
-            let others = others.iter().filter_map(|lock| class_of(lock.field.as_ref(), &lock.place)).collect();
+            let others =
+                others.iter().filter_map(|lock| class_of(lock.field.as_ref(), &lock.place)).collect();
             facts.push(Fact::Edge(Edge {
                 held: class,
                 others,
@@ -241,8 +245,8 @@ fn taken(facts: &[Fact]) -> Taken {
                 taken.entry(*func).or_default().entry(class.clone()).or_insert(*func);
                 queue.push(*func);
             }
-            Fact::Calls(caller, callee) if seen.insert((*caller, *callee)) => {
-                callers.entry(*callee).or_default().push(*caller);
+            Fact::Calls(from, called) if seen.insert((*from, *called)) => {
+                callers.entry(*called).or_default().push(*from);
             }
             _ => {}
         }
@@ -270,11 +274,11 @@ fn releasing(facts: &[Fact], summaries: &Summaries) -> HashSet<FuncId> {
     let mut releasing = HashSet::new();
     let mut queue = Vec::new();
     for fact in facts {
-        let Fact::Calls(caller, callee) = fact else { continue };
-        callers.entry(*callee).or_default().push(*caller);
-        let releases = summaries.get(*callee).is_some_and(|summary| !summary.may_release.is_empty());
-        if releases && releasing.insert(*callee) {
-            queue.push(*callee);
+        let Fact::Calls(from, called) = fact else { continue };
+        callers.entry(*called).or_default().push(*from);
+        let releases = summaries.get(*called).is_some_and(|summary| !summary.may_release.is_empty());
+        if releases && releasing.insert(*called) {
+            queue.push(*called);
         }
     }
     while let Some(func) = queue.pop() {
@@ -312,7 +316,10 @@ fn finding(
         rule: &RULE,
         severity: RULE.severity,
         subject: format!("locks {} and {}", names.0, names.1),
-        message: format!("{} is locked while {} is held here, and the other way round there", names.1, names.0),
+        message: format!(
+            "{} is locked while {} is held here, and the other way round there",
+            names.1, names.0
+        ),
         sites,
         reasons,
         remedy: "take the two locks in one order everywhere".to_owned(),
@@ -330,6 +337,7 @@ fn describe(
     let wording = Wording { program: context.program, unit: &context.units.units[edge.unit] };
     let mut site = wording.site(edge.body, edge.at, "lock");
     site.locks = vec![held.to_owned()];
-    let way = through.map_or_else(String::new, |func| format!(" by {}", function_name(context.program, func)));
+    let way =
+        through.map_or_else(String::new, |func| format!(" by {}", function_name(context.program, func)));
     (site, wording.reason(format!("{held} is held since here when {next} is locked{way}"), edge.since))
 }

@@ -112,22 +112,26 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
 
 fn blocking_call(context: &PathContext<'_>, call: &Call, held: &Held) -> Option<(String, Span)> {
     let Target::Function(func) = call.target else { return None };
-    let waits = context.models.effect(&call.target) == Some(Effect::GroupWait) && may_wait_for_holder(context, held);
-    let name = context.wording().line(call.span).split('(').next().unwrap_or_default();
-    (waits || is_listed(context.program, func)).then(|| (format!("{name} is called"), call.span))
+    let is_wait =
+        context.models.effect(&call.target) == Some(Effect::GroupWait) && may_wait_for_holder(context, held);
+    let (package, receiver, name) = function_path(context.program, func);
+    let package = package.rsplit('/').next().unwrap_or(package);
+    let dot = if receiver.is_empty() { "" } else { "." };
+    (is_wait || is_listed(context.program, func))
+        .then(|| (format!("{package}.{receiver}{dot}{name} is called"), call.span))
 }
 
 /// Whether the goroutines waited for are seen to take the lock that is held: those of this function are its literals.
 /// Waiting under a lock for others to end is often meant.
 fn may_wait_for_holder(context: &PathContext<'_>, held: &Held) -> bool {
-    let mut takes = false;
+    let mut found = false;
     for body in context.unit.bodies.iter().skip(1) {
         for_each_call(&body.block, &mut |call| {
             let taken = matches!(context.models.effect(&call.target), Some(Effect::Lock | Effect::ReadLock));
-            takes |= taken && lock_place(call).as_ref() == Some(&held.place);
+            found |= taken && lock_place(call).as_ref() == Some(&held.place);
         });
     }
-    takes
+    found
 }
 
 fn is_listed(program: &Program, func: FuncId) -> bool {
@@ -146,8 +150,10 @@ fn blocking_operation(
         ChannelOpKind::Receive => "a value is received",
         ChannelOpKind::Range | ChannelOpKind::Close => return None,
     };
-    let closed = op.channel.identity().is_some_and(|place| step.facts.is_marked(Mark::Closed, place).is_some());
-    let blocks = !op.deferred && !closed && is_unbuffered(context, &op.channel) && may_wait_for_holder(context, held);
+    let closed =
+        op.channel.identity().is_some_and(|place| step.facts.is_marked(Mark::Closed, place).is_some());
+    let blocks =
+        !op.deferred && !closed && is_unbuffered(context, &op.channel) && may_wait_for_holder(context, held);
     blocks.then(|| (format!("{what} on an unbuffered channel"), op.span))
 }
 

@@ -7,6 +7,7 @@ use super::path_facts::{Held, Trace, What, resolve};
 use super::wording::function_name;
 use crate::finding::{Finding, Location, Reason, Severity};
 use crate::ir::function::{Call, CallMode, Target};
+use crate::syntax::span::Span;
 use crate::types::FuncId;
 
 /// `RG306`
@@ -77,6 +78,7 @@ func (s *Store) Add(name string) int {
 pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
     let test = context.wording().is_test();
     for trace in context.traces.iter().filter(|trace| !trace.irregular) {
+        let mut reported: Vec<(FuncId, Span)> = Vec::new();
         for step in &trace.steps {
             let What::Call(call) = step.what else { continue };
             let (CallMode::Now, Target::Function(func)) = (call.mode, &call.target) else { continue };
@@ -85,7 +87,9 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
                 let place = resolve(call, &taken.lock);
                 if let Some(held) = place.and_then(|place| step.facts.lock(&place))
                     && (taken.exclusive || held.exclusive || !test)
+                    && !reported.contains(&(*func, held.at))
                 {
+                    reported.push((*func, held.at));
                     findings.push(finding(context, trace, call, *func, taken, held));
                 }
             }
@@ -108,10 +112,13 @@ fn finding(
     let message = if certain {
         format!("{callee} locks {name}, which is held here")
     } else {
-        format!("{callee} takes the read lock of {name} again, which deadlocks when a writer waits in between")
+        format!(
+            "{callee} takes the read lock of {name} again, which deadlocks when a writer waits in between"
+        )
     };
     let object = context.program.function(func);
-    let there = Location { package: object.package, file: context.program.object(object).file, span: taken.at };
+    let there =
+        Location { package: object.package, file: context.program.object(object).file, span: taken.at };
     Finding {
         rule: &RULE,
         severity: if certain { Severity::Error } else { Severity::Warning },

@@ -1,7 +1,9 @@
 //! RG401: a sync.Map is given ever new keys.
 
-use super::Rule;
-use crate::finding::Severity;
+use super::{BodyContext, Rule};
+use crate::finding::{Finding, Severity};
+use crate::syntax::ast::{ExprId, ExprKind};
+use crate::types::{Callee, LocalKind};
 
 /// `RG401`
 pub const RULE: Rule = Rule {
@@ -65,3 +67,74 @@ func End(id int64) {
              that come again.",
     fixable: false,
 };
+
+/// Looks at the keys that are stored.
+pub(super) fn check(context: &BodyContext<'_>, findings: &mut Vec<Finding>) {
+    for (id, call) in context.calls() {
+        let stores = matches!(context.called(id), Some(("sync", "Map", "Store" | "LoadOrStore" | "Swap")));
+        let (true, Some(&key), ExprKind::Selector(map, _)) =
+            (stores, call.args.first(), &context.input.arena[call.fun].kind)
+        else {
+            continue;
+        };
+        if let Some(made) = origin(context, key).filter(|&made| is_new_each_time(context, made)) {
+            findings.push(finding(context, id, *map, made));
+        }
+    }
+}
+
+/// The call that a key comes from.
+fn origin(context: &BodyContext<'_>, key: ExprId) -> Option<ExprId> {
+    let mut expr = context.inner(key);
+    for _ in 0..8 {
+        match &context.input.arena[expr].kind {
+            ExprKind::Call(call) => match context.input.info.callee(context.input.arena, expr) {
+                Callee::Conversion(_) => expr = context.inner(*call.args.first()?),
+                _ => return Some(expr),
+            },
+            ExprKind::Name(_) => {
+                let local = context.local(expr)?;
+                if context.input.info.locals[local.0 as usize].kind != LocalKind::Var {
+                    return None;
+                }
+                let mut values = context.assignments().filter(|(_, assign)| {
+                    assign.lhs.iter().any(|&lhs| context.assigned(assign, lhs) == Some(local))
+                });
+                let (_, assign) = values.next().filter(|(_, assign)| assign.rhs.len() == 1)?;
+                if values.next().is_some() {
+                    return None;
+                }
+                expr = context.inner(assign.rhs[0]);
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
+/// Whether a call gives another value each time.
+fn is_new_each_time(context: &BodyContext<'_>, call: ExprId) -> bool {
+    match context.called(call) {
+        Some(("sync/atomic", _, name)) => name.starts_with("Add"),
+        Some(("time", "Time", name)) => matches!(name, "UnixNano" | "UnixMicro"),
+        Some((package, _, name)) => package.contains("uuid") && name.starts_with("New"),
+        None => false,
+    }
+}
+
+fn finding(context: &BodyContext<'_>, call: ExprId, map: ExprId, made: ExprId) -> Finding {
+    let name = context.text(map);
+    let span = context.span(call);
+    Finding {
+        rule: &RULE,
+        severity: RULE.severity,
+        subject: format!("sync.Map {name}"),
+        message: format!("{name} gets a new key on each call"),
+        sites: vec![context.site(span, "store")],
+        reasons: vec![
+            context.wording().reason("the key is made here, another one each time", context.span(made)),
+        ],
+        remedy: "use a map with a mutex".to_owned(),
+        fix: None,
+    }
+}

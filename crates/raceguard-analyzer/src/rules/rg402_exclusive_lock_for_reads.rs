@@ -164,7 +164,8 @@ fn guard(context: &ProgramContext<'_>, uses: &[&MapUse]) -> Option<FieldKey> {
 fn functions<'u>(uses: &[&'u MapUse]) -> (Vec<&'u MapUse>, Vec<usize>) {
     let mut writers: Vec<usize> = uses.iter().filter(|used| used.write).map(|used| used.unit).collect();
     writers.dedup();
-    let mut readers: Vec<&MapUse> = uses.iter().copied().filter(|used| !writers.contains(&used.unit)).collect();
+    let mut readers: Vec<&MapUse> =
+        uses.iter().copied().filter(|used| !writers.contains(&used.unit)).collect();
     readers.dedup_by_key(|used| used.unit);
     (readers, writers)
 }

@@ -117,7 +117,9 @@ fn counted<'s>(context: &PathContext<'_>, trace: &Trace<'_>, pair: &[Step<'s>]) 
         return None;
     }
     let (last, _) = write.place.steps.split_last()?;
-    let (PathStep::Element(Index::Var(index)) | PathStep::Index(Index::Var(index))) = *last else { return None };
+    let (PathStep::Element(Index::Var(index)) | PathStep::Index(Index::Var(index))) = *last else {
+        return None;
+    };
     let index = context.unit.var(index);
     let own_number = index.body != trace.body || index.iteration.is_none();
     (own_number && is_small(context, &write.place)).then_some(write)
@@ -150,7 +152,9 @@ fn finding(context: &PathContext<'_>, trace: &Trace<'_>, access: &Access) -> Fin
         subject: format!("slice {name}"),
         message: format!("goroutines count in adjacent elements of {name} on every round of a loop"),
         sites: vec![site],
-        reasons: vec![wording.reason("each goroutine writes its own element, in the cache line of others", access.span)],
+        reasons: vec![
+            wording.reason("each goroutine writes its own element, in the cache line of others", access.span),
+        ],
         remedy: format!("count in a local variable, and store it in {name} once at the end"),
         fix: None,
     }

@@ -198,7 +198,8 @@ fn finding(context: &ProgramContext<'_>, copy: &Copy, reason: Reason) -> Finding
             wording.site(copy.body, copy.held.at, "lock"),
         ],
         reasons: vec![reason],
-        remedy: "copy when the map changes instead, and publish the copy through an atomic pointer".to_owned(),
+        remedy: "copy when the map changes instead, and publish the copy through an atomic pointer"
+            .to_owned(),
         fix: None,
     }
 }

@@ -128,7 +128,21 @@ impl<'a> Wording<'a> {
             return true;
         }
         let comment = self.program.object_comment(object).to_lowercase();
-        ["lock", "mutex", "mu ", "must hold", "is held", "caller"].iter().any(|word| comment.contains(word))
+        [
+            "must hold",
+            "be held",
+            "is held",
+            "held by",
+            "lock held",
+            "mu held",
+            "holds the",
+            "holding",
+            "locked",
+            "unlock",
+        ]
+        .iter()
+        .chain(&["caller must", "callers must"])
+        .any(|word| comment.contains(word))
     }
 }
 

@@ -2,13 +2,17 @@
 //!
 //! `// want RG103 "routes"` says that on its line a finding of this rule is reported whose subject and message, joined by
 //! `: `, match the regular expression. `// miss RG103 "routes"` says that one should be, but is not yet: a known miss,
-//! which fails the test once it is found, so that it becomes a `want`. Nothing else may be reported.
+//! which fails the test once it is found, so that it becomes a `want`. `// wrong RG103 "routes"` says that one is
+//! reported that should not be. `want-2` speaks of the line two above. Nothing else may be reported. One `want` is enough for several findings that it
+//! describes.
 
 use std::fmt::Write as _;
 
-use raceguard_analyzer::check::check;
+use raceguard_analyzer::check::{Checked, check};
 use raceguard_analyzer::finding::Finding;
-use raceguard_analyzer::source::{BuildContext, Environment, LoadOptions, MemoryTree, load, txtar_files};
+use raceguard_analyzer::source::{
+    BuildContext, Environment, LoadOptions, Loaded, MemoryTree, load, txtar_files,
+};
 use raceguard_analyzer::syntax::LineIndex;
 use raceguard_analyzer::types::standard_library::WithStandardLibrary;
 use regex_lite::Regex;
@@ -22,6 +26,7 @@ struct Expected {
     code: String,
     pattern: Regex,
     missed: bool,
+    found: bool,
 }
 
 /// A finding as the comments see it.
@@ -33,6 +38,7 @@ struct Reported {
 }
 
 /// What is wrong with the expectations of a fixture: nothing if it is empty. A txtar archive, or a single Go file.
+#[allow(dead_code, reason = "each test file uses a part of it")]
 pub(crate) fn differences(fixture: &str) -> String {
     let mut files = txtar_files(fixture);
     if files.is_empty() {
@@ -52,25 +58,45 @@ pub(crate) fn differences(fixture: &str) -> String {
         };
         let Reported { file, line, code, text } = &found;
         match wants.iter().position(fits) {
-            Some(position) if wants[position].missed => {
-                let _ = writeln!(differences, "{file}:{line}: {code} is found now: make this miss a want");
-                wants.remove(position);
-            }
-            Some(position) => {
-                wants.remove(position);
-            }
+            Some(position) => wants[position].found = true,
             None => {
                 let _ = writeln!(differences, "{file}:{line}: not expected: {code} {text}");
             }
         }
     }
-    for want in wants.iter().filter(|want| !want.missed) {
-        let _ = writeln!(differences, "{}:{}: not found: {} {}", want.file, want.line, want.code, want.pattern);
+    for want in wants.iter().filter(|want| want.missed == want.found) {
+        let problem = if want.missed { "is found now: make this miss a want" } else { "not found" };
+        let _ =
+            writeln!(differences, "{}:{}: {problem}: {} {}", want.file, want.line, want.code, want.pattern);
     }
     differences
 }
 
-fn reported(files: &[(String, String)], problems: &mut String) -> Vec<Reported> {
+/// A single Go file after the fixes of all findings of a rule.
+#[allow(dead_code, reason = "each test file uses a part of it")]
+pub(crate) fn fixed(text: &str, code: &str) -> String {
+    let files = [("fixture.go".to_owned(), text.to_owned()), ("go.mod".to_owned(), MODULE.to_owned())];
+    let mut edits: Vec<(std::ops::Range<usize>, String)> = Vec::new();
+    with_findings(&files, |loaded, checked| {
+        assert!(loaded.problems.is_empty() && checked.lowered.errors.is_empty(), "{text}");
+        let of_rule = checked.findings.iter().filter(|finding| finding.rule.code == code);
+        for fix in of_rule.filter_map(|finding| finding.fix.as_ref()) {
+            edits.extend(fix.edits.iter().map(|edit| {
+                let span = edit.location.span;
+                (span.start as usize..span.end as usize, edit.text.clone())
+            }));
+        }
+    });
+    edits.sort_by_key(|(range, _)| (range.start, range.end));
+    edits.dedup();
+    let mut fixed = text.to_owned();
+    for (range, replacement) in edits.into_iter().rev() {
+        fixed.replace_range(range, &replacement);
+    }
+    fixed
+}
+
+fn with_findings(files: &[(String, String)], look: impl FnOnce(&Loaded, &Checked)) {
     let mut tree = MemoryTree::new();
     for (name, text) in files {
         tree = tree.with_file(&format!("/m/{name}"), text);
@@ -79,11 +105,24 @@ fn reported(files: &[(String, String)], problems: &mut String) -> Vec<Reported> 
     let mut environment = Environment::new("/m");
     environment.goroot = Some(WithStandardLibrary::GOROOT.into());
     let build = BuildContext::new("linux", "amd64");
-    let loaded = load(&tree, &environment, &build, &["./...".to_owned()], &LoadOptions::default(), &mut |_| ());
+    let loaded =
+        load(&tree, &environment, &build, &["./...".to_owned()], &LoadOptions::default(), &mut |_| ());
+    let checked = check(&loaded);
+    look(&loaded, &checked);
+}
+
+fn reported(files: &[(String, String)], problems: &mut String) -> Vec<Reported> {
+    let mut reported = Vec::new();
+    with_findings(files, |loaded, checked| {
+        reported = describe(loaded, checked, problems);
+    });
+    reported
+}
+
+fn describe(loaded: &Loaded, checked: &Checked, problems: &mut String) -> Vec<Reported> {
     for problem in &loaded.problems {
         let _ = writeln!(problems, "{}: {}", problem.path.display(), problem.message);
     }
-    let checked = check(&loaded);
     for error in &checked.lowered.errors {
         let _ = writeln!(problems, "syntax error: {:?}", error.error);
     }
@@ -100,17 +139,19 @@ fn reported(files: &[(String, String)], problems: &mut String) -> Vec<Reported> 
 
 /// The expectations in the comments of a file.
 fn expectations(name: &str, text: &str) -> Vec<Expected> {
-    let comment = Regex::new(r#"(want|miss) (RG\d+) "([^"]*)""#).expect("a valid pattern");
+    let comment = Regex::new(r#"(want|miss|wrong)(?:-(\d))? (RG\d+) "([^"]*)""#).expect("a valid pattern");
     let mut expected = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let Some((_, comments)) = line.split_once("//") else { continue };
         for capture in comment.captures_iter(comments) {
+            let above: usize = capture.get(2).map_or(0, |lines| lines.as_str().parse().expect("a digit"));
             expected.push(Expected {
                 file: name.to_owned(),
-                line: number,
-                code: capture[2].to_owned(),
-                pattern: Regex::new(&capture[3]).expect("a valid pattern in a want comment"),
+                line: number - above,
+                code: capture[3].to_owned(),
+                pattern: Regex::new(&capture[4]).expect("a valid pattern in a want comment"),
                 missed: &capture[1] == "miss",
+                found: false,
             });
         }
     }

@@ -15,15 +15,13 @@ pub mod statistics;
 mod text;
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::path::Path;
 
 use clap::ValueEnum;
 use raceguard_evidence::{Severity, Site, SourcePlace, StaticFinding};
 
 use super::filter::Report;
-use crate::report::read_source_file;
-
 pub(crate) use crate::report::text::layout::clean;
 pub use paths::Paths;
 
@@ -72,8 +70,18 @@ impl<'a> Look<'a> {
     /// Plain text with sources from the disk.
     pub fn plain(paths: &'a Paths) -> Self {
         let width = crate::report::DEFAULT_WIDTH;
-        Self { color: false, width, quiet: false, paths, read_source: &read_source_file }
+        Self { color: false, width, quiet: false, paths, read_source: &read_source }
     }
+}
+
+/// Source files larger than this are not shown.
+const MAX_SOURCE: u64 = 16 << 20;
+
+/// Reads a source file. Bytes that are no text are replaced: the lines with findings are to be shown nevertheless.
+fn read_source(path: &Path) -> Option<String> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).ok()?.take(MAX_SOURCE + 1).read_to_end(&mut bytes).ok()?;
+    (read as u64 <= MAX_SOURCE).then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Writes a report.

@@ -27,6 +27,7 @@ pub fn run(check: &Check) -> Result<u8, CommandError> {
             print!("\x1b[2J\x1b[3J\x1b[H");
             let _ = io::stdout().flush();
         }
+        let started = SystemTime::now();
         match check.again() {
             Ok(analysed) => watched = Times::of(&analysed, check),
             // A configuration that can't be read may be mended by the next change.
@@ -36,7 +37,9 @@ pub fn run(check: &Check) -> Result<u8, CommandError> {
         if !check.arguments.quiet {
             eprintln!("raceguard: watching {} files and folders, Ctrl-C ends", watched.0.len());
         }
-        watched = watched.wait_for_change();
+        if !watched.changed_since(started) {
+            watched = watched.wait_for_change();
+        }
     }
 }
 
@@ -62,6 +65,17 @@ impl Times {
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether something was changed while it was analysed, so that the analysis may have missed it.
+    fn changed_since(&self, started: SystemTime) -> bool {
+        // Times of files come from a clock that may be a little behind; one in the future says nothing.
+        let (from, until) = (started - Duration::from_millis(20), SystemTime::now());
+        let is_new = |path: &PathBuf| {
+            let modified = fs::metadata(path).and_then(|metadata| metadata.modified());
+            modified.is_ok_and(|at| from <= at && at <= until)
+        };
+        self.0.keys().any(is_new)
     }
 
     /// The times after the next change.
@@ -107,6 +121,17 @@ mod tests {
 
     fn times(paths: &[PathBuf]) -> Times {
         Times(paths.iter().map(|path| (path.clone(), time(path))).collect())
+    }
+
+    #[test]
+    fn what_changes_during_an_analysis_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.go");
+        fs::write(&file, "package a\n").unwrap();
+        assert!(times(std::slice::from_ref(&file)).changed_since(SystemTime::now()));
+        let future = SystemTime::now() + Duration::from_hours(1);
+        fs::File::options().append(true).open(&file).unwrap().set_modified(future).unwrap();
+        assert!(!times(&[file]).changed_since(SystemTime::now()));
     }
 
     #[test]

@@ -24,8 +24,8 @@ use crate::error::{CommandError, print_hint, print_warning};
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct CheckArgs {
-    /// Packages or files, as Go's tools take them: ./..., ./sub, a.go, example.com/m/sub, std
-    #[arg(value_name = "PATHS", default_value = "./...")]
+    /// Packages or files, as Go's tools take them: ./sub, a.go, example.com/m/sub, std [default: ./...]
+    #[arg(value_name = "PATHS")]
     pub paths: Vec<String>,
 
     /// Show only these rules: codes or their beginnings, RG103,RG2, or ALL
@@ -319,8 +319,6 @@ fn base_and_paths(arguments: &CheckArgs) -> Result<(Option<String>, Vec<String>)
     if arguments.fix
         && let Some(path) = base.as_ref().filter(|base| base.starts_with(['.', '/']))
     {
-        // What clap took for the default was not the user's.
-        paths.retain(|path| path != "./...");
         paths.insert(0, path.clone());
         return Ok((None, paths));
     }

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use crate::check::error::{CheckError, nearest};
 use crate::check::registry;
 use crate::error::CommandError;
+use crate::report::rules;
+use crate::report::text::layout::Painter;
 
 /// Flags of `raceguard rule`.
 #[derive(Debug, Args)]
@@ -27,8 +29,10 @@ pub struct RuleArgs {
 /// How rules are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum RuleFormat {
-    /// The page as Markdown, or one line for each rule
+    /// For a terminal: the page, or one line for each rule
     Text,
+    /// The page as Markdown, or the pages of all rules
+    Markdown,
     /// JSON
     Json,
 }
@@ -36,7 +40,11 @@ enum RuleFormat {
 /// Prints the page of a rule, or the list of all.
 pub fn run(arguments: &RuleArgs) -> Result<u8, CommandError> {
     let text = match (&arguments.code, arguments.format) {
-        (Some(code), RuleFormat::Text) => page(find(code)?),
+        (Some(code), RuleFormat::Text) => plain(&page_of(code)?, &painter()),
+        (Some(code), RuleFormat::Markdown) => page_of(code)?,
+        (None, RuleFormat::Markdown) => {
+            registry::rules().into_iter().map(Rule::page).collect::<Vec<_>>().join("\n---\n\n")
+        }
         (Some(code), RuleFormat::Json) => pretty(&document(find(code)?)),
         (None, RuleFormat::Text) => list(&registry::rules()),
         (None, RuleFormat::Json) => pretty(&registry::rules().into_iter().map(document).collect()),
@@ -76,27 +84,42 @@ fn list(rules: &[&Rule]) -> String {
     text
 }
 
-/// The page of a rule, as Markdown.
-pub fn page(rule: &Rule) -> String {
-    let fix = if rule.fixable {
-        "Some of its findings can be mended by `raceguard check --fix`."
-    } else {
-        "There is no automatic fix."
-    };
-    let mut text = format!("# {} {}\n\n{}.\n\n", rule.code, rule.name, rule.summary);
-    let _ = write!(text, "Severity: {}. {fix}\n\n", severity(rule));
-    for (title, body) in [("What it does", rule.what), ("Why this is bad", rule.why)] {
-        let _ = write!(text, "## {title}\n\n{}\n\n", body.trim());
+/// The page of a rule, as Markdown: of one that the analysis reports by, or one for what only a run shows.
+fn page_of(code: &str) -> Result<String, CheckError> {
+    let of_runs =
+        || rules::RULES.iter().find(|rule| rule.code.eq_ignore_ascii_case(code) || rule.name == code);
+    match (find(code), of_runs()) {
+        (Ok(rule), _) => Ok(rule.page()),
+        (Err(_), Some(rule)) => Ok(format!(
+            "# {} {}\n\n{}.\n\nReported by `raceguard test`, `run` and `build`.\n\n## Why this is bad\n\n{}\n\n\
+             ## What to do\n\n{}\n",
+            rule.code, rule.name, rule.summary, rule.why, rule.fix
+        )),
+        (Err(error), None) => Err(error),
     }
-    let _ = write!(text, "## Example\n\n```go\n{}\n```\n\n", rule.bad.trim_end());
-    let _ =
-        write!(text, "## What to do\n\n{}\n\n```go\n{}\n```\n\n", rule.remedy.trim(), rule.good.trim_end());
-    let _ = write!(text, "## Known limits\n\n{}\n\n", rule.limits.trim());
-    let _ = writeln!(
-        text,
-        "## Suppress it\n\n`//raceguard:ignore {} reason` on or above the line, or above the function.",
-        rule.code
-    );
+}
+
+fn painter() -> Painter {
+    Painter::new(&crate::report::Options::for_stdout(&|_| None))
+}
+
+/// The page without Markdown's marks: titles in bold, code indented, text wrapped.
+fn plain(page: &str, painter: &Painter) -> String {
+    let mut text = String::new();
+    let mut is_code = false;
+    for line in page.lines() {
+        if line.starts_with("```") {
+            is_code = !is_code;
+        } else if is_code {
+            let _ = writeln!(text, "    {}", line.replace('\t', "    "));
+        } else if let Some(title) =
+            line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))
+        {
+            let _ = writeln!(text, "{}", painter.bold(title));
+        } else {
+            let _ = writeln!(text, "{}", painter.hanging("", line));
+        }
+    }
     text
 }
 
@@ -135,13 +158,20 @@ mod tests {
     #[test]
     fn every_rule_has_a_page_with_both_examples() {
         for rule in registry::rules() {
-            let page = page(rule);
+            let page = rule.page();
             assert!(
                 page.contains(rule.bad.trim_end()) && page.contains(rule.good.trim_end()),
                 "{}",
                 rule.code
             );
         }
+    }
+
+    #[test]
+    fn a_page_for_people_has_no_marks() {
+        let options = crate::report::Options::new(&|_| None);
+        let page = "# RG1 x\n\nWords `x`.\n\n```go\n#\tx\n```\n";
+        assert_eq!(plain(page, &Painter::new(&options)), "RG1 x\n\nWords `x`.\n\n    #    x\n");
     }
 
     #[test]

@@ -234,21 +234,21 @@ mod tests {
     #[test]
     fn statements_decide_on_counters_and_slices() {
         let race = plain("m.A", "m.B");
-        assert_eq!(code(&race, [Some("s.n++"), Some("s.n -= 2")], Some("s.n")), "RG202");
-        assert_eq!(code(&race, [Some("s.n++"), Some("return s.n")], Some("s.n")), "RG201");
-        assert_eq!(code(&race, [Some("out = append(out, x)"), None], Some("out")), "RG204");
-        assert_eq!(code(&race, [None, None], None), "RG201");
+        assert_eq!(code(&race, [Some("s.n++"), Some("s.n -= 2")], Some("s.n")), "RG214");
+        assert_eq!(code(&race, [Some("s.n++"), Some("return s.n")], Some("s.n")), "RG213");
+        assert_eq!(code(&race, [Some("out = append(out, x)"), None], Some("out")), "RG207");
+        assert_eq!(code(&race, [None, None], None), "RG213");
     }
 
     #[test]
     fn a_variable_is_captured_when_function_and_closure_share_it() {
         let race_in_f = plain("m.F.func1", "m.F");
-        assert_eq!(code(&race_in_f, [Some("err = f()"), Some("return err")], Some("err")), "RG203");
-        assert_eq!(code(&race_in_f, [Some("s.err = f()"), None], Some("s.err")), "RG201");
-        assert_eq!(code(&plain("m.F.func1", "m.F.func2"), [None, None], Some("err")), "RG203");
-        assert_eq!(code(&plain("m.F.func1", "m.G"), [None, None], Some("err")), "RG201");
+        assert_eq!(code(&race_in_f, [Some("err = f()"), Some("return err")], Some("err")), "RG202");
+        assert_eq!(code(&race_in_f, [Some("s.err = f()"), None], Some("s.err")), "RG213");
+        assert_eq!(code(&plain("m.F.func1", "m.F.func2"), [None, None], Some("err")), "RG202");
+        assert_eq!(code(&plain("m.F.func1", "m.G"), [None, None], Some("err")), "RG213");
         let mut allocated = plain("m.F.gowrap1", "m.F");
-        assert_eq!(code(&allocated, [None, None], None), "RG201");
+        assert_eq!(code(&allocated, [None, None], None), "RG213");
         allocated.object = Some(Object {
             kind: ObjectKind::Heap,
             start: None,
@@ -258,17 +258,17 @@ mod tests {
             name: None,
             extra: Extra::new(),
         });
-        assert_eq!(code(&allocated, [None, None], None), "RG203");
+        assert_eq!(code(&allocated, [None, None], None), "RG202");
     }
 
     #[test]
     fn frames_decide_on_channels_wait_groups_and_pools() {
         let close = access(AccessOp::Write, None, &["runtime.closechan", "m.A"]);
         let send = access(AccessOp::Read, None, &["runtime.chansend", "runtime.chansend1", "m.B"]);
-        assert_eq!(code(&race(close, send), [None, None], None), "RG206");
+        assert_eq!(code(&race(close, send), [None, None], None), "RG203");
         assert_eq!(
             code(&plain("sync.(*WaitGroup).Add", "sync.(*WaitGroup).Wait"), [None, None], None),
-            "RG207"
+            "RG208"
         );
         let mut pooled = plain("m.A", "m.B");
         pooled.object = Some(Object {
@@ -280,14 +280,14 @@ mod tests {
             name: None,
             extra: Extra::new(),
         });
-        assert_eq!(code(&pooled, [Some("b.n++"), Some("b.n++")], None), "RG208");
+        assert_eq!(code(&pooled, [Some("b.n++"), Some("b.n++")], None), "RG204");
     }
 
     #[test]
     fn one_atomic_side_is_a_mix() {
         let atomic = access(AccessOp::AtomicWrite, None, &["sync/atomic.AddInt64", "m.A"]);
         let race = race(atomic, access(AccessOp::Read, None, &["m.B"]));
-        assert_eq!(code(&race, [None, Some("return n")], Some("n")), "RG205");
+        assert_eq!(code(&race, [None, Some("return n")], Some("n")), "RG210");
     }
 
     #[test]

@@ -69,9 +69,9 @@ pub const MAP_ITERATION_DURING_WRITE: Rule = Rule {
           and iterate over the copy.",
 };
 
-/// `RG201`
+/// `RG213`
 pub const DATA_RACE: Rule = Rule {
-    code: "RG201",
+    code: "RG213",
     name: "data-race",
     summary: "Memory is accessed by two goroutines without synchronisation, and one of them writes",
     why: "Go gives no promise on what the reader sees: stale, torn (interfaces, slices and strings are \
@@ -80,9 +80,9 @@ pub const DATA_RACE: Rule = Rule {
           or use sync/atomic for a single word.",
 };
 
-/// `RG202`
+/// `RG214`
 pub const LOST_UPDATE: Rule = Rule {
-    code: "RG202",
+    code: "RG214",
     name: "lost-update",
     summary: "Two goroutines read, change and write back the same value",
     why: "When both read before either writes back, one of the updates is lost. Counters drift and \
@@ -91,9 +91,9 @@ pub const LOST_UPDATE: Rule = Rule {
           held from the read to the write.",
 };
 
-/// `RG203`
+/// `RG202`
 pub const CAPTURED_VARIABLE: Rule = Rule {
-    code: "RG203",
+    code: "RG202",
     name: "captured-variable",
     summary: "A variable captured by a closure is shared by goroutines",
     why: "A closure captures the variable itself, not its value, so the goroutine and the function that \
@@ -102,9 +102,9 @@ pub const CAPTURED_VARIABLE: Rule = Rule {
           back through a channel.",
 };
 
-/// `RG204`
+/// `RG207`
 pub const SLICE_APPEND: Rule = Rule {
-    code: "RG204",
+    code: "RG207",
     name: "slice-append",
     summary: "Goroutines append to the same slice",
     why: "append reads and writes length, capacity and backing array. Concurrent appends overwrite each \
@@ -113,9 +113,9 @@ pub const SLICE_APPEND: Rule = Rule {
           advance, or collect through a channel.",
 };
 
-/// `RG205`
+/// `RG210`
 pub const MIXED_ATOMIC: Rule = Rule {
-    code: "RG205",
+    code: "RG210",
     name: "mixed-atomic",
     summary: "Memory is accessed through sync/atomic on one side and plainly on the other",
     why: "An atomic access orders nothing against a plain one: the plain side may see stale or torn \
@@ -124,9 +124,9 @@ pub const MIXED_ATOMIC: Rule = Rule {
           compile.",
 };
 
-/// `RG206`
+/// `RG203`
 pub const CHANNEL_CLOSE: Rule = Rule {
-    code: "RG206",
+    code: "RG203",
     name: "channel-close",
     summary: "A channel is closed while another goroutine may still send on it or close it",
     why: "A send on a closed channel and a second close both panic. Whether it happens depends on which \
@@ -135,9 +135,9 @@ pub const CHANNEL_CLOSE: Rule = Rule {
           (sync.WaitGroup) and close once, or signal the end through a context instead of a close.",
 };
 
-/// `RG207`
+/// `RG208`
 pub const WAIT_GROUP: Rule = Rule {
-    code: "RG207",
+    code: "RG208",
     name: "wait-group",
     summary: "A sync.WaitGroup is counted up while another goroutine waits for it",
     why: "When Add runs inside the goroutine it counts, Wait may return before the goroutine has even \
@@ -145,9 +145,9 @@ pub const WAIT_GROUP: Rule = Rule {
     fix: "Call Add before the go statement, or use WaitGroup.Go, which does.",
 };
 
-/// `RG208`
+/// `RG204`
 pub const POOLED_OBJECT: Rule = Rule {
-    code: "RG208",
+    code: "RG204",
     name: "pooled-object",
     summary: "An object of a sync.Pool is used after it was put back",
     why: "After Put the pool may hand the object to any other goroutine; whoever keeps a reference writes \
@@ -156,9 +156,9 @@ pub const POOLED_OBJECT: Rule = Rule {
           bytes of a buffer above all).",
 };
 
-/// `RG210`
+/// `RG220`
 pub const CRASH: Rule = Rule {
-    code: "RG210",
+    code: "RG220",
     name: "crash",
     summary: "The program died",
     why: "An unrecovered panic or a fatal error ends the process. Its cause may be another race in this \
@@ -166,9 +166,9 @@ pub const CRASH: Rule = Rule {
     fix: "Read the goroutine dump from the first goroutine on, and mend the races of this report first.",
 };
 
-/// `RG301`
+/// `RG310`
 pub const DEADLOCK: Rule = Rule {
-    code: "RG301",
+    code: "RG310",
     name: "deadlock",
     summary: "No goroutine can go on",
     why: "Every goroutine waits for another one, so the runtime ends the process.",
@@ -176,9 +176,9 @@ pub const DEADLOCK: Rule = Rule {
           order, a WaitGroup counted too high.",
 };
 
-/// `RG302`
+/// `RG311`
 pub const UNLOCK_OF_UNLOCKED: Rule = Rule {
-    code: "RG302",
+    code: "RG311",
     name: "unlock-of-unlocked",
     summary: "A mutex is unlocked that nobody holds",
     why: "The runtime ends the process, and whatever the lock should have guarded was not guarded.",

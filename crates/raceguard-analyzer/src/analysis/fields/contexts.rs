@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use super::facts::{CallTarget, Facts, NodeRef, Start, unit_of};
 use super::key::{Held, LockKey};
+use crate::analysis::convention::says_locked;
 use crate::rules::ProgramContext;
 use crate::syntax::span::Span;
 use crate::types::ObjectKind;
@@ -30,6 +31,8 @@ pub(super) enum OriginKind {
     Goroutine(bool),
     /// A handler: many at a time.
     Handler,
+    /// A function that was stored, or given to code that is not known: it may run at any time.
+    Callback,
 }
 
 /// Index of an origin.
@@ -47,26 +50,61 @@ pub(super) struct Contexts {
     pub(super) origins: Vec<Origin>,
     of: HashMap<NodeRef, Vec<OriginId>>,
     held: HashMap<NodeRef, Vec<Held>>,
+    callers: HashMap<NodeRef, Vec<Caller>>,
 }
 
 /// A call of a node.
-struct Caller {
-    node: NodeRef,
-    start: Start,
-    locks: Vec<Held>,
+#[derive(Debug)]
+pub(super) struct Caller {
+    /// Who calls.
+    pub(super) node: NodeRef,
+    /// How.
+    pub(super) start: Start,
+    /// With which locks.
+    pub(super) locks: Vec<Held>,
+    /// Whether by a `sync.Once`.
+    pub(super) once: bool,
+    /// Where.
+    pub(super) span: Span,
 }
 
 impl Contexts {
     /// Finds the origins and spreads them along calls.
     pub(super) fn new(context: &ProgramContext<'_>, facts: &Facts) -> Self {
         let callers = callers(context, facts);
-        let mut contexts = Self { origins: Vec::new(), of: HashMap::new(), held: HashMap::new() };
+        let mut contexts =
+            Self { origins: Vec::new(), of: HashMap::new(), held: HashMap::new(), callers: HashMap::new() };
         contexts.find_origins(context, facts, &callers);
+        // Goroutines and handlers first: they say more than entries, and the number kept of each function is bounded.
+        contexts.origins.sort_by_key(|origin| match origin.kind {
+            OriginKind::Goroutine(_) | OriginKind::Handler => 0,
+            OriginKind::Callback => 1,
+            OriginKind::Entry(exported) => 3 - u8::from(exported),
+        });
         for id in 0..contexts.origins.len() {
             contexts.spread(context, facts, id);
         }
         contexts.find_held(context, facts, &callers);
+        contexts.callers = callers;
         contexts
+    }
+
+    /// The calls of a node.
+    pub(super) fn callers(&self, node: NodeRef) -> &[Caller] {
+        self.callers.get(&node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the node says, by its name or comment, that its caller holds the lock.
+    pub(super) fn says_locked(&self, node: NodeRef) -> bool {
+        self.held(node).iter().any(|held| held.key == LockKey::Unknown)
+    }
+
+    /// Whether someone outside the analysed packages may call the node.
+    pub(super) fn is_entered(&self, node: NodeRef) -> bool {
+        self.of(node).iter().any(|&origin| {
+            let origin = self.origin(origin);
+            origin.begins == node
+        })
     }
 
     /// The origins of a node.
@@ -100,7 +138,7 @@ impl Contexts {
                     Start::Now => continue,
                     Start::Goroutine(many) => OriginKind::Goroutine(many),
                     Start::Handler => OriginKind::Handler,
-                    Start::Later => OriginKind::Entry(false),
+                    Start::Later => OriginKind::Callback,
                 };
                 if let Some(begins) = callee(context, node, call.target) {
                     self.origins.push(Origin { kind, begins, started: Some((node, call.span)) });
@@ -144,7 +182,7 @@ impl Contexts {
     ) {
         let by_name: HashMap<NodeRef, Vec<Held>> = facts
             .nodes()
-            .filter(|(node, _)| node.node == 0 && says_locked(context, *node))
+            .filter(|(node, _)| node.node == 0 && says_locked(context.program, unit_of(context, *node).func))
             .map(|(node, _)| (node, vec![Held { key: LockKey::Unknown, exclusive: true }]))
             .collect();
         // Not in the map: not known yet, which is as good as holding everything.
@@ -153,7 +191,8 @@ impl Contexts {
             let mut changed = false;
             for (node, calls) in callers {
                 let mut common: Option<Vec<Held>> = None;
-                for caller in calls {
+                // Whoever calls a stored function holds what it may: that says nothing.
+                for caller in calls.iter().filter(|caller| caller.start != Start::Later) {
                     let theirs = match caller.start {
                         Start::Now => match held.get(&caller.node) {
                             Some(outer) => caller.locks.iter().chain(outer).cloned().collect(),
@@ -178,6 +217,11 @@ impl Contexts {
                 break;
             }
         }
+        for (node, calls) in callers {
+            if !held.contains_key(node) && calls.iter().all(|caller| caller.start == Start::Later) {
+                held.insert(*node, vec![Held { key: LockKey::Unknown, exclusive: true }]);
+            }
+        }
         held.extend(by_name);
         self.held = held;
     }
@@ -199,7 +243,13 @@ fn callers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<NodeRef, Vec<
     for (node, known) in facts.nodes() {
         for call in known.calls.iter().filter(|call| !call.fresh) {
             if let Some(target) = callee(context, node, call.target) {
-                let caller = Caller { node, start: call.start, locks: call.locks.clone() };
+                let caller = Caller {
+                    node,
+                    start: call.start,
+                    locks: call.locks.clone(),
+                    once: call.once,
+                    span: call.span,
+                };
                 callers.entry(target).or_default().push(caller);
             }
         }
@@ -236,23 +286,4 @@ fn is_handler(context: &ProgramContext<'_>, node: NodeRef) -> bool {
     (method || object.name.is_exported())
         && shown(writer) == "net/http.ResponseWriter"
         && shown(request) == "*net/http.Request"
-}
-
-/// Whether a function says, by its name or comment, that its caller holds the lock.
-fn says_locked(context: &ProgramContext<'_>, node: NodeRef) -> bool {
-    let Some(func) = unit_of(context, node).func else { return false };
-    let id = context.program.function(func);
-    let name = context.program.object(id).name.as_str();
-    if ["Locked", "locked", "NoLock", "Nolock", "WithoutLock", "Unsafe", "unsafe", "Unlocked"]
-        .iter()
-        .any(|mark| name.contains(mark))
-    {
-        return true;
-    }
-    let comment = context.program.object_comment(id).to_lowercase();
-    ["must hold", "must be held", "caller holds", "callers hold", "is held", "be locked", "with lock", "lock held",
-        "not safe for concurrent", "not thread-safe", "not thread safe", "not goroutine", "checklocks", "holding",
-        "must be called with", "single-threaded", "not concurrent"]
-        .iter()
-        .any(|mark| comment.contains(mark))
 }

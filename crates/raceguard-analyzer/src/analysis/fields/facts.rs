@@ -66,10 +66,10 @@ pub(super) struct CallFact {
     pub(super) locks: Vec<Held>,
     /// Whether it is a method of an object that was made in the same function, and is not shared yet.
     pub(super) fresh: bool,
+    /// Whether it happens at most once, by a `sync.Once`.
+    pub(super) once: bool,
     /// The call.
     pub(super) span: Span,
-    /// Its place in the order of the node's accesses and calls.
-    pub(super) position: u32,
 }
 
 /// What is called.
@@ -92,8 +92,8 @@ pub(super) struct NodeFacts {
     pub(super) calls: Vec<CallFact>,
     /// Locks that it holds when it returns, and did not when it was called.
     pub(super) acquires: Vec<Held>,
-    /// Locks that it releases, and did not take.
-    pub(super) releases: Vec<Held>,
+    /// Locks that it releases, and did not take, and where in its order.
+    pub(super) releases: Vec<(Held, u32)>,
 }
 
 /// What is known of all nodes, by unit.

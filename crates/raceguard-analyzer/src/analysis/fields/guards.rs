@@ -2,9 +2,8 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::contexts::Contexts;
-use super::facts::{FieldAccess, NodeRef};
-use super::key::{Held, LockKey, MemoryKey};
+use super::candidates::Candidate;
+use super::key::{LockKey, MemoryKey};
 use crate::rules::ProgramContext;
 use crate::syntax::name::Name;
 use crate::types::{ObjectId, Type};
@@ -34,15 +33,14 @@ impl Guard {
 /// The guard of some memory, if there is one.
 pub(super) fn guard(
     context: &ProgramContext<'_>,
-    contexts: &Contexts,
     key: &MemoryKey,
-    accesses: &[(NodeRef, &FieldAccess)],
+    candidates: &[Candidate<'_>],
 ) -> Option<Guard> {
     let stated = stated(context, key);
     let mut counts: HashMap<&MemoryKey, usize> = HashMap::new();
-    for (node, access) in accesses {
+    for candidate in candidates.iter().filter(|candidate| is_known(candidate)) {
         let mut seen: Vec<&MemoryKey> = Vec::new();
-        for held in access.locks.iter().chain(contexts.held(*node)) {
+        for held in &candidate.locks {
             if let LockKey::Known(lock) = &held.key
                 && !seen.contains(&lock)
             {
@@ -73,9 +71,14 @@ pub(super) fn guard(
         near,
         lock: chosen.map(|(lock, _)| (*lock).clone()),
         guarded: chosen.map_or(0, |(_, count)| *count),
-        total: accesses.len(),
+        total: candidates.iter().filter(|candidate| is_known(candidate)).count(),
         stated: stated.map(|(_, text)| text),
     })
+}
+
+/// Whether all locks that are held at an access are known.
+fn is_known(candidate: &Candidate<'_>) -> bool {
+    candidate.locks.iter().all(|held| held.key != LockKey::Unknown)
 }
 
 fn is_near(context: &ProgramContext<'_>, lock: &MemoryKey, key: &MemoryKey) -> bool {
@@ -98,9 +101,13 @@ fn stated(context: &ProgramContext<'_>, key: &MemoryKey) -> Option<(Name, String
     for mark in ["guarded by ", "protected by ", "guards:", "+checklocks:", "guarded_by(", "protects by "] {
         let Some(at) = lower.find(mark) else { continue };
         let rest = comment.get(at + mark.len()..)?;
-        let name = rest.trim_start_matches(['`', '"', '\'', '(', '*', '&']).split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').next()?;
+        let name = rest
+            .trim_start_matches(['`', '"', '\'', '(', '*', '&'])
+            .split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.')
+            .next()?;
         let last = name.rsplit('.').next().filter(|last| !last.is_empty())?;
-        let plausible = !["the", "a", "an", "its", "this", "same", "lock", "mutex"].contains(&last.to_lowercase().as_str())
+        let plausible = !["the", "a", "an", "its", "this", "same", "lock", "mutex"]
+            .contains(&last.to_lowercase().as_str())
             || ["lock", "mutex"].contains(&last);
         if plausible && !last.is_empty() {
             return Some((Name::new(last), format!("{mark}{name}")));
@@ -115,9 +122,4 @@ fn field_comment(context: &ProgramContext<'_>, owner: ObjectId, field: Name) -> 
     let Type::Struct(structure) = &underlying else { return None };
     let index = structure.fields.iter().position(|known| known.name == field)?;
     Some(context.program.field_comment(structure, u32::try_from(index).ok()?))
-}
-
-/// All locks of an access: its own, and its callers'.
-pub(super) fn locks_of(contexts: &Contexts, node: NodeRef, access: &FieldAccess) -> Vec<Held> {
-    access.locks.iter().chain(contexts.held(node)).cloned().collect()
 }

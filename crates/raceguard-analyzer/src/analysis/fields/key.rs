@@ -30,13 +30,6 @@ impl MemoryKey {
         let contents = place.steps.len() > inline;
         (place.steps.len() <= inline + 1).then(|| Self::Global(object, fields.collect(), contents))
     }
-
-    /// The type or variable.
-    pub(super) const fn owner(&self) -> ObjectId {
-        match self {
-            Self::Field(owner, ..) | Self::Global(owner, ..) => *owner,
-        }
-    }
 }
 
 /// A lock, whatever the instance.

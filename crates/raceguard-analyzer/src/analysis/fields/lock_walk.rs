@@ -27,6 +27,10 @@ pub(super) struct LockWalk<'a> {
     once: bool,
     inlined: Vec<BodyId>,
     tried: Vec<(CallId, Held)>,
+    /// Locks that the node takes somewhere, perhaps only on one way.
+    taken: Vec<Held>,
+    /// Calls that give back a new object.
+    made: Vec<CallId>,
     /// Locks at the returns so far.
     exits: Vec<Vec<Held>>,
 }
@@ -59,6 +63,8 @@ impl<'a> LockWalk<'a> {
             once: false,
             inlined: Vec::new(),
             tried: Vec::new(),
+            taken: Vec::new(),
+            made: Vec::new(),
             exits: Vec::new(),
         };
         walk.add_node(BodyId(0));
@@ -82,14 +88,23 @@ impl<'a> LockWalk<'a> {
         self.node = node;
         self.position = 0;
         self.loops = 0;
+        self.taken.clear();
         self.exits.clear();
         self.inlined.clear();
         let body = self.nodes[node].body;
         let end = self.body(body, Vec::new());
         self.exits.extend(end);
+        // What it unlocks without having locked it, it was given: it holds that from its beginning.
+        let facts = &mut self.nodes[node];
+        for (held, until) in &facts.releases {
+            for access in facts.accesses.iter_mut().filter(|access| access.position < *until) {
+                access.locks.push(held.clone());
+            }
+        }
         let mut exits = std::mem::take(&mut self.exits).into_iter();
         if let Some(first) = exits.next() {
-            let always = exits.fold(first, |held, other| held.into_iter().filter(|lock| other.contains(lock)).collect());
+            let always = exits
+                .fold(first, |held, other| held.into_iter().filter(|lock| other.contains(lock)).collect());
             self.nodes[node].acquires = always;
         }
     }
@@ -115,8 +130,7 @@ impl<'a> LockWalk<'a> {
     fn block(&mut self, block: &'a Block, state: State, body: BodyId, deferred: &mut Vec<&'a Call>) -> State {
         let mut state = state;
         for node in block {
-            let Some(locks) = state else { return None };
-            state = self.node_of_block(node, locks, body, deferred);
+            state = self.node_of_block(node, state?, body, deferred);
         }
         state
     }
@@ -178,7 +192,13 @@ impl<'a> LockWalk<'a> {
         Some(locks)
     }
 
-    fn branch(&mut self, branch: &'a Branch, locks: &[Held], body: BodyId, deferred: &mut Vec<&'a Call>) -> State {
+    fn branch(
+        &mut self,
+        branch: &'a Branch,
+        locks: &[Held],
+        body: BodyId,
+        deferred: &mut Vec<&'a Call>,
+    ) -> State {
         let mut merged = None;
         for (number, arm) in branch.arms.iter().enumerate() {
             let mut own = locks.to_vec();
@@ -215,6 +235,7 @@ impl<'a> LockWalk<'a> {
     fn is_fresh(&self, place: &Place) -> bool {
         match place.root {
             Root::Site(_) => true,
+            Root::Result(call, 0) => self.made.contains(&call),
             Root::Var(var) => {
                 let known = self.unit.var(var);
                 let own = !matches!(known.kind, LocalKind::Param | LocalKind::Receiver);
@@ -245,6 +266,9 @@ impl<'a> LockWalk<'a> {
             Target::Function(func) if effect.is_none() => {
                 self.note_call(CallTarget::Function(*func), how, &locks, call.span);
                 self.mark_fresh(call);
+                if self.context.units.get(*func).is_some_and(|unit| makes(&self.context.units.units[unit])) {
+                    self.made.push(call.id);
+                }
                 if how == Start::Now {
                     locks = self.after_helper(*func, locks);
                 }
@@ -263,7 +287,9 @@ impl<'a> LockWalk<'a> {
                     self.escape(&Value::Closure(*literal), &locks, call.span, how);
                 }
             }
-            Target::Value(value @ (Value::Function(_) | Value::Method(..))) => self.escape(value, &locks, call.span, how),
+            Target::Value(value @ (Value::Function(_) | Value::Method(..))) => {
+                self.escape(value, &locks, call.span, how);
+            }
             _ => {}
         }
         let _ = deferred;
@@ -280,12 +306,17 @@ impl<'a> LockWalk<'a> {
                 (Some(start), _) => start,
                 (None, Target::Function(func)) if effect.is_none() => {
                     let known = self.context.units.get(*func).is_some();
-                    self.parameters.start(*func, number).unwrap_or(if known { Start::Later } else { Start::Now })
+                    self.parameters.start(*func, number).unwrap_or(if known {
+                        Start::Later
+                    } else {
+                        Start::Now
+                    })
                 }
                 _ => Start::Now,
             };
             let start = match start {
                 Start::Goroutine(many) => Start::Goroutine(many || self.loops > 0),
+                Start::Now if call.mode == CallMode::Go => Start::Goroutine(self.loops > 0),
                 other => other,
             };
             let once = self.once;
@@ -306,7 +337,8 @@ impl<'a> LockWalk<'a> {
     fn escape(&mut self, value: &Value, locks: &[Held], span: Span, start: Start) {
         let target = match value {
             Value::Closure(literal) => {
-                let known = self.literal_nodes.iter().find(|(body, _)| body == literal).map(|(_, node)| *node);
+                let known =
+                    self.literal_nodes.iter().find(|(body, _)| body == literal).map(|(_, node)| *node);
                 CallTarget::Literal(known.unwrap_or_else(|| self.add_node(*literal)))
             }
             Value::Function(func) | Value::Method(func, _) => CallTarget::Function(*func),
@@ -316,9 +348,14 @@ impl<'a> LockWalk<'a> {
     }
 
     fn note_call(&mut self, target: CallTarget, start: Start, locks: &[Held], span: Span) {
-        let position = self.position;
-        let fresh = false;
-        self.nodes[self.node].calls.push(CallFact { target, start, locks: locks.to_vec(), fresh, span, position });
+        self.nodes[self.node].calls.push(CallFact {
+            target,
+            start,
+            locks: locks.to_vec(),
+            fresh: false,
+            once: self.once,
+            span,
+        });
     }
 
     /// Notes that the last call was a method of an object that nobody else has yet.
@@ -344,16 +381,21 @@ impl<'a> LockWalk<'a> {
         let held = Held { key: lock_key(call), exclusive };
         match (takes, effect) {
             (true, Effect::TryLock | Effect::TryReadLock) => self.tried.push((call.id, held)),
-            (true, _) => locks.push(held),
-            (false, _) => release(locks, &held, &mut self.nodes[self.node].releases),
+            (true, _) => {
+                self.taken.push(held.clone());
+                locks.push(held);
+            }
+            // Taken on another way through the function: it is not the caller's.
+            (false, _) if !locks.contains(&held) && self.taken.contains(&held) => {}
+            (false, _) => release(locks, &held, self.position, &mut self.nodes[self.node].releases),
         }
     }
 
     /// The locks after a function that may take or release some for its caller.
     fn after_helper(&mut self, func: FuncId, mut locks: Vec<Held>) -> Vec<Held> {
         let Some(callee) = self.facts.function(self.context, func) else { return locks };
-        for held in &callee.releases {
-            release(&mut locks, held, &mut self.nodes[self.node].releases);
+        for (held, _) in &callee.releases {
+            release(&mut locks, held, self.position, &mut self.nodes[self.node].releases);
         }
         for held in &callee.acquires {
             if !locks.contains(held) {
@@ -392,16 +434,18 @@ fn lock_key(call: &Call) -> LockKey {
     match place.and_then(|place| MemoryKey::of(&place, call.field.as_ref())) {
         // A pointer to a lock and the lock itself go by the same name.
         Some(MemoryKey::Field(owner, fields, _)) => LockKey::Known(MemoryKey::Field(owner, fields, false)),
-        Some(MemoryKey::Global(object, fields, _)) => LockKey::Known(MemoryKey::Global(object, fields, false)),
+        Some(MemoryKey::Global(object, fields, _)) => {
+            LockKey::Known(MemoryKey::Global(object, fields, false))
+        }
         None => LockKey::Unknown,
     }
 }
 
-fn release(locks: &mut Vec<Held>, held: &Held, releases: &mut Vec<Held>) {
+fn release(locks: &mut Vec<Held>, held: &Held, position: u32, releases: &mut Vec<(Held, u32)>) {
     if let Some(position) = locks.iter().rposition(|lock| lock == held) {
         locks.remove(position);
-    } else if !releases.contains(held) {
-        releases.push(held.clone());
+    } else if !releases.iter().any(|(known, _)| known == held) {
+        releases.push((held.clone(), position));
     }
 }
 
@@ -422,4 +466,19 @@ fn leaves(block: &Block, id: NodeId) -> bool {
         }
     });
     found
+}
+
+/// Whether a function gives back an object that it has just made.
+fn makes(unit: &Unit) -> bool {
+    let mut returns = 0;
+    let mut made = 0;
+    crate::ir::function::for_each_node(&unit.bodies[0].block, &mut |node| {
+        if let Node::Return(values, _) = node {
+            let first = values.first();
+            let new = matches!(first, Some(Value::Address(Place { root: Root::Site(_), steps })) if steps.is_empty());
+            returns += u32::from(first.is_some_and(|value| *value != Value::Nil));
+            made += u32::from(new);
+        }
+    });
+    made > 0 && made == returns
 }

@@ -2,25 +2,22 @@
 
 use foldhash::{HashSet, HashSetExt as _};
 
+use super::candidates::{Candidate, candidates};
 use super::contexts::{Contexts, OriginId, OriginKind};
-use super::facts::{Facts, FieldAccess, NodeRef, unit_of};
-use super::guards::{Guard, guard, locks_of};
-use super::key::{Held, LockKey, MemoryKey, exclude};
+use super::facts::{FieldAccess, NodeRef, unit_of};
+use super::guards::{Guard, guard};
+use super::key::{LockKey, MemoryKey, exclude};
 use super::report::{Report, Verdict};
+use crate::analysis::convention::prepares;
 use crate::finding::{Finding, Severity};
 use crate::rules::ProgramContext;
-
-/// An access, where it stands, and all locks held at it.
-#[derive(Debug, Clone)]
-pub(super) struct Candidate<'f> {
-    pub(super) node: NodeRef,
-    pub(super) access: &'f FieldAccess,
-    pub(super) locks: Vec<Held>,
-}
+use crate::types::Type;
 
 /// Why two accesses may run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Evidence {
+    /// The type carries a mutex, and both are reached from outside.
+    Carries,
     /// The type guards the field elsewhere, so it is meant for many goroutines.
     Guarded,
     /// The goroutines or handlers that run them.
@@ -35,7 +32,6 @@ const MAX_ACCESSES: usize = 400;
 /// The findings on one field or variable.
 pub(super) fn check_key(
     context: &ProgramContext<'_>,
-    _facts: &Facts,
     contexts: &Contexts,
     key: &MemoryKey,
     accesses: &[(NodeRef, &FieldAccess)],
@@ -50,12 +46,25 @@ pub(super) fn check_key(
     if shared.len() < 2 && !maps || !shared.iter().any(|(_, access)| access.write) {
         return Vec::new();
     }
-    let guard = guard(context, contexts, key, &shared);
     let candidates: Vec<Candidate<'_>> = shared
         .iter()
-        .map(|&(node, access)| Candidate { node, access, locks: locks_of(contexts, node, access) })
+        .flat_map(|&(node, access)| candidates(contexts, node, access))
+        .take(MAX_ACCESSES)
         .collect();
-    let pairs = Pairs { context, contexts, key, maps, guard: guard.as_ref(), candidates: &candidates };
+    let guard = guard(context, key, &candidates);
+    if !maps && guard.as_ref().is_none_or(|guard| guard.stated.is_none()) {
+        return Vec::new();
+    }
+    let mut pairs = Pairs {
+        context,
+        contexts,
+        key,
+        maps,
+        carries: false,
+        guard: guard.as_ref(),
+        candidates: &candidates,
+    };
+    pairs.carries = pairs.is_unguarded_in_locked_type();
     pairs.findings()
 }
 
@@ -64,6 +73,8 @@ struct Pairs<'f, 'a> {
     contexts: &'f Contexts,
     key: &'f MemoryKey,
     maps: bool,
+    /// Whether its type carries a mutex that no access takes.
+    carries: bool,
     guard: Option<&'f Guard>,
     candidates: &'f [Candidate<'f>],
 }
@@ -76,14 +87,14 @@ impl Pairs<'_, '_> {
             if findings.len() >= MAX_FINDINGS {
                 break;
             }
-            let place = (blamed.node.unit, blamed.access.body.0);
+            let place = (blamed.home.unit, blamed.access.body.0);
             if told.contains(&place) {
                 continue;
             }
             let Some((other, evidence)) = self.partner(blamed) else { continue };
             let Some(severity) = self.severity(blamed, evidence) else { continue };
             told.insert(place);
-            told.insert((other.node.unit, other.access.body.0));
+            told.insert((other.home.unit, other.access.body.0));
             let verdict = Verdict { blamed, other, evidence, severity, guard: self.guard };
             let report = Report { context: self.context, contexts: self.contexts, key: self.key };
             findings.extend(report.finding(&verdict));
@@ -98,7 +109,8 @@ impl Pairs<'_, '_> {
         }
         match self.guard.and_then(|guard| guard.lock.as_ref()) {
             Some(lock) => !candidate.locks.iter().any(|held| {
-                matches!(&held.key, LockKey::Known(known) if known == lock) && (held.exclusive || !candidate.access.write)
+                matches!(&held.key, LockKey::Known(known) if known == lock)
+                    && (held.exclusive || !candidate.access.write)
             }),
             None => true,
         }
@@ -113,7 +125,8 @@ impl Pairs<'_, '_> {
                 continue;
             }
             let Some(evidence) = self.evidence(blamed, other, same) else { continue };
-            let rank = (matches!(evidence, Evidence::Origins(..)), !other.locks.is_empty(), other.access.write);
+            let rank =
+                (matches!(evidence, Evidence::Origins(..)), !other.locks.is_empty(), other.access.write);
             if best.as_ref().is_none_or(|(known, ..)| rank > *known) {
                 best = Some((rank, other, evidence));
             }
@@ -130,12 +143,18 @@ impl Pairs<'_, '_> {
             }
         }
         let apart = !same || self.holds_for_reading(a);
-        (apart && self.is_guarded_elsewhere() && self.is_reached_from_outside(a)).then_some(Evidence::Guarded)
+        if !self.is_reached_from_outside(a) {
+            return None;
+        }
+        if apart && self.is_guarded_elsewhere() {
+            return Some(Evidence::Guarded);
+        }
+        (self.carries && self.is_reached_from_outside(b)).then_some(Evidence::Carries)
     }
 
     /// Whether a write holds the guard for reading only: others may do the same at the same time.
     fn holds_for_reading(&self, candidate: &Candidate<'_>) -> bool {
-        let guard = self.guard.and_then(|guard| guard.lock.as_ref());
+        let guard = self.guard.filter(|guard| guard.near).and_then(|guard| guard.lock.as_ref());
         candidate.access.write
             && candidate.locks.iter().any(|held| {
                 !held.exclusive && matches!(&held.key, LockKey::Known(lock) if Some(lock) == guard)
@@ -148,7 +167,8 @@ impl Pairs<'_, '_> {
         let global = matches!(self.key, MemoryKey::Global(..));
         match (a.kind, b.kind) {
             (OriginKind::Handler, OriginKind::Handler) => {
-                global || self.belongs_to(a.begins) && (one == other || self.same_receiver(a.begins, b.begins))
+                global
+                    || self.belongs_to(a.begins) && (one == other || self.same_receiver(a.begins, b.begins))
             }
             (OriginKind::Goroutine(many), OriginKind::Goroutine(_)) if one == other => many && global,
             (OriginKind::Goroutine(_), OriginKind::Goroutine(_)) => {
@@ -158,13 +178,24 @@ impl Pairs<'_, '_> {
             }
             (OriginKind::Goroutine(_), OriginKind::Entry(exported)) => self.outlives(one, other, exported),
             (OriginKind::Entry(exported), OriginKind::Goroutine(_)) => self.outlives(other, one, exported),
-            (OriginKind::Handler, OriginKind::Entry(exported)) | (OriginKind::Entry(exported), OriginKind::Handler) => {
+            (OriginKind::Handler, OriginKind::Entry(exported))
+            | (OriginKind::Entry(exported), OriginKind::Handler) => {
                 exported && (global || self.belongs_to(a.begins) && self.same_receiver(a.begins, b.begins))
             }
-            (OriginKind::Handler, OriginKind::Goroutine(_)) | (OriginKind::Goroutine(_), OriginKind::Handler) => {
+            (OriginKind::Handler, OriginKind::Goroutine(_))
+            | (OriginKind::Goroutine(_), OriginKind::Handler) => {
                 global || self.belongs_to(a.begins) && self.same_receiver(a.begins, b.begins)
             }
-            (OriginKind::Entry(_), OriginKind::Entry(_)) => false,
+            (OriginKind::Callback, OriginKind::Goroutine(_))
+            | (OriginKind::Goroutine(_), OriginKind::Callback) => {
+                global && a.started.map(|(node, _)| node) != b.started.map(|(node, _)| node)
+            }
+            (OriginKind::Callback, OriginKind::Handler) | (OriginKind::Handler, OriginKind::Callback) => {
+                global
+            }
+            (OriginKind::Callback | OriginKind::Entry(_), OriginKind::Callback | OriginKind::Entry(_)) => {
+                false
+            }
         }
     }
 
@@ -204,7 +235,8 @@ impl Pairs<'_, '_> {
     fn is_guarded_elsewhere(&self) -> bool {
         self.guard.is_some_and(|guard| {
             let often = if guard.near {
-                guard.guarded >= 2 && guard.at_least(50) || self.maps && guard.guarded >= 1 && guard.total <= 3
+                guard.guarded >= 2 && guard.at_least(50)
+                    || self.maps && guard.guarded >= 1 && guard.total <= 3
             } else {
                 guard.guarded >= 4 && guard.at_least(80)
             };
@@ -212,27 +244,38 @@ impl Pairs<'_, '_> {
         })
     }
 
+    /// Whether this is a map of a struct with a mutex that no access ever holds.
+    fn is_unguarded_in_locked_type(&self) -> bool {
+        let MemoryKey::Field(owner, ..) = self.key else { return false };
+        let locked = self.candidates.iter().any(|candidate| !candidate.locks.is_empty());
+        let functions = self.candidates.iter().map(|candidate| candidate.home).collect::<HashSet<_>>().len();
+        let writer = self.candidates.iter().find(|candidate| candidate.access.write);
+        let prepared = writer
+            .is_none_or(|writer| prepares(self.context.program, unit_of(self.context, writer.home).func));
+        self.maps && !locked && !prepared && functions >= 2 && carries_lock(self.context, *owner)
+    }
+
     fn is_reached_from_outside(&self, candidate: &Candidate<'_>) -> bool {
-        self.contexts.of(candidate.node).iter().any(|&origin| {
-            !matches!(self.contexts.origin(origin).kind, OriginKind::Entry(false))
-        })
+        self.contexts
+            .of(candidate.node)
+            .iter()
+            .any(|&origin| !matches!(self.contexts.origin(origin).kind, OriginKind::Entry(false)))
     }
 
     fn severity(&self, blamed: &Candidate<'_>, evidence: Evidence) -> Option<Severity> {
         let stated = self.guard.is_some_and(|guard| guard.stated.is_some());
         let strong = self.guard.is_some_and(|guard| guard.guarded >= 3 && guard.at_least(75));
         let some = self.guard.is_some_and(|guard| guard.lock.is_some() && guard.at_least(50));
-        let started = matches!(evidence, Evidence::Origins(..));
+        let parallel = matches!(evidence, Evidence::Origins(..));
         if self.maps && self.holds_for_reading(blamed) {
             return Some(Severity::Error);
         }
-        match (self.maps && blamed.access.how.is_map(), started) {
-            (true, true) if some || stated => Some(Severity::Error),
-            (true, true) => Some(Severity::Warning),
-            (true, false) if strong && blamed.access.write => Some(Severity::Error),
-            (true, false) => Some(Severity::Warning),
-            (false, _) if stated && strong => Some(Severity::Warning),
-            _ => None,
+        let sure = if parallel { some || stated } else { strong && blamed.access.write };
+        let map = self.maps && blamed.access.how.is_map();
+        if map && sure {
+            Some(Severity::Error)
+        } else {
+            (map || stated && strong).then_some(Severity::Warning)
         }
     }
 }
@@ -244,4 +287,14 @@ fn receiver(context: &ProgramContext<'_>, node: NodeRef) -> Option<crate::types:
         crate::types::ObjectKind::Method { receiver, .. } => receiver,
         _ => None,
     }
+}
+
+/// Whether a struct has a mutex among its fields.
+fn carries_lock(context: &ProgramContext<'_>, owner: crate::types::ObjectId) -> bool {
+    let ty = context.program.underlying(&context.program.object_type(owner));
+    let Type::Struct(structure) = &ty else { return false };
+    structure.fields.iter().any(|field| {
+        let shown = context.program.display(field.ty.strip_pointer()).to_string();
+        shown == "sync.Mutex" || shown == "sync.RWMutex"
+    })
 }

@@ -45,8 +45,8 @@ impl Parameters {
     fn look(&self, context: &ProgramContext<'_>, unit: &Unit, param: VarId) -> Option<Start> {
         let mut strongest: Option<Start> = None;
         for (index, body) in unit.bodies.iter().enumerate() {
-            let elsewhere = runs_elsewhere(context, unit, BodyId(u32::try_from(index).unwrap_or(u32::MAX)));
-            self.look_in(context, body, param, elsewhere, &mut strongest);
+            let place = runs(context, unit, BodyId(u32::try_from(index).unwrap_or(u32::MAX)));
+            self.look_in(context, body, param, place, &mut strongest);
         }
         strongest
     }
@@ -56,14 +56,12 @@ impl Parameters {
         context: &ProgramContext<'_>,
         body: &Body,
         param: VarId,
-        elsewhere: bool,
+        place: Start,
         strongest: &mut Option<Start>,
     ) {
-        let own = |value: &Value| {
-            matches!(value, Value::Load(Place { root: Root::Var(var), steps }) if *var == param && steps.is_empty())
-        };
+        let own = |value: &Value| matches!(value, Value::Load(Place { root: Root::Var(var), steps }) if *var == param && steps.is_empty());
         let mut note = |start: Start| {
-            let start = if elsewhere && start == Start::Now { Start::Goroutine(false) } else { start };
+            let start = if start == Start::Now { place } else { start };
             if strongest.is_none_or(|known| weight(start) > weight(known)) {
                 *strongest = Some(start);
             }
@@ -101,6 +99,7 @@ impl Parameters {
 pub(super) const fn start_of(effect: Effect) -> Option<Start> {
     match effect {
         Effect::Spawn(_) | Effect::Timer(_) | Effect::GroupGo(_) => Some(Start::Goroutine(false)),
+        Effect::RunParallel(_) => Some(Start::Goroutine(true)),
         Effect::Handler(_) | Effect::HandlerObject(_) => Some(Start::Handler),
         Effect::CallsNow(_) | Effect::OnceDo | Effect::Subtest(_) | Effect::Cleanup(_) => Some(Start::Now),
         _ => None,
@@ -117,27 +116,36 @@ const fn weight(start: Start) -> u8 {
     }
 }
 
-/// Whether a function literal of the unit runs in a goroutine of its own.
-fn runs_elsewhere(context: &ProgramContext<'_>, unit: &Unit, body: BodyId) -> bool {
+/// How a body of the unit runs: now, as part of the function; in a goroutine; or later, where a function literal
+/// around it is kept.
+fn runs(context: &ProgramContext<'_>, unit: &Unit, body: BodyId) -> Start {
     let mut next = Some(body);
     while let Some(current) = next {
         let parent = unit.body(current).parent;
         if let Some(parent) = parent {
-            let mut started = false;
-            for_each_node(&unit.body(parent).block, &mut |node| {
-                if let Node::Call(call) = node {
-                    let called = matches!(&call.target, Target::Value(Value::Closure(id)) if *id == current);
-                    let given = call.args.iter().any(|arg| matches!(arg, Value::Closure(id) if *id == current));
+            let literal = |value: &Value| matches!(value, Value::Closure(id) if *id == current);
+            let mut start = Start::Now;
+            for_each_node(&unit.body(parent).block, &mut |node| match node {
+                Node::Call(call) => {
+                    let called = matches!(&call.target, Target::Value(value) if literal(value));
+                    let given = call.args.iter().any(literal);
                     let spawns = context.models.effect(&call.target).and_then(start_of);
-                    started |= called && call.mode == CallMode::Go
-                        || given && matches!(spawns, Some(Start::Goroutine(_) | Start::Handler));
+                    let spawned = matches!(spawns, Some(Start::Goroutine(_) | Start::Handler));
+                    if called && call.mode == CallMode::Go || given && spawned {
+                        start = Start::Goroutine(false);
+                    }
                 }
+                Node::Assign(assign) if literal(&assign.value) && start == Start::Now => start = Start::Later,
+                Node::Return(values, _) if values.iter().any(literal) && start == Start::Now => {
+                    start = Start::Later;
+                }
+                _ => {}
             });
-            if started {
-                return true;
+            if start != Start::Now {
+                return start;
             }
         }
         next = parent;
     }
-    false
+    Start::Now
 }

@@ -1,10 +1,11 @@
 //! What a finding on a field says.
 
+use super::candidates::Candidate;
 use super::contexts::{Contexts, OriginKind};
 use super::facts::{FieldAccess, NodeRef, unit_of};
 use super::guards::Guard;
 use super::key::{Held, LockKey, MemoryKey};
-use super::pairs::{Candidate, Evidence};
+use super::pairs::Evidence;
 use crate::finding::{Finding, Location, Reason, Severity, Site};
 use crate::ir::function::How;
 use crate::rules::{self, ProgramContext, Rule};
@@ -32,13 +33,16 @@ impl Report<'_, '_> {
         let subject = self.subject(verdict.blamed.access);
         let origins = match verdict.evidence {
             Evidence::Origins(one, other) => [Some(one), Some(other)],
-            Evidence::Guarded => [None, None],
+            Evidence::Guarded | Evidence::Carries => [None, None],
         };
         let sites = vec![self.site(verdict.blamed, origins[0]), self.site(verdict.other, origins[1])];
         let lock = verdict.guard.and_then(|guard| guard.lock.as_ref()).map(|lock| self.lock_name(lock));
         let message = match &lock {
             Some(lock) if sites[0].locks.is_empty() => {
-                format!("{} of {subject} without {lock}, which guards it elsewhere", capitalised(sites[0].action))
+                format!(
+                    "{} of {subject} without {lock}, which guards it elsewhere",
+                    capitalised(sites[0].action)
+                )
             }
             _ => format!(
                 "{} of {subject} may run at the same time as the {} in {}",
@@ -52,14 +56,14 @@ impl Report<'_, '_> {
             (Some(lock), _) => format!("Hold {lock} here too"),
             (None, _) => format!("Guard every access to {subject} with one mutex that lies beside it"),
         };
-        let reasons = self.reasons(verdict, lock.as_deref());
+        let reasons = Self::reasons(verdict, lock.as_deref());
         let severity = verdict.severity;
         Some(Finding { rule, severity, subject, message, sites, reasons, remedy, fix: None })
     }
 
     fn rule(&self, verdict: &Verdict<'_>) -> Option<&'static Rule> {
         let (a, b) = (verdict.blamed, verdict.other);
-        let guard = verdict.guard.and_then(|guard| guard.lock.as_ref());
+        let guard = verdict.guard.filter(|guard| guard.near).and_then(|guard| guard.lock.as_ref());
         let reading = |candidate: &Candidate<'_>| {
             candidate.access.write
                 && candidate.locks.iter().any(|held| {
@@ -86,15 +90,19 @@ impl Report<'_, '_> {
     }
 
     fn site(&self, candidate: &Candidate<'_>, origin: Option<u32>) -> Site {
-        let unit = unit_of(self.context, candidate.node);
+        let unit = unit_of(self.context, candidate.home);
         Site {
-            location: self.location(candidate.node, candidate.access.span),
+            location: self.location(candidate.home, candidate.access.span),
             function: unit.body(candidate.access.body).name.clone(),
             action: action(candidate.access),
             write: candidate.access.write,
             locks: candidate.locks.iter().map(|held| self.held_name(held)).collect(),
             origin: origin.map(|origin| self.origin(origin)).into_iter().collect(),
-            calls: Vec::new(),
+            calls: candidate
+                .calls
+                .iter()
+                .map(|&(node, span)| (unit_of(self.context, node).name.clone(), self.location(node, span)))
+                .collect(),
         }
     }
 
@@ -112,13 +120,18 @@ impl Report<'_, '_> {
             OriginKind::Entry(_) => format!("runs in whatever goroutine calls {begins}"),
             OriginKind::Goroutine(true) => "runs in goroutines started here".to_owned(),
             OriginKind::Goroutine(false) => "runs in a goroutine started here".to_owned(),
-            OriginKind::Handler if location.is_some() => "runs for each request: this registers the handler".to_owned(),
+            OriginKind::Callback => {
+                format!("runs whenever {begins} is called: it is stored or handed on here")
+            }
+            OriginKind::Handler if location.is_some() => {
+                "runs for each request: this registers the handler".to_owned()
+            }
             OriginKind::Handler => format!("runs for each request: {begins} is an HTTP handler"),
         };
         Reason { text, location }
     }
 
-    fn reasons(&self, verdict: &Verdict<'_>, lock: Option<&str>) -> Vec<Reason> {
+    fn reasons(verdict: &Verdict<'_>, lock: Option<&str>) -> Vec<Reason> {
         let mut reasons = Vec::new();
         if let (Some(guard), Some(lock)) = (verdict.guard, lock) {
             let text = format!("{lock} is held at {} of {} accesses", guard.guarded, guard.total);
@@ -129,7 +142,12 @@ impl Report<'_, '_> {
         }
         let text = match verdict.evidence {
             Evidence::Origins(..) => "The two run in different goroutines, and no lock is held at both",
-            Evidence::Guarded => "A field that is guarded is used by several goroutines; this access can run beside them",
+            Evidence::Carries => {
+                "Its type carries a mutex, so it is meant for several goroutines; no access takes it"
+            }
+            Evidence::Guarded => {
+                "A field that is guarded is used by several goroutines; this access can run beside them"
+            }
         };
         reasons.push(Reason { text: text.to_owned(), location: None });
         reasons

@@ -88,7 +88,8 @@ fn appends(scope: &Scope<'_>, index: usize) -> bool {
     let until = (index + 4).min(scope.events.len());
     scope.events[from..until].iter().any(|near| {
         let inside = near.span.start >= event.span.start && near.span.end <= event.span.end;
-        let append = matches!(&near.kind, super::super::scope::EventKind::Access(touch) if touch.how == How::Append);
+        let append =
+            matches!(&near.kind, super::super::scope::EventKind::Access(touch) if touch.how == How::Append);
         append && inside && near.thread == event.thread && near.frame == event.frame
     })
 }

@@ -15,7 +15,12 @@ const ERROR: i32 = 4;
 const WARNING: i32 = 3;
 
 /// The severity of a conflict; none if it is too unsure to be reported.
-pub(super) fn severity(scope: &Scope<'_>, conflict: Conflict, first: &Touch, second: &Touch) -> Option<Severity> {
+pub(super) fn severity(
+    scope: &Scope<'_>,
+    conflict: Conflict,
+    first: &Touch,
+    second: &Touch,
+) -> Option<Severity> {
     let (one, other) = (&scope.events[conflict.first], &scope.events[conflict.second]);
     let calls = distance(scope, one) + distance(scope, other);
     let mut points = memory(first).max(memory(second));
@@ -28,8 +33,10 @@ pub(super) fn severity(scope: &Scope<'_>, conflict: Conflict, first: &Touch, sec
     if same_start(scope, one.thread, other.thread) && conditional_start(scope, one.thread) {
         points -= 2;
     }
+    // State of an object that several functions work on is often handed over by a protocol among them.
+    let remote = calls > 0 && !first.how.is_map() && !is_variable(first);
     if points >= ERROR {
-        Some(Severity::Error)
+        Some(if remote { Severity::Warning } else { Severity::Error })
     } else if points >= WARNING {
         Some(Severity::Warning)
     } else {
@@ -48,6 +55,12 @@ fn memory(touch: &Touch) -> i32 {
     };
     let kind = i32::from(touch.how.is_map() || matches!(touch.how, How::Close | How::GroupAdd));
     (known + kind).min(3)
+}
+
+/// Whether the memory is a variable of its own, not a part of something.
+fn is_variable(touch: &Touch) -> bool {
+    matches!(touch.place.root, Root::Var(_)) && touch.place.steps.is_empty()
+        || matches!(touch.how, How::Send | How::Close | How::GroupAdd | How::GroupWait)
 }
 
 /// How many calls lie between the beginning of the goroutine and the access.

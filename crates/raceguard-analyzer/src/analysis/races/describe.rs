@@ -35,9 +35,18 @@ impl Describe<'_, '_> {
             sites[1].action,
             self.where_is(&sites[1]),
         );
-        let reasons = self.reasons(&sites);
+        let reasons = Self::reasons(&sites);
         let remedy = remedy(rule.code, &subject);
-        Finding { rule, severity: severity.min(rule.severity), subject, message, sites, reasons, remedy, fix: None }
+        Finding {
+            rule,
+            severity: severity.min(rule.severity),
+            subject,
+            message,
+            sites,
+            reasons,
+            remedy,
+            fix: None,
+        }
     }
 
     /// The access to blame, and the other: the one without a lock, or else the write.
@@ -61,10 +70,14 @@ impl Describe<'_, '_> {
             function: unit.body(frame.body).name.clone(),
             action: action(touch),
             write: touch.write,
-            locks: event.locks.iter().map(|lock| {
-                let name = path(self.scope, &lock.place);
-                if lock.exclusive { name } else { format!("{name} (read)") }
-            }).collect(),
+            locks: event
+                .locks
+                .iter()
+                .map(|lock| {
+                    let name = path(self.scope, &lock.place);
+                    if lock.exclusive { name } else { format!("{name} (read)") }
+                })
+                .collect(),
             origin: origins(self.scope, event.thread),
             calls: calls(self.scope, event.frame, event.thread),
         }
@@ -72,7 +85,11 @@ impl Describe<'_, '_> {
 
     fn where_is(&self, site: &Site) -> String {
         let function = &site.function;
-        if *function == self.blamed_function() { "in the same function".to_owned() } else { format!("in {function}") }
+        if *function == self.blamed_function() {
+            "in the same function".to_owned()
+        } else {
+            format!("in {function}")
+        }
     }
 
     fn blamed_function(&self) -> std::sync::Arc<str> {
@@ -81,13 +98,15 @@ impl Describe<'_, '_> {
     }
 
     /// Why the two may run at once.
-    fn reasons(&self, sites: &[Site]) -> Vec<Reason> {
+    fn reasons(sites: &[Site]) -> Vec<Reason> {
         let mut reasons = Vec::new();
         let locks = match (sites[0].locks.as_slice(), sites[1].locks.as_slice()) {
             ([], []) => "No lock is held at either access".to_owned(),
             ([], held) => format!("The other access holds {}, this one holds no lock", held.join(", ")),
             (held, []) => format!("This access holds {}, the other holds no lock", held.join(", ")),
-            (a, b) if a == b => format!("Both hold {} for reading only, which does not exclude the write", a.join(", ")),
+            (a, b) if a == b => {
+                format!("Both hold {} for reading only, which does not exclude the write", a.join(", "))
+            }
             (a, b) => format!("They hold different locks: {} here, {} there", a.join(", "), b.join(", ")),
         };
         reasons.push(Reason { text: locks, location: None });
@@ -110,7 +129,8 @@ fn origins(scope: &Scope<'_>, thread: ThreadId) -> Vec<Reason> {
     let mut next = Some(thread);
     while let Some(id) = next {
         let thread = &scope.threads[id.0 as usize];
-        let at = thread.spawn.map(|spawn| location(scope, scope.events[spawn].frame, scope.events[spawn].span));
+        let at =
+            thread.spawn.map(|spawn| location(scope, scope.events[spawn].frame, scope.events[spawn].span));
         let text = match thread.origin {
             Origin::Root => {
                 let frame = scope.frame(thread.frame);
@@ -119,7 +139,9 @@ fn origins(scope: &Scope<'_>, thread: ThreadId) -> Vec<Reason> {
             Origin::Go => "runs in a goroutine started here".to_owned(),
             Origin::Group => "runs in a goroutine of the group, started here".to_owned(),
             Origin::Callback => "runs in a goroutine of the runtime: this sets the callback".to_owned(),
-            Origin::Handler => "runs once for each request, many at a time: this registers the handler".to_owned(),
+            Origin::Handler => {
+                "runs once for each request, many at a time: this registers the handler".to_owned()
+            }
             Origin::Subtest => "runs beside other parallel subtests".to_owned(),
             Origin::Sent => "is sent to another goroutine, which runs it".to_owned(),
         };
@@ -229,11 +251,20 @@ fn remedy(code: &str, subject: &str) -> String {
         "RG208" => "Call Add before the go statement, in the goroutine that calls Wait".to_owned(),
         "RG106" => "Take the lock for writing: Lock instead of RLock".to_owned(),
         "RG107" => format!("Guard {subject} with the same lock at both places"),
-        "RG205" => "Pass the variable to the goroutine as an argument, or let go.mod say Go 1.22 or later".to_owned(),
-        "RG206" => "Give the goroutine an error variable of its own, and hand it back through a channel or errgroup".to_owned(),
+        "RG205" => {
+            "Pass the variable to the goroutine as an argument, or let go.mod say Go 1.22 or later".to_owned()
+        }
+        "RG206" => {
+            "Give the goroutine an error variable of its own, and hand it back through a channel or errgroup"
+                .to_owned()
+        }
         "RG209" => "Give each subtest its own copy, or don't run them in parallel".to_owned(),
         "RG210" => "Access it through sync/atomic everywhere, best by one of its types".to_owned(),
-        "RG111" => format!("Give the goroutine a copy (maps.Clone), or guard {subject} with a mutex at both places"),
-        _ => format!("Guard {subject} with one mutex at both places, or wait for the goroutine before the access"),
+        "RG111" => {
+            format!("Give the goroutine a copy (maps.Clone), or guard {subject} with a mutex at both places")
+        }
+        _ => format!(
+            "Guard {subject} with one mutex at both places, or wait for the goroutine before the access"
+        ),
     }
 }

@@ -4,6 +4,7 @@ use super::frames::{Deferred, EvaluatedCall};
 use super::goroutines::Start;
 use super::{Cursor, FrameId, MAX_DEPTH, Origin, Scope};
 use crate::analysis::models::Effect;
+use crate::analysis::units::is_callable;
 use crate::ir::function::{BodyId, Call, CallMode, Target};
 use crate::ir::place::{Value, VarId};
 use crate::syntax::span::Span;
@@ -53,17 +54,17 @@ impl Scope<'_> {
     }
 
     /// A goroutine that calls a library function.
-    fn start_effect(
-        &mut self,
-        frame: FrameId,
-        cursor: &Cursor,
-        made: &EvaluatedCall,
-        effect: Effect,
-    ) {
+    fn start_effect(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall, effect: Effect) {
         self.start(frame, cursor, &Value::Unknown, Start::new(Origin::Go), made.call.span);
-        let Some(thread) = self.threads.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) else { return };
-        let mut own =
-            Cursor { thread: super::ThreadId(thread), path: cursor.path.clone(), locks: Vec::new(), once: None };
+        let Some(thread) = self.threads.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) else {
+            return;
+        };
+        let mut own = Cursor {
+            thread: super::ThreadId(thread),
+            path: cursor.path.clone(),
+            locks: Vec::new(),
+            once: None,
+        };
         self.effect(frame, &mut own, made, effect);
     }
 
@@ -78,27 +79,38 @@ impl Scope<'_> {
             self.effect(frame, cursor, made, effect);
             return;
         }
-        let span = made.call.span;
-        let entered = made.function.as_ref().and_then(|function| self.enter(frame, function, &made.args, span));
-        match entered {
-            Some(called) => {
-                self.run_body(called, cursor);
-                let results = self.results_of(called);
-                self.set_result(frame, made.call.id, results);
-            }
-            None => {
-                self.set_result(frame, made.call.id, Vec::new());
-                if self.waits(&made.call.target) {
-                    self.effect(frame, cursor, made, Effect::BubbleWait);
-                }
-                // Something without a body at hand: what it is given to call, it calls.
-                for arg in &made.args {
-                    if let Value::Closure(_) = arg {
-                        self.invoke(frame, cursor, arg, Vec::new(), span);
-                    }
-                }
-            }
+        if self.threads.len() == 1 && self.is_quiet(made) {
+            // Nothing runs beside it yet, and it starts and waits for nothing.
+            self.set_result(frame, made.call.id, Vec::new());
+            return;
         }
+        let span = made.call.span;
+        let entered =
+            made.function.as_ref().and_then(|function| self.enter(frame, function, &made.args, span));
+        if let Some(called) = entered {
+            self.run_body(called, cursor);
+            let results = self.results_of(called);
+            self.set_result(frame, made.call.id, results);
+            return;
+        }
+        self.set_result(frame, made.call.id, Vec::new());
+        if self.waits(&made.call.target) {
+            self.effect(frame, cursor, made, Effect::BubbleWait);
+        }
+        // Something without a body at hand: what it is given to call, it calls.
+        for arg in made.args.iter().filter(|arg| matches!(arg, Value::Closure(_))) {
+            self.invoke(frame, cursor, arg, span);
+        }
+    }
+
+    /// Whether a call neither starts goroutines nor synchronises with any.
+    fn is_quiet(&self, made: &EvaluatedCall) -> bool {
+        let (Some(Value::Function(func) | Value::Method(func, _)), false) =
+            (&made.function, made.args.iter().any(is_callable))
+        else {
+            return false;
+        };
+        self.units.get(*func).is_some_and(|unit| !self.units.spawns(unit) && !self.units.synchronises(unit))
     }
 
     /// Whether a function without a body at hand says by its name that it waits: for what was started before, as far as
@@ -116,15 +128,8 @@ impl Scope<'_> {
     }
 
     /// Calls a function value now.
-    pub(super) fn invoke(
-        &mut self,
-        frame: FrameId,
-        cursor: &mut Cursor,
-        function: &Value,
-        args: Vec<Value>,
-        span: Span,
-    ) {
-        if let Some(called) = self.enter(frame, function, &args, span) {
+    pub(super) fn invoke(&mut self, frame: FrameId, cursor: &mut Cursor, function: &Value, span: Span) {
+        if let Some(called) = self.enter(frame, function, &[], span) {
             self.run_body(called, cursor);
         }
     }
@@ -193,7 +198,9 @@ impl Scope<'_> {
         let unit = self.unit_of(frame);
         let body = unit.body(self.frame(frame).body);
         let mut params: &[VarId] = &body.params;
-        if body.has_receiver && let [first, rest @ ..] = params {
+        if body.has_receiver
+            && let [first, rest @ ..] = params
+        {
             params = rest;
             let value = match receiver {
                 Some(value) => value,

@@ -11,7 +11,13 @@ use crate::syntax::span::Span;
 use crate::types::Type;
 
 impl Scope<'_> {
-    pub(super) fn effect(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall, effect: Effect) {
+    pub(super) fn effect(
+        &mut self,
+        frame: FrameId,
+        cursor: &mut Cursor,
+        made: &EvaluatedCall,
+        effect: Effect,
+    ) {
         let span = made.call.span;
         let receiver = made.receiver.as_ref();
         let argument = |number: u8| made.args.get(usize::from(number)).cloned().unwrap_or(Value::Unknown);
@@ -27,7 +33,9 @@ impl Scope<'_> {
                 self.touch_state(frame, cursor, group, How::GroupAdd, span);
                 self.release(frame, cursor, receiver, Object::Group, ReleaseKind::Add, span);
             }
-            Effect::GroupDone => self.release(frame, cursor, receiver, Object::Group, ReleaseKind::Done, span),
+            Effect::GroupDone => {
+                self.release(frame, cursor, receiver, Object::Group, ReleaseKind::Done, span);
+            }
             Effect::GroupWait => {
                 let group = self.target(receiver);
                 self.touch_state(frame, cursor, group, How::GroupWait, span);
@@ -58,12 +66,18 @@ impl Scope<'_> {
             Effect::BubbleWait => {
                 self.event(frame, cursor, EventKind::Acquire(Object::Bubble, AcquireKind::Wait), span);
             }
+            Effect::RunParallel(number) => {
+                for _ in 0..2 {
+                    self.start(frame, cursor, &argument(number), Start::new(Origin::Go), span);
+                }
+                self.event(frame, cursor, EventKind::Acquire(Object::Bubble, AcquireKind::Wait), span);
+            }
             Effect::Handler(number) => {
                 for _ in 0..2 {
                     self.start(frame, cursor, &argument(number), Start::new(Origin::Handler), span);
                 }
             }
-            Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), Vec::new(), span),
+            Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), span),
             Effect::Cleanup(number) => {
                 self.frame_mut(frame).pending.push(Pending::Cleanup(argument(number), span));
             }
@@ -75,17 +89,15 @@ impl Scope<'_> {
                 self.touch_map(frame, cursor, &argument(0), true, span);
                 self.touch_map(frame, cursor, &argument(1), false, span);
             }
-            Effect::HandlerObject(_)
-            | Effect::Parallel
-            | Effect::PoolGet
-            | Effect::PoolPut => {}
+            Effect::HandlerObject(_) | Effect::Parallel | Effect::PoolGet | Effect::PoolPut => {}
         }
     }
 
     /// Looks at, or changes, the state of a channel or WaitGroup.
     fn touch_state(&mut self, frame: FrameId, cursor: &Cursor, place: Place, how: How, span: Span) {
         let write = matches!(how, How::Close | How::GroupWait);
-        let touch = Touch { place: place.step(Step::State), write, how, field: None, once: cursor.once.clone() };
+        let touch =
+            Touch { place: place.step(Step::State), write, how, field: None, once: cursor.once.clone() };
         self.event(frame, cursor, EventKind::Access(touch), span);
     }
 
@@ -125,7 +137,7 @@ impl Scope<'_> {
     ) {
         let once = self.target(receiver);
         let outer = cursor.once.replace(once.clone());
-        self.invoke(frame, cursor, function, Vec::new(), span);
+        self.invoke(frame, cursor, function, span);
         let object = Object::Once(once);
         self.event(frame, cursor, EventKind::Release(object.clone(), ReleaseKind::Once), span);
         cursor.once = outer;
@@ -177,7 +189,7 @@ impl Scope<'_> {
         if self.is_parallel(&function) {
             self.frame_mut(frame).pending.push(Pending::Subtest(function, span));
         } else {
-            self.invoke(frame, cursor, &function, Vec::new(), span);
+            self.invoke(frame, cursor, &function, span);
         }
     }
 
@@ -218,12 +230,20 @@ impl Scope<'_> {
     }
 
     /// The events of a channel operation.
-    pub(super) fn channel_events(&mut self, frame: FrameId, cursor: &mut Cursor, op: &ChannelOp, channel: &Value) {
+    pub(super) fn channel_events(
+        &mut self,
+        frame: FrameId,
+        cursor: &mut Cursor,
+        op: &ChannelOp,
+        channel: &Value,
+    ) {
         let Some(place) = channel.identity().cloned() else { return };
         let object = Object::Channel(place.clone());
         let (acquire, release) = match op.kind {
             ChannelOpKind::Send => (Some(AcquireKind::Send), ReleaseKind::Send),
-            ChannelOpKind::Receive | ChannelOpKind::Range => (Some(AcquireKind::Receive), ReleaseKind::Receive),
+            ChannelOpKind::Receive | ChannelOpKind::Range => {
+                (Some(AcquireKind::Receive), ReleaseKind::Receive)
+            }
             ChannelOpKind::Close => (None, ReleaseKind::Close),
         };
         if matches!(op.kind, ChannelOpKind::Send | ChannelOpKind::Close) {

@@ -123,7 +123,12 @@ impl<'a> Scope<'a> {
         self.set_result(frame, call, Vec::new())
     }
 
-    pub(super) fn set_result(&mut self, frame: FrameId, call: CallId, values: Vec<Value>) -> (CallId, Vec<Value>) {
+    pub(super) fn set_result(
+        &mut self,
+        frame: FrameId,
+        call: CallId,
+        values: Vec<Value>,
+    ) -> (CallId, Vec<Value>) {
         self.next_call += 1;
         let entry = (CallId(self.next_call), values);
         self.results.insert((frame, call), entry.clone());

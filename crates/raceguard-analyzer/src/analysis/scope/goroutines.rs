@@ -29,15 +29,22 @@ impl Start {
 
 impl Scope<'_> {
     /// Starts a goroutine that calls `function`, and plays it.
-    pub(super) fn start(&mut self, frame: FrameId, cursor: &Cursor, function: &Value, start: Start, span: Span) {
+    pub(super) fn start(
+        &mut self,
+        frame: FrameId,
+        cursor: &Cursor,
+        function: &Value,
+        start: Start,
+        span: Span,
+    ) {
         let Start { args, origin, group, timer } = start;
         if self.threads.len() >= MAX_THREADS || self.exhausted() {
             return;
         }
         let thread = ThreadId(u32::try_from(self.threads.len()).unwrap_or(u32::MAX));
         self.event(frame, cursor, EventKind::Spawn(thread), span);
-        let spawn = self.events.len().checked_sub(1);
-        self.threads.push(Thread { spawn, parent: Some(cursor.thread), origin, frame });
+        let started_by = self.events.len().checked_sub(1);
+        self.threads.push(Thread { spawn: started_by, parent: Some(cursor.thread), origin, frame });
         let mut own = Cursor { thread, path: cursor.path.clone(), locks: Vec::new(), once: None };
         if let Some(timer) = timer {
             self.event(frame, &own, EventKind::Acquire(Object::Channel(timer), AcquireKind::Receive), span);
@@ -78,7 +85,7 @@ impl Scope<'_> {
                 Pending::Subtest(function, span) => {
                     self.start(frame, cursor, &function, Start::new(Origin::Subtest), span);
                 }
-                Pending::Cleanup(function, span) => self.invoke(frame, cursor, &function, Vec::new(), span),
+                Pending::Cleanup(function, span) => self.invoke(frame, cursor, &function, span),
             }
         }
         cursor.path.truncate(depth);

@@ -24,7 +24,12 @@ impl Scope<'_> {
             Effect::Lock | Effect::ReadLock => {
                 let exclusive = effect == Effect::Lock;
                 cursor.locks.push(HeldLock { place: place.clone(), field: None, exclusive });
-                self.event(frame, cursor, EventKind::Acquire(Object::Mutex(place), AcquireKind::Lock), call.span);
+                self.event(
+                    frame,
+                    cursor,
+                    EventKind::Acquire(Object::Mutex(place), AcquireKind::Lock),
+                    call.span,
+                );
             }
             Effect::Unlock | Effect::ReadUnlock => {
                 let exclusive = effect == Effect::Unlock;

@@ -29,7 +29,7 @@ impl Lower<'_> {
         }
         let mut values: Vec<Value> = assign.rhs.iter().map(|&rhs| self.expr(rhs)).collect();
         if values.len() < targets.len() {
-            values = spread(values.pop(), targets.len());
+            values = spread(values.pop().as_ref(), targets.len());
         }
         for (number, (target, value)) in targets.into_iter().zip(values).enumerate() {
             let value = if matches!(assign.op, AssignOp::Op(_)) { Value::Unknown } else { value };
@@ -59,10 +59,7 @@ impl Lower<'_> {
         if self.input.info.entity(lhs) == Entity::Blank {
             return Target::Blank;
         }
-        let how = match self.indexed_map(lhs) {
-            true => How::MapInsert,
-            false => How::Plain,
-        };
+        let how = if self.indexed_map(lhs) { How::MapInsert } else { How::Plain };
         Target::Place(self.place(lhs), how)
     }
 
@@ -201,11 +198,12 @@ impl Lower<'_> {
         for spec in specs {
             let mut values: Vec<Value> = spec.values.iter().map(|&value| self.expr(value)).collect();
             if values.len() < spec.names.len() && !values.is_empty() {
-                values = spread(values.pop(), spec.names.len());
+                values = spread(values.pop().as_ref(), spec.names.len());
             }
             for (number, name) in spec.names.iter().enumerate() {
                 let Some(local) = self.input.info.declaration(name.span) else { continue };
-                let rhs = if spec.values.len() == spec.names.len() { Some(spec.values[number]) } else { None };
+                let rhs =
+                    if spec.values.len() == spec.names.len() { Some(spec.values[number]) } else { None };
                 match values.get(number) {
                     Some(value) => self.bind(local, value.clone(), rhs, name.span),
                     None => self.declare_zero(local),
@@ -221,9 +219,9 @@ impl Lower<'_> {
 }
 
 /// The results of one call, index, assertion or receive that gives several values.
-fn spread(value: Option<Value>, count: usize) -> Vec<Value> {
+fn spread(value: Option<&Value>, count: usize) -> Vec<Value> {
     (0..count)
-        .map(|number| match (&value, number) {
+        .map(|number| match (value, number) {
             (Some(Value::Load(Place { root: Root::Result(call, 0), steps })), _) if steps.is_empty() => {
                 Value::Load(Place::new(Root::Result(*call, u8::try_from(number).unwrap_or(u8::MAX))))
             }
@@ -236,8 +234,10 @@ fn spread(value: Option<Value>, count: usize) -> Vec<Value> {
 /// Whether a place stands for one object, not for any element of something.
 fn names_one_object(place: &Place) -> bool {
     use crate::ir::place::Index;
-    !place
-        .steps
-        .iter()
-        .any(|step| matches!(step, Step::Map | Step::Index(Index::Some | Index::All) | Step::Element(Index::Some | Index::All)))
+    !place.steps.iter().any(|step| {
+        matches!(
+            step,
+            Step::Map | Step::Index(Index::Some | Index::All) | Step::Element(Index::Some | Index::All)
+        )
+    })
 }

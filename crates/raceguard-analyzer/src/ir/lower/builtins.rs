@@ -9,7 +9,13 @@ use crate::types::{Builtin, Type};
 
 impl Lower<'_> {
     /// Lowers the call of a predeclared function. Deferred ones are put where they stand, but for `close`.
-    pub(super) fn builtin(&mut self, expr: ExprId, builtin: Builtin, call: &CallExpr, mode: CallMode) -> Value {
+    pub(super) fn builtin(
+        &mut self,
+        expr: ExprId,
+        builtin: Builtin,
+        call: &CallExpr,
+        mode: CallMode,
+    ) -> Value {
         let span = self.span(expr);
         match (builtin, call.args.as_slice()) {
             (Builtin::Make, [_, rest @ ..]) => {
@@ -72,13 +78,7 @@ impl Lower<'_> {
     }
 
     /// `append` reads the slice, and writes behind its end.
-    fn append(
-        &mut self,
-        first: ExprId,
-        rest: &[ExprId],
-        spread: bool,
-        span: Span,
-    ) -> Value {
+    fn append(&mut self, first: ExprId, rest: &[ExprId], spread: bool, span: Span) -> Value {
         let slice = self.expr(first);
         for (number, &arg) in rest.iter().enumerate() {
             let value = self.expr(arg);

@@ -22,7 +22,9 @@ impl Lower<'_> {
                 return self.conversion(call, &to, self.span(expr));
             }
             Callee::Function(func) => (Target::Function(func), None),
-            Callee::Method(func, operand) => (Target::Function(func), self.method_receiver(call.fun, operand)),
+            Callee::Method(func, operand) => {
+                (Target::Function(func), Some(self.method_receiver(call.fun, operand)))
+            }
             Callee::Interface { selector, interface, name } => {
                 let interface = interface.clone();
                 let receiver = self.interface_receiver(selector);
@@ -72,27 +74,23 @@ impl Lower<'_> {
 
     /// A call of something unknown: `x.Name(...)`, whose name may still tell something.
     fn unknown_callee(&mut self, fun: ExprId) -> (Target, Option<Value>) {
-        match &self.input.arena[fun].kind {
-            ExprKind::Selector(operand, name) => {
-                let receiver = self.expr(*operand);
-                (Target::Missing(Name::new(""), name.name), Some(receiver))
-            }
-            _ => {
-                self.expr(fun);
-                (Target::Unknown, None)
-            }
+        if let ExprKind::Selector(operand, name) = &self.input.arena[fun].kind {
+            let receiver = self.expr(*operand);
+            return (Target::Missing(Name::new(""), name.name), Some(receiver));
         }
+        self.expr(fun);
+        (Target::Unknown, None)
     }
 
     /// The receiver of `operand.method`, called or not.
-    fn method_receiver(&mut self, fun: ExprId, operand: ExprId) -> Option<Value> {
+    fn method_receiver(&mut self, fun: ExprId, operand: ExprId) -> Value {
         let mut selector = fun;
         while let ExprKind::Paren(inner) | ExprKind::Index(inner, _) = self.input.arena[selector].kind {
             selector = inner;
         }
         match self.input.info.selection(selector) {
-            Selection::Method(method) => Some(self.receiver(operand, method, self.span(selector))),
-            _ => Some(self.expr(operand)),
+            Selection::Method(method) => self.receiver(operand, method, self.span(selector)),
+            _ => self.expr(operand),
         }
     }
 

@@ -16,12 +16,13 @@ impl Lower<'_> {
         }
         match &arena[expr].kind {
             ExprKind::Name(_) => self.name(expr),
-            ExprKind::Literal(LiteralKind::Int) => self.literal_number(expr).map_or(Value::Unknown, Value::Const),
+            ExprKind::Literal(LiteralKind::Int) => {
+                self.literal_number(expr).map_or(Value::Unknown, Value::Const)
+            }
             ExprKind::Literal(LiteralKind::String) => Value::Const(self.text_number(expr)),
             ExprKind::Composite(literal) => self.composite(expr, literal),
             ExprKind::FuncLit(literal) => Value::Closure(self.literal(expr, literal)),
-            ExprKind::Paren(inner) => self.expr(*inner),
-            ExprKind::TypeAssert(inner, _) => self.expr(*inner),
+            ExprKind::Paren(inner) | ExprKind::TypeAssert(inner, _) => self.expr(*inner),
             ExprKind::Selector(operand, _) => self.selector(expr, *operand),
             ExprKind::Index(operand, _) => self.index_value(expr, *operand),
             ExprKind::Slice(slice) => self.slice(slice),
@@ -34,7 +35,8 @@ impl Lower<'_> {
             ExprKind::Unary(UnaryOp::Address, operand) => self.address(*operand),
             ExprKind::Unary(UnaryOp::Receive, channel) => {
                 let channel = self.expr(*channel);
-                let op = ChannelOp { kind: ChannelOpKind::Receive, channel, value: None, deferred: false, span };
+                let op =
+                    ChannelOp { kind: ChannelOpKind::Receive, channel, value: None, deferred: false, span };
                 self.emit(Node::Channel(op));
                 Value::Load(self.opaque())
             }

@@ -34,7 +34,10 @@ impl Lower<'_> {
             }
             lower.stmts(&stmt.body.stmts);
             if let Some(post) = stmt.post {
+                // Each iteration counts a copy of its own up, which nobody else has yet.
+                lower.counting = per_iteration.then_some(id);
                 lower.stmt(post);
+                lower.counting = None;
             }
         });
         self.targets.pop();
@@ -47,7 +50,9 @@ impl Lower<'_> {
     /// Whether a loop counts from zero to one at most.
     fn runs_once(&self, stmt: &ForStmt) -> bool {
         let Some(cond) = stmt.cond else { return false };
-        let ExprKind::Binary(BinaryOp::Less, counter, bound) = self.input.arena[cond].kind else { return false };
+        let ExprKind::Binary(BinaryOp::Less, counter, bound) = self.input.arena[cond].kind else {
+            return false;
+        };
         let Entity::Local(local) = self.input.info.entity(counter) else { return false };
         self.unit.var(var_of(local)).covers && self.constant(bound).is_some_and(|bound| bound <= 1)
     }

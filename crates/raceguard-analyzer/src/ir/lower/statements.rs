@@ -2,15 +2,17 @@
 
 use super::{JumpTarget, Lower, TargetKind, var_of};
 use crate::ir::function::{
-    Block, Branch, CallMode, ChannelOp, ChannelOpKind, Condition, How, Jump, Node, NodeId, Select, for_each_node,
+    Block, Branch, CallMode, ChannelOp, ChannelOpKind, Condition, How, Jump, Node, NodeId, Select,
+    for_each_node,
 };
 use crate::ir::place::{CallId, Place, Root, Value};
-use crate::types::Entity;
 use crate::syntax::ast::{
-    self, BranchKind, CaseClause, Decl, ExprId, ExprKind, IfStmt, StmtId, StmtKind, SwitchStmt, TypeSwitchStmt, UnaryOp,
+    self, BranchKind, CaseClause, Decl, ExprId, ExprKind, IfStmt, StmtId, StmtKind, SwitchStmt,
+    TypeSwitchStmt, UnaryOp,
 };
 use crate::syntax::name::Name;
 use crate::syntax::span::Span;
+use crate::types::Entity;
 
 impl Lower<'_> {
     pub(super) fn block(&mut self, block: &ast::Block) -> Block {
@@ -121,7 +123,7 @@ impl Lower<'_> {
         self.expr(cond);
         let calls: Vec<CallId> = (first..self.unit.calls).map(CallId).collect();
         let mut reads = Vec::new();
-        for_each_node(&self.blocks.last().map_or(&[][..], |block| &block[start..]), &mut |node| {
+        for_each_node(self.blocks.last().map_or(&[][..], |block| &block[start..]), &mut |node| {
             if let Node::Access(access) = node
                 && !access.write
                 && !reads.contains(&access.place)

@@ -77,7 +77,9 @@ fn share(arena: &Arena, info: &BodyInfo, operand: ExprId, vars: &mut [Var]) {
                 Selection::Field(steps) if !steps.iter().any(|step| step.deref) => expr = *inner,
                 _ => return,
             },
-            ExprKind::Index(inner, _) if matches!(info.type_of(*inner), Type::Array(..) | Type::Named(..)) => {
+            ExprKind::Index(inner, _)
+                if matches!(info.type_of(*inner), Type::Array(..) | Type::Named(..)) =>
+            {
                 expr = *inner;
             }
             _ => return,

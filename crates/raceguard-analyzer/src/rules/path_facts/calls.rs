@@ -112,7 +112,14 @@ impl Walk<'_> {
         }
     }
 
-    fn take(&self, call: &Call, relative: &Relative, exclusive: bool, field: Option<&FieldKey>, facts: &mut Facts) {
+    fn take(
+        &self,
+        call: &Call,
+        relative: &Relative,
+        exclusive: bool,
+        field: Option<&FieldKey>,
+        facts: &mut Facts,
+    ) {
         if let Some(place) = resolve(call, relative)
             && is_stable(self.walked.unit, &place)
         {
@@ -151,17 +158,15 @@ impl Walk<'_> {
     fn deferred_literal(&mut self, body: BodyId, facts: &mut Facts) {
         let walked = self.walked;
         let block = &walked.unit.body(body).block;
-        for_each_call(block, &mut |call| {
-            match (walked.models.effect(&call.target), &call.target) {
-                (Some(Effect::Unlock | Effect::ReadUnlock), _) => facts.released_at_end.extend(lock_place(call)),
-                (None, Target::Function(func)) => {
-                    let summary = walked.summaries.get(*func);
-                    for released in summary.iter().flat_map(|summary| &summary.may_release) {
-                        facts.released_at_end.extend(resolve(call, released));
-                    }
+        for_each_call(block, &mut |call| match (walked.models.effect(&call.target), &call.target) {
+            (Some(Effect::Unlock | Effect::ReadUnlock), _) => facts.released_at_end.extend(lock_place(call)),
+            (None, Target::Function(func)) => {
+                let summary = walked.summaries.get(*func);
+                for released in summary.iter().flat_map(|summary| &summary.may_release) {
+                    facts.released_at_end.extend(resolve(call, released));
                 }
-                _ => {}
             }
+            _ => {}
         });
         for node in block {
             if let Node::Call(call) = node

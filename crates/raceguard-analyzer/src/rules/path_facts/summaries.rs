@@ -3,7 +3,7 @@
 use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
-use super::{What, Walked, is_lock_effect, is_stable, lock_place};
+use super::{Walked, What, is_lock_effect, is_stable, lock_place};
 use crate::analysis::models::Effect;
 use crate::ir::function::{BodyId, CallMode, FieldKey, Target, Unit, for_each_call};
 use crate::ir::place::{Place, Root, Step};
@@ -58,7 +58,8 @@ impl Summaries {
             .par_iter()
             .filter(|unit| uses_locks(context, unit))
             .filter_map(|unit| {
-                let walked = Walked { program: context.program, models: context.models, summaries: &none, unit };
+                let walked =
+                    Walked { program: context.program, models: context.models, summaries: &none, unit };
                 Some((unit.func?, summarise(walked)))
             })
             .collect();
@@ -136,7 +137,8 @@ fn prune(trace: &super::Trace<'_>, summary: &mut Summary) {
 fn release_in_literals(walked: Walked<'_>, summary: &mut Summary) {
     for body in walked.unit.bodies.iter().skip(1) {
         for_each_call(&body.block, &mut |call| {
-            let releases = matches!(walked.models.effect(&call.target), Some(Effect::Unlock | Effect::ReadUnlock));
+            let releases =
+                matches!(walked.models.effect(&call.target), Some(Effect::Unlock | Effect::ReadUnlock));
             if let (true, Some(place)) = (releases, lock_place(call))
                 && let Some(lock) = relative(walked.unit, &place)
                 && !summary.may_release.contains(&lock)

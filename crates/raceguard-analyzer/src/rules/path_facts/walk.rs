@@ -6,7 +6,9 @@ use foldhash::{HashMap, HashMapExt as _};
 
 use super::{Exit, Facts, Held, Mark, Marked, Step, Trace, Walked, What, is_stable, lock_place};
 use crate::analysis::models::Effect;
-use crate::ir::function::{Block, BodyId, Branch, ChannelOp, ChannelOpKind, Jump, Loop, Node, NodeId, Select};
+use crate::ir::function::{
+    Block, BodyId, Branch, ChannelOp, ChannelOpKind, Jump, Loop, Node, NodeId, Select,
+};
 use crate::ir::place::{CallId, Place, Step as PathStep};
 use crate::syntax::span::Span;
 
@@ -120,7 +122,9 @@ impl<'a> Walk<'a> {
         if op.kind != ChannelOpKind::Close {
             return;
         }
-        let Some(place) = op.channel.identity().filter(|place| is_stable(self.walked.unit, place)) else { return };
+        let Some(place) = op.channel.identity().filter(|place| is_stable(self.walked.unit, place)) else {
+            return;
+        };
         let mark = if op.deferred { Mark::ClosedAtEnd } else { Mark::Closed };
         facts.marked.push(Marked { mark, place: place.clone(), at: op.span });
         self.changed();
@@ -151,7 +155,8 @@ impl<'a> Walk<'a> {
     fn branch(&mut self, branch: &'a Branch, facts: &Facts) -> Option<Facts> {
         self.record(What::Branch(branch), facts);
         let arms: Vec<&'a Block> = branch.arms.iter().collect();
-        let tried = branch.condition.call.and_then(|(call, negated)| Some((self.tried.get(&call)?.clone(), negated)));
+        let tried =
+            branch.condition.call.and_then(|(call, negated)| Some((self.tried.get(&call)?.clone(), negated)));
         self.arms(branch.id, &arms, facts, |_, facts, number| {
             if let Some((lock, negated)) = &tried
                 && (number == 0) != *negated
@@ -212,7 +217,12 @@ impl<'a> Walk<'a> {
     }
 
     /// The lock that a call takes or releases.
-    pub(super) fn lock_of(&self, call: &crate::ir::function::Call, effect: Effect, own: bool) -> Option<Held> {
+    pub(super) fn lock_of(
+        &self,
+        call: &crate::ir::function::Call,
+        effect: Effect,
+        own: bool,
+    ) -> Option<Held> {
         let place = lock_place(call)?;
         if !is_stable(self.walked.unit, &place) {
             return None;

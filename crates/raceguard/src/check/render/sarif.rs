@@ -62,7 +62,7 @@ fn descriptor(rule: &Rule) -> Value {
         "fullDescription": {"text": rule.what},
         "help": {
             "text": format!("{}\n\nWhat to do: {}", rule.why, rule.remedy),
-            "markdown": crate::commands::rule::page(rule),
+            "markdown": rule.page(),
         },
         "defaultConfiguration": {"level": level(&severity)},
         "properties": {"tags": ["concurrency"]},

@@ -1,0 +1,58 @@
+//! The fixes that rules suggest: what they make of the failing examples, and that the result is not reported any more.
+
+#[path = "rules_support/fixture.rs"]
+mod fixture;
+
+use fixture::{differences, fixed};
+use raceguard_analyzer::rules::{ALL, find};
+
+/// The failing example of a rule after its fixes, its expectations left out.
+fn fixed_example(code: &str) -> String {
+    let rule = find(code).expect("a rule");
+    let lines: Vec<&str> =
+        rule.bad.lines().map(|line| line.split(" // want").next().unwrap_or(line)).collect();
+    fixed(&(lines.join("\n") + "\n"), code)
+}
+
+/// What is changed, as the lines that are new.
+fn new_lines(code: &str) -> Vec<String> {
+    let rule = find(code).expect("a rule");
+    let old: Vec<&str> = rule.bad.lines().map(|line| line.split(" // want").next().unwrap_or(line)).collect();
+    fixed_example(code).lines().filter(|line| !old.contains(line)).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_copy_is_given_away_and_maps_imported() {
+    assert_eq!(new_lines("RG104"), ["import \"maps\"", "\treturn maps.Clone(r.nodes)"]);
+}
+
+#[test]
+fn a_nil_map_is_made() {
+    assert_eq!(new_lines("RG110"), ["\tcounts := make(map[string]int)"]);
+}
+
+#[test]
+fn a_lock_is_released_before_a_return_that_looks_at_nothing() {
+    let text = "package a\n\nimport \"sync\"\n\nvar mu sync.Mutex\nvar n int\n\nfunc f(fail bool) (int, bool) {\n\
+                \tmu.Lock()\n\tif fail {\n\t\treturn 0, false\n\t}\n\tmu.Unlock()\n\treturn n, true\n}\n";
+    assert!(fixed(text, "RG302").contains("\t\tmu.Unlock()\n\t\treturn 0, false\n"));
+    let guarded = text.replace("return 0, false", "return len(names()), false");
+    assert_eq!(fixed(&guarded, "RG302"), guarded);
+}
+
+#[test]
+fn fixed_examples_are_not_reported_any_more() {
+    for rule in ALL.iter().filter(|rule| rule.fixable && rule.code != "RG302") {
+        assert_eq!(differences(&fixed_example(rule.code)), "", "{}", rule.code);
+    }
+}
+
+#[test]
+fn imports_are_added_in_order() {
+    let text = "package a\n\nimport (\n\t\"fmt\"\n\t\"sync\"\n)\n\ntype t struct {\n\tmu sync.Mutex\n\tm  map[int]int\n}\n\n\
+                func (x *t) Set() { x.mu.Lock(); x.m[1] = 1; x.mu.Unlock(); fmt.Println() }\n\n\
+                func (x *t) Get() map[int]int {\n\tx.mu.Lock()\n\tdefer x.mu.Unlock()\n\treturn x.m\n}\n";
+    let fixed = fixed(text, "RG104");
+    assert!(fixed.contains("import (\n\t\"fmt\"\n\t\"maps\"\n\t\"sync\"\n)"), "{fixed}");
+    assert!(fixed.contains("return maps.Clone(x.m)"), "{fixed}");
+}
