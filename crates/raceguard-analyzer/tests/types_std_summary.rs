@@ -100,9 +100,8 @@ fn the_summary_says_what_the_sources_say() {
     assert!(!bundled.values().any(|ty| ty == "?"), "something is unknown");
 }
 
-#[test]
-fn code_is_resolved_without_a_go_installation() {
-    let archive = r#"
+/// A module that uses the standard library, for which there is only the summary.
+const WITHOUT_GO: &str = r#"
 -- go.mod --
 module m
 go 1.26
@@ -144,7 +143,10 @@ func handle(w http.ResponseWriter, r *http.Request, q url.Values, c *cache, ctx 
 	http.HandleFunc("/", nil)
 }
 "#;
-    let disk = MemoryTree::new().with_txtar("/work", archive);
+
+#[test]
+fn code_is_resolved_without_a_go_installation() {
+    let disk = MemoryTree::new().with_txtar("/work", WITHOUT_GO);
     let mut environment = Environment::new("/work");
     assert_eq!(Goroot::find(&disk, &environment), None);
     let tree = WithStandardLibrary::new(&disk);

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use crate::detect::{self, Site};
+use crate::detect::{self, AtomicAccess, Site};
 use crate::goroutine::Goroutine;
 use crate::record::{ATOMIC, WRITE};
 use crate::sync_object::{self, Held};
@@ -145,14 +145,34 @@ pub unsafe fn update<T: Word>(
     if goroutine.ignores_sync != 0 {
         return T::update(variable, change);
     }
-    detect::access(goroutine, address, ATOMIC | WRITE, mask::<T>(address), site);
+    let mut access = AtomicAccess::new(goroutine, address, ATOMIC | WRITE, mask::<T>(address), site);
+    let result = synchronised(goroutine, address, &mut access, || T::update(variable, change));
+    access.report(goroutine);
+    result
+}
+
+/// Runs a read-modify-write operation on `address` with its check and its synchronisation. The second part of its
+/// result says whether something was stored.
+#[inline]
+pub fn synchronised<R>(
+    goroutine: &mut Goroutine,
+    address: usize,
+    access: &mut AtomicAccess,
+    operation: impl FnOnce() -> (R, bool),
+) -> (R, bool) {
     sync_object::find_or_create(address).exclusively(|held: &mut Held| {
-        let (old, stored) = T::update(variable, change);
-        held.acquire(goroutine);
-        if stored {
+        let result = operation();
+        if held.has_news_for(goroutine) {
+            // A plain access that it hears of only by this operation still races with it.
+            access.check(goroutine);
+            held.acquire(goroutine);
+        }
+        // Now that the operations before this one are known it takes the place of their records.
+        access.record(goroutine);
+        if result.1 {
             // Having acquired, the goroutine knows all that the object holds: release is a merge.
             held.release(goroutine);
         }
-        (old, stored)
+        result
     })
 }

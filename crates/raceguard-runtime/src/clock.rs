@@ -184,8 +184,10 @@ impl Clock {
         // old length is zeroed here.
         unsafe {
             let entries = self.0.cast::<u8>().add(HEADER).cast::<u32>();
-            entries.add(old_len).write_bytes(0, len - old_len);
-            (*self.0).len = len as u32;
+            if len > old_len {
+                entries.add(old_len).write_bytes(0, len - old_len);
+                (*self.0).len = len as u32;
+            }
             core::slice::from_raw_parts_mut(entries, len)
         }
     }

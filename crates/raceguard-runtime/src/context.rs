@@ -9,8 +9,11 @@
 //! [`FOLD_DEPTH`] frames, and chains of goroutines that start each other longer than [`FOLD_SPAWNS`], are folded
 //! onto an earlier occurrence, so they cost no new nodes.
 //!
-//! Lookups take no lock. Insertion takes one, and growing the bucket table relinks the chains under it: a reader
-//! that is diverted into another chain meanwhile does not find its node and asks again under the lock.
+//! Lookups take no lock. Insertion takes one, and puts a larger table in the place of one that is nearly full: a reader who
+//! searches the old one does not find its node and asks again under the lock.
+//!
+//! Programs come to their stacks in the same order again and again. Each node therefore remembers which one was asked
+//! for after it ([`call_after`]), which saves most searches, and those would be cache misses.
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -34,21 +37,22 @@ const MAX_DEPTH: u64 = (1 << 15) - 1;
 #[repr(C)]
 struct Node {
     parent: AtomicU32,
-    next: AtomicU32,
+    /// The node that somebody asked for after this one: a guess at the next one, never more.
+    after: AtomicU32,
     /// Program counter in the low 48 bits, then 15 bits of depth. With the spawn bit: the context of a `go` statement.
     word: AtomicU64,
 }
 
 struct Tree {
     nodes: AtomicPtr<Node>,
-    /// Buckets; the low six bits of the address hold the binary logarithm of their number.
-    buckets: AtomicU64,
+    /// Node ids by hash, open addressing; the low six bits of the address hold the binary logarithm of their number.
+    places: AtomicU64,
     insertion: SpinLock<u32>,
 }
 
 static TREE: Tree = Tree {
     nodes: AtomicPtr::new(core::ptr::null_mut()),
-    buckets: AtomicU64::new(0),
+    places: AtomicU64::new(0),
     insertion: SpinLock::new(0),
 };
 
@@ -72,10 +76,10 @@ pub fn init() {
     TREE.nodes.store(nodes as *mut Node, Ordering::Release);
     *count = ROOT + 1;
     let shift = 10;
-    TREE.buckets.store(new_buckets(shift), Ordering::Release);
+    TREE.places.store(new_places(shift), Ordering::Release);
 }
 
-fn new_buckets(shift: u32) -> u64 {
+fn new_places(shift: u32) -> u64 {
     let bytes = 4usize << shift;
     let at = memory::allocate(bytes).as_ptr();
     // SAFETY: fresh memory of this size, at least 64-byte aligned because its class is at least 4 KB.
@@ -94,12 +98,14 @@ fn node(id: u32) -> &'static Node {
     unsafe { &*TREE.nodes.load(Ordering::Acquire).add(id as usize) }
 }
 
+/// The places where a node of this hash can be, in order; at least a quarter of all places is empty.
 #[inline]
-fn bucket(buckets: u64, hash: u64) -> &'static AtomicU32 {
-    let shift = buckets & 63;
-    let index = (hash >> (64 - shift)) as usize;
-    // SAFETY: the index is below the number of buckets; bucket tables are never freed (readers may hold them).
-    unsafe { &*((buckets & !63) as *const AtomicU32).add(index) }
+fn places_of(places: u64, hash: u64) -> impl Iterator<Item = &'static AtomicU32> {
+    let shift = places & 63;
+    let start = (hash >> (64 - shift)) as usize;
+    let mask = (1usize << shift) - 1;
+    // SAFETY: indices are below the number of places; tables are never freed (readers may hold them).
+    (start..).map(move |index| unsafe { &*((places & !63) as *const AtomicU32).add(index & mask) })
 }
 
 #[inline]
@@ -109,22 +115,25 @@ fn hash(parent: u32, word: u64) -> u64 {
 }
 
 #[inline]
-fn find(buckets: u64, parent: u32, word: u64) -> Option<u32> {
-    // ORDERING: Acquire pairs with the Release stores that publish a node in its chain.
-    let mut id = bucket(buckets, hash(parent, word)).load(Ordering::Acquire);
-    while id != 0 {
-        let node = node(id);
-        if node.word.load(Ordering::Relaxed) == word && node.parent.load(Ordering::Relaxed) == parent {
-            return Some(id);
-        }
-        id = node.next.load(Ordering::Acquire);
-    }
-    None
+fn is(id: u32, parent: u32, word: u64) -> bool {
+    let node = node(id);
+    (node.word.load(Ordering::Relaxed) ^ word) & (PC_BITS | SPAWN) == 0
+        && node.parent.load(Ordering::Relaxed) == parent
+}
+
+#[inline]
+fn find(places: u64, parent: u32, word: u64) -> Option<u32> {
+    // ORDERING: Acquire pairs with the Release store that publishes a node in its place.
+    places_of(places, hash(parent, word))
+        .map(|place| place.load(Ordering::Acquire))
+        .find(|&id| id == 0 || is(id, parent, word))
+        .filter(|&id| id != 0)
 }
 
 fn intern(parent: u32, word: u64) -> u32 {
-    let buckets = TREE.buckets.load(Ordering::Acquire);
-    match find(buckets, parent, word) {
+    // ORDERING: Acquire pairs with the Release store of a new table.
+    let places = TREE.places.load(Ordering::Acquire);
+    match find(places, parent, word) {
         Some(id) => id,
         None => insert(parent, word),
     }
@@ -133,8 +142,8 @@ fn intern(parent: u32, word: u64) -> u32 {
 #[cold]
 fn insert(parent: u32, word: u64) -> u32 {
     let mut count = TREE.insertion.lock();
-    let mut buckets = TREE.buckets.load(Ordering::Acquire);
-    if let Some(id) = find(buckets, parent, word) {
+    let mut places = TREE.places.load(Ordering::Acquire);
+    if let Some(id) = find(places, parent, word) {
         return id;
     }
     let id = *count;
@@ -143,31 +152,32 @@ fn insert(parent: u32, word: u64) -> u32 {
         return parent;
     }
     *count += 1;
-    if u64::from(id) > 1 << (buckets & 63) {
-        buckets = grow(buckets, id);
+    if u64::from(id) > 3 << (places & 63) >> 2 {
+        places = grow(places, id);
     }
-    let place = bucket(buckets, hash(parent, word));
     let node = node(id);
     node.parent.store(parent, Ordering::Relaxed);
     node.word.store(word, Ordering::Relaxed);
-    node.next.store(place.load(Ordering::Relaxed), Ordering::Relaxed);
-    // ORDERING: Release publishes the node to `find`.
-    place.store(id, Ordering::Release);
+    put(places, id);
     id
 }
 
-/// Doubles the number of buckets and relinks all `count` nodes.
-fn grow(old: u64, count: u32) -> u64 {
-    let buckets = new_buckets((old & 63) as u32 + 1);
-    for id in ROOT + 1..count {
-        let node = node(id);
-        let place =
-            bucket(buckets, hash(node.parent.load(Ordering::Relaxed), node.word.load(Ordering::Relaxed)));
-        node.next.store(place.load(Ordering::Relaxed), Ordering::Release);
+/// Puts a node that is written into its place.
+fn put(places: u64, id: u32) {
+    let node = node(id);
+    let hash = hash(node.parent.load(Ordering::Relaxed), node.word.load(Ordering::Relaxed));
+    if let Some(place) = places_of(places, hash).find(|place| place.load(Ordering::Relaxed) == 0) {
+        // ORDERING: Release publishes the node to `find`.
         place.store(id, Ordering::Release);
     }
-    TREE.buckets.store(buckets, Ordering::Release);
-    buckets
+}
+
+/// A table twice as large with all `count` nodes.
+fn grow(old: u64, count: u32) -> u64 {
+    let places = new_places((old & 63) as u32 + 1);
+    (ROOT + 1..count).for_each(|id| put(places, id));
+    TREE.places.store(places, Ordering::Release);
+    places
 }
 
 fn depth_of(id: u32) -> u64 {
@@ -183,6 +193,20 @@ pub fn call(parent: u32, pc: u64) -> u32 {
         return fold(parent, pc & PC_BITS).unwrap_or_else(|| intern(parent, word));
     }
     intern(parent, word)
+}
+
+/// As [`call`], for somebody who asked for `latest` before.
+#[inline]
+pub fn call_after(latest: u32, parent: u32, pc: u64) -> u32 {
+    let after = &node(latest).after;
+    // ORDERING: Acquire pairs with the Release store below: the node that the guess is, is written.
+    let guess = after.load(Ordering::Acquire);
+    if is(guess, parent, pc & PC_BITS) {
+        return guess;
+    }
+    let id = call(parent, pc);
+    after.store(id, Ordering::Release);
+    id
 }
 
 /// The spawn node of a goroutine that the goroutine of spawn node `parent` (0 for none) started in context `statement`.

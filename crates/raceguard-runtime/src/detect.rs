@@ -9,7 +9,7 @@
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
-use crate::shadow::{ALL_LANES, Cell, LANES, LINE, OVERFLOWED, TOUCHED};
+use crate::shadow::{Cell, LANES, LINE, OVERFLOWED, TOUCHED};
 use crate::{report, sampling, stack};
 use core::sync::atomic::Ordering;
 
@@ -118,7 +118,7 @@ pub fn access(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, si
         goroutine.dirty |= ACCESSED;
         cell.mark(TOUCHED);
         let _line = cell.lock_line();
-        update(goroutine, cell, new, context, &mut races, address & !7);
+        update_unknown(goroutine, cell, (new, context), &mut races, address & !7);
         context
     } else {
         check_only(goroutine, cell, new, &mut races, address & !7);
@@ -126,6 +126,92 @@ pub fn access(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, si
     };
     if races.any() {
         report_all(&races, new, context, 8);
+    }
+}
+
+/// An atomic operation that learns something while it accesses its variable: it is checked before and recorded after that.
+pub struct AtomicAccess {
+    address: usize,
+    kind: u64,
+    mask: u8,
+    site: Site,
+    context: u32,
+    races: Races,
+}
+
+impl AtomicAccess {
+    /// The access of kind `kind` to the bytes `mask` of a word.
+    #[inline(always)]
+    pub fn new(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, site: Site) -> Self {
+        let context = if sampling::is_recording() { site.context(goroutine) } else { 0 };
+        Self { address, kind, mask, site, context, races: Races::none() }
+    }
+
+    fn as_record(&self, goroutine: &Goroutine) -> Record {
+        Record::new(goroutine.epoch, self.kind, self.mask)
+    }
+
+    /// Compares the access with what is on record, with what the goroutine knows now.
+    pub fn check(&mut self, goroutine: &Goroutine) {
+        let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
+        if cell.load(0) != Record::EMPTY {
+            let _line = cell.lock_line();
+            find_races(goroutine, cell, new, &mut self.races, self.address & !7);
+        }
+    }
+
+    /// Records the access as one of the goroutine's present epoch.
+    #[inline]
+    pub fn record(&mut self, goroutine: &mut Goroutine) {
+        let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
+        if self.context == 0 {
+            return check_only(goroutine, cell, new, &mut self.races, self.address & !7);
+        }
+        if !is_known(cell, new) {
+            goroutine.dirty |= ACCESSED;
+            cell.mark(TOUCHED);
+            let _line = cell.lock_line();
+            update_unknown(goroutine, cell, (new, self.context), &mut self.races, self.address & !7);
+        }
+    }
+
+    /// The races found so far.
+    pub fn races(&self) -> &Races {
+        &self.races
+    }
+
+    /// Reports the races that were found. Calls back Go: no lock may be held.
+    #[inline(always)]
+    pub fn report(&mut self, goroutine: &mut Goroutine) {
+        if self.races.any() {
+            if self.context == 0 {
+                self.context = self.site.context(goroutine);
+            }
+            report_all(&self.races, self.as_record(goroutine), self.context, 8);
+        }
+    }
+}
+
+/// The races of `new` with the records of the cell, whose line is locked; nothing is changed.
+fn find_races(goroutine: &Goroutine, cell: Cell, new: Record, races: &mut Races, address: usize) {
+    let mut look_at = |record: Record, context: u32| {
+        if record.conflicts(new) && !goroutine.knows(record) {
+            races.add(Earlier { record, context, address });
+        }
+    };
+    let flags = cell.flags().load(Ordering::Relaxed);
+    for lane in 0..LANES {
+        let record = cell.load_if_used(lane, flags);
+        if record == Record::EMPTY {
+            return;
+        }
+        match Set::of(record) {
+            Some(set) => set.visit(new, |(record, context)| {
+                look_at(record, context);
+                Verdict::Keep
+            }),
+            None => look_at(record, cell.context(lane).load(Ordering::Relaxed)),
+        }
     }
 }
 
@@ -168,7 +254,7 @@ pub fn check_range(
             while at < stop {
                 let new = Record::new(goroutine.epoch, kind, mask_of(at, address, end));
                 match line {
-                    Some(_) => update(goroutine, cell, new, context, races, at),
+                    Some(_) => update(goroutine, cell, (new, context), races, at),
                     None => check_only(goroutine, cell, new, races, at),
                 }
                 cell = cell.next();
@@ -232,8 +318,16 @@ fn range_is_known(
 /// have been put there only by this goroutine.
 #[inline(always)]
 fn is_known(cell: Cell, new: Record) -> bool {
-    for lane in 0..LANES {
-        let record = cell.load(lane);
+    let first = cell.load(0);
+    if first.covers(new) {
+        return true;
+    }
+    if first == Record::EMPTY {
+        return false;
+    }
+    let flags = cell.flags().load(Ordering::Relaxed);
+    for lane in 1..LANES {
+        let record = cell.load_if_used(lane, flags);
         if record.covers(new) {
             return true;
         }
@@ -247,35 +341,38 @@ fn is_known(cell: Cell, new: Record) -> bool {
     }
 }
 
-/// Puts `new` into the cell, whose line is locked.
-#[inline]
-fn update(goroutine: &Goroutine, cell: Cell, new: Record, context: u32, races: &mut Races, address: usize) {
-    let first = cell.load(0);
-    if first == Record::EMPTY {
-        return cell.set(0, new, context);
-    }
-    let flags = cell.flags().load(Ordering::Relaxed);
-    if flags & MORE_THAN_TWO == 0 && first.slot() == goroutine.slot {
-        let second = if flags & TOUCHED << 1 == 0 { Record::EMPTY } else { cell.load(1) };
-        let private = second == Record::EMPTY || second.slot() == goroutine.slot;
-        if private && update_private(cell, [first, second], (new, context)) {
-            return;
-        }
-    }
-    if !is_known(cell, new) {
-        update_used(goroutine, cell, (new, context), new, races, address);
+/// Puts `new` into the cell, whose line is locked, unless it is on record already.
+#[inline(always)]
+fn update(goroutine: &Goroutine, cell: Cell, new: (Record, u32), races: &mut Races, address: usize) {
+    if !is_known(cell, new.0) {
+        update_unknown(goroutine, cell, new, races, address);
     }
 }
 
-/// Flags of pages with cells of more than two records.
-const MORE_THAN_TWO: u8 = (ALL_LANES & !(TOUCHED | TOUCHED << 1)) | OVERFLOWED;
-
-/// [`update`] for a cell with at most two records, both of this goroutine: nothing can race. False when three would be
-/// needed.
-fn update_private(cell: Cell, [first, second]: [Record; 2], (new, context): (Record, u32)) -> bool {
-    if first.covers(new) || second.covers(new) {
-        return true;
+/// Puts `new`, which is not on record, into the cell, whose line is locked.
+#[inline]
+fn update_unknown(goroutine: &Goroutine, cell: Cell, new: (Record, u32), races: &mut Races, address: usize) {
+    let first = cell.load(0);
+    if first == Record::EMPTY {
+        return cell.set(0, new.0, new.1);
     }
+    let flags = cell.flags().load(Ordering::Relaxed);
+    let second = cell.load_if_used(1, flags);
+    let two = second == Record::EMPTY || cell.load_if_used(2, flags) == Record::EMPTY;
+    if two
+        && goroutine.knows(first)
+        && (second == Record::EMPTY || goroutine.knows(second))
+        && update_known(cell, [first, second], new)
+    {
+        return;
+    }
+    update_used(goroutine, cell, new, new.0, races, address);
+}
+
+/// [`update_unknown`] for a cell with at most two records, both of accesses that happened before: nothing can race. False
+/// when three would be needed.
+#[inline(always)]
+fn update_known(cell: Cell, [first, second]: [Record; 2], (new, context): (Record, u32)) -> bool {
     let left = |record: Record| if record.is_subsumed_by(new) { record.without(new.mask()) } else { record };
     let extends = |record: Record, lane: usize| {
         !record.is_empty()
@@ -331,8 +428,9 @@ fn update_used(
         left
     };
     let (mut used, mut kept, mut merged, mut set) = (0, 0, false, None);
+    let flags = cell.flags().load(Ordering::Relaxed);
     while used < LANES {
-        let record = cell.load(used);
+        let record = cell.load_if_used(used, flags);
         if record == Record::EMPTY {
             break;
         }

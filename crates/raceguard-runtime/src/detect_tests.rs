@@ -4,11 +4,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use crate::context;
-use crate::detect::{self, Races, Site};
+use crate::detect::{self, AtomicAccess, Races, Site};
 use crate::goroutine::Goroutine;
 use crate::record::{ATOMIC, WRITE};
 use crate::shadow::{self, Cell, HEAP_START};
-use crate::{heap, slots, sync_object};
+use crate::{atomic, heap, slots, sync_object};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -55,6 +55,19 @@ pub(crate) fn races(goroutine: &mut Goroutine, address: usize, size: usize, kind
     let mut found = Races::none();
     detect::check_range(goroutine, address, size, kind, site(pc), &mut found);
     found.iter().map(|earlier| innermost(earlier.context)).collect()
+}
+
+/// A read-modify-write operation; `stored` is false for a compare-and-swap that fails.
+pub(crate) fn update_atomically(
+    goroutine: &mut Goroutine,
+    address: usize,
+    stored: bool,
+    pc: u64,
+) -> Vec<u64> {
+    let mask = if address.is_multiple_of(8) { 0xff } else { 0xf0 };
+    let mut access = AtomicAccess::new(goroutine, address, WRITE | ATOMIC, mask, site(pc));
+    atomic::synchronised(goroutine, address, &mut access, || ((), stored));
+    access.races().iter().map(|earlier| innermost(earlier.context)).collect()
 }
 
 fn innermost(id: u32) -> u64 {
@@ -221,6 +234,40 @@ fn atomics_do_not_race_with_each_other_but_with_plain_accesses() {
     assert_eq!(found, [1, 2], "both unordered atomic writes are remembered");
 }
 
+#[test]
+fn read_modify_write_operations_follow_each_other_in_one_record() {
+    let mut world = World::new();
+    let x = world.allocate(8);
+    let goroutines: Vec<_> = (0..20).map(|_| world.go()).collect();
+    for goroutine in goroutines {
+        assert!(update_atomically(goroutine, x, true, u64::from(goroutine.number)).is_empty());
+        assert!(Cell::of(x).load(0).slot() == goroutine.slot && Cell::of(x).load(1).is_empty());
+    }
+    assert_eq!(read(world.main, x, 3).len(), 1, "the last of them stands for all");
+}
+
+#[test]
+fn a_plain_access_known_by_the_operation_alone_races_with_it() {
+    let mut world = World::new();
+    let x = world.allocate(8);
+    let (a, b) = (world.go(), world.go());
+    assert!(write(a, x, 1).is_empty());
+    assert!(update_atomically(a, x, true, 2).is_empty());
+    assert_eq!(update_atomically(b, x, true, 3), [1]);
+    assert!(update_atomically(b, x, true, 4).is_empty(), "known now");
+}
+
+#[test]
+fn a_failed_compare_and_swap_learns_but_does_not_release() {
+    let mut world = World::new();
+    let (x, y) = (world.allocate(8), world.allocate(8));
+    let (a, b) = (world.go(), world.go());
+    assert!(write(b, y, 1).is_empty());
+    assert!(update_atomically(b, x, false, 2).is_empty());
+    assert!(update_atomically(a, x, true, 3).is_empty());
+    assert_eq!(write(a, y, 4), [1]);
+}
+
 /// A load without the lock sees a value; before it looks at the object, somebody the reader knows well has released there.
 /// The value's own release is gone from the object then, and the reader does not know it: it has to take the lock.
 #[test]
@@ -329,4 +376,25 @@ fn frames_that_a_recovered_panic_left_are_dropped() {
     assert_eq!(frames, [0x999, 0x444, 0x111], "the caller of 0x444 is at 100");
     goroutine.pop(116, 100);
     assert_eq!(goroutine.innermost_pc(), 0, "left through a wrapper; only the sentinel is left");
+}
+
+/// A finalizer knows the epoch that a goroutine is in. If nothing was accessed in it, the slot's next owner may know the
+/// one before only: it must begin behind both, or the finalizer would seem to know what it has known from its start.
+#[test]
+fn an_heir_does_not_begin_in_the_epoch_that_its_predecessor_ended_in() {
+    let mut world = World::new();
+    let (x, done, lock) = (world.allocate(8), world.allocate(8), world.allocate(8));
+    let (finalizer, predecessor) = (world.go(), world.go());
+    let slot = predecessor.slot;
+    sync_object::find_or_create(done).release(predecessor);
+    finalizer.learn_everything();
+    predecessor.end();
+    sync_object::find_or_create(done).acquire(world.main);
+    assert!(write(world.main, x, 1).is_empty());
+    // Other slots are tried before.
+    let heir = (0..10_000).map(|_| world.go()).find(|goroutine| goroutine.slot == slot);
+    let heir = heir.expect("the starter knows the end of the slot's owner");
+    sync_object::find_or_create(lock).release(finalizer);
+    sync_object::find_or_create(lock).acquire(heir);
+    assert!(write(heir, x, 2).is_empty(), "its starter wrote before it started it");
 }

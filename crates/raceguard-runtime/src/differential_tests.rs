@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::detect_tests::{World, races};
+use crate::detect_tests::{World, races, update_atomically};
 use crate::goroutine::Goroutine;
 use crate::record::{ATOMIC, WRITE};
 use crate::{heap, sync_object};
@@ -159,7 +159,8 @@ impl Pair {
                 let (_, goroutine) = self.live.swap_remove(index);
                 goroutine.end();
             }
-            2..=8 => self.synchronise(numbers, index),
+            2..=7 => self.synchronise(numbers, index),
+            8 => self.operate(numbers, index),
             10 if self.finalizers && numbers.below(4) == 0 => {
                 let (who, goroutine) = &mut self.live[index];
                 goroutine.learn_everything();
@@ -171,6 +172,8 @@ impl Pair {
                 heap::freed(self.memory + start, size);
                 heap::allocated(self.memory + start, size, 0);
                 self.model.allocate(start, start + size);
+                let freed = self.memory + start..self.memory + start + size;
+                self.model.syncs.retain(|address, _| !freed.contains(address));
             }
             _ => self.access(numbers, index),
         }
@@ -206,6 +209,25 @@ impl Pair {
                 self.model.tick(who);
             }
         }
+    }
+
+    /// A read-modify-write operation on a variable that is accessed in other ways too.
+    fn operate(&mut self, numbers: &mut Numbers, index: usize) {
+        let at = 8 * numbers.below(BYTES / 16);
+        let (address, stored) = (self.memory + at, numbers.below(4) > 0);
+        let (who, goroutine) = &mut self.live[index];
+        let who = *who;
+        let found = !update_atomically(goroutine, address, stored, 0x3000).is_empty();
+        let (may, must) = self.model.access(who, at, at + 8, WRITE | ATOMIC);
+        let old = self.model.syncs.get(&address).cloned().unwrap_or_default();
+        join(&mut self.model.clocks[who], &old);
+        if stored {
+            let own = self.model.clocks[who].clone();
+            self.model.syncs.insert(address, own);
+            self.model.tick(who);
+        }
+        assert!(!found || may, "false report: goroutine {who} operates on {at}");
+        assert!(found || !must || self.finalizers, "missed: goroutine {who} operates on {at}");
     }
 
     fn access(&mut self, numbers: &mut Numbers, index: usize) {

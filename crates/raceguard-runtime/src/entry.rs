@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
 use crate::record::{MASK_BITS, WRITE};
-use crate::shadow::{HEAP_BIAS, HEAP_START, LANE};
+use crate::shadow::{FLAGS_BIAS, FLAGS_SHIFT, HEAP_BIAS, HEAP_START, LANE, TOUCHED};
 use crate::{budget, heap, sampling, shadow, stack};
 
 #[cfg(raceguard_direct)]
@@ -192,6 +192,11 @@ macro_rules! scalar_access {
                 "3:",
                 "cmp r10, r9", // nothing recorded: do not touch the memory of other lanes
                 "je 6f",
+                "movabs r11, {flags_bias}",
+                "mov r10, rax",
+                "shr r10, {flags_shift}",
+                "test byte ptr [r10 + r11], {second_touched}",
+                "jz 5f",
                 "movabs r10, {second}",
                 "mov r10, [rax + r10]",
                 "xor r10, r9",
@@ -217,7 +222,9 @@ macro_rules! scalar_access {
                 "lea rax, [rip + {slowly}]",
                 "jmp {call}",
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
-                second = const LANE, own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
+                second = const LANE, flags_bias = const FLAGS_BIAS, flags_shift = const FLAGS_SHIFT,
+                second_touched = const TOUCHED << 1,
+                own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
                 data_bias = sym shadow::DATA_BIAS, recording = sym sampling::RECORDING,
                 slowly = sym $slowly, call = sym on_system_stack,
@@ -394,15 +401,15 @@ extern "C" fn malloc(
         return;
     }
     // SAFETY: null, or the `racectx` of the running `g`, which only this thread uses.
-    let context = match unsafe { goroutine.as_mut() } {
-        Some(goroutine) if budget::allows_allocation_stacks() => {
-            let function = goroutine.function_context(depth);
-            match stack::statement(goroutine.innermost_pc(), None, frame, stack_end) {
-                Some(pc) => goroutine.statement(function, pc),
-                None => function,
-            }
-        }
-        _ => 0,
+    let Some(goroutine) = (unsafe { goroutine.as_mut() }) else {
+        return heap::allocated_for_runtime(address, size);
     };
+    let mut context = 0;
+    if budget::allows_allocation_stacks() {
+        context = goroutine.function_context(depth);
+        if let Some(pc) = stack::statement(goroutine.innermost_pc(), None, frame, stack_end) {
+            context = goroutine.statement(context, pc);
+        }
+    }
     heap::allocated(address, size, context);
 }

@@ -6,11 +6,36 @@ use core::panic::PanicInfo;
 
 use crate::sys;
 
+/// The string instructions take long to start: blocks shorter than this, which nearly all are, go word by word.
+const LONG: usize = 256;
+
 /// Copies `size` bytes; the ranges do not overlap.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 unsafe extern "C" fn memcpy(_to: *mut u8, _from: *const u8, _size: usize) -> *mut u8 {
-    naked_asm!("mov rax, rdi", "mov rcx, rdx", "rep movsb", "ret")
+    naked_asm!(
+        "mov rax, rdi",
+        "mov rcx, rdx",
+        "cmp rdx, {long}",
+        "jae 4f",
+        "sub rcx, 8",
+        "jb 3f",
+        "2:",
+        "mov r8, [rsi]",
+        "mov [rdi], r8",
+        "add rsi, 8",
+        "add rdi, 8",
+        "sub rcx, 8",
+        "jae 2b",
+        "3:",
+        "add rcx, 8",
+        "jz 5f",
+        "4:",
+        "rep movsb",
+        "5:",
+        "ret",
+        long = const LONG,
+    )
 }
 
 /// Copies `size` bytes; the ranges may overlap.
@@ -40,7 +65,31 @@ unsafe extern "C" fn memmove(_to: *mut u8, _from: *const u8, _size: usize) -> *m
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 unsafe extern "C" fn memset(_to: *mut u8, _value: i32, _size: usize) -> *mut u8 {
-    naked_asm!("mov r8, rdi", "mov eax, esi", "mov rcx, rdx", "rep stosb", "mov rax, r8", "ret")
+    naked_asm!(
+        "mov r8, rdi",
+        "movzx eax, sil",
+        "cmp rdx, {long}",
+        "jae 5f",
+        "movabs rcx, 0x0101010101010101",
+        "imul rax, rcx",
+        "sub rdx, 8",
+        "jb 3f",
+        "2:",
+        "mov [rdi], rax",
+        "add rdi, 8",
+        "sub rdx, 8",
+        "jae 2b",
+        "3:",
+        "add rdx, 8",
+        "jz 4f",
+        "5:",
+        "mov rcx, rdx",
+        "rep stosb",
+        "4:",
+        "mov rax, r8",
+        "ret",
+        long = const LONG,
+    )
 }
 
 /// Compares `size` bytes.

@@ -8,6 +8,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::clock::Clock;
+use crate::lock::SpinLock;
 use crate::record::{MAX_CLOCK, Record, epoch};
 use crate::slots::Identity;
 use crate::{context, memory, reclaim, slots};
@@ -66,6 +67,8 @@ pub struct Goroutine {
     global_acquires: u32,
     /// Synchronisation is not to be seen (`race.Disable`).
     pub ignores_sync: u32,
+    /// The context that was asked for last, see [`context::call_after`].
+    latest: u32,
     /// Contexts of statements that this goroutine was at lately: most are visited again and again.
     lately: [Statement; LATELY],
 }
@@ -117,17 +120,20 @@ impl Goroutine {
     /// A goroutine started by `parent` through a `go` statement at `pc`.
     pub fn start(parent: &mut Self, pc: u64) -> &'static mut Self {
         let statement = parent.context_at(u32::MAX, pc);
+        // Ending the epoch may change the slot.
+        let slot = parent.slot;
         let released = parent.release_epoch();
         let mut clock = parent.clock.share();
-        clock.raise(parent.slot, released);
-        let child = Self::create(clock, parent.slot, context::spawn(parent.spawn, statement));
-        child.basis = Record(epoch(parent.slot, released));
+        clock.raise(slot, released);
+        let child = Self::create(clock, slot, context::spawn(parent.spawn, statement));
+        child.basis = Record(epoch(slot, released));
         child
     }
 
     fn create(clock: Clock, parent: u32, spawn: u32) -> &'static mut Self {
         let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
-        let claim = slots::claim(Identity { number, spawn }, &clock, parent);
+        let step = GLOBAL_ACQUIRES.load(Ordering::SeqCst);
+        let claim = slots::claim(Identity { number, spawn }, &clock, parent, step);
         let base = memory::allocate(FIRST_FRAMES * size_of::<CallFrame>()).as_ptr().cast::<CallFrame>();
         let place = memory::allocate(size_of::<Self>()).as_ptr().cast::<Self>();
         // SAFETY: fresh memory of the right sizes. The frames are plain numbers, for which zero is a good value;
@@ -148,8 +154,9 @@ impl Goroutine {
                 learned: claim.clock,
                 basis: Record::EMPTY,
                 generation: reclaim::generation(),
-                global_acquires: GLOBAL_ACQUIRES.load(Ordering::SeqCst),
+                global_acquires: step,
                 ignores_sync: 0,
+                latest: context::ROOT,
                 lately: [Statement { pc: 0, function: 0, context: 0 }; LATELY],
             });
             &mut *place
@@ -190,23 +197,9 @@ impl Goroutine {
     /// goroutine, or its basis, already knew what it knows now, knows at least as much: its clock is taken over
     /// without comparing entries. Goroutines that pass a lock around are in this case.
     pub fn learn(&mut self, clock: &Clock, owner: Record) {
-        let covers = |record: Record| {
-            let of_owner =
-                owner != Record::EMPTY && owner.slot() == record.slot() && owner.clock() >= record.clock();
-            of_owner || clock.get(record.slot()) >= record.clock()
-        };
-        if self.generation != reclaim::generation() {
-            self.generation = reclaim::generation();
-            self.basis = Record::EMPTY;
-        }
-        let mine = Record(epoch(self.slot, self.learned));
-        if covers(mine) || (self.basis != Record::EMPTY && covers(self.basis)) {
+        if self.is_surpassed_by(clock, owner) {
             self.clock.assign(clock);
-            self.basis = owner;
-            if owner != Record::EMPTY {
-                self.clock.raise(owner.slot(), owner.clock());
-            }
-            return self.note_news();
+            return self.have_taken_over(owner);
         }
         let mut news = self.clock.join(clock);
         if owner != Record::EMPTY && owner.slot() != self.slot {
@@ -218,16 +211,48 @@ impl Goroutine {
         }
     }
 
+    /// Whether `clock` and `owner` know at least as much as this goroutine, as far as that can be told from two entries.
+    #[inline]
+    pub fn is_surpassed_by(&mut self, clock: &Clock, owner: Record) -> bool {
+        let covers = |record: Record| {
+            let of_owner =
+                owner != Record::EMPTY && owner.slot() == record.slot() && owner.clock() >= record.clock();
+            of_owner || clock.get(record.slot()) >= record.clock()
+        };
+        if self.generation != reclaim::generation() {
+            self.generation = reclaim::generation();
+            self.basis = Record::EMPTY;
+        }
+        let mine = Record(epoch(self.slot, self.learned));
+        covers(mine) || (self.basis != Record::EMPTY && covers(self.basis))
+    }
+
+    /// This goroutine's clock has become that of a sync object with the releasing epoch `owner`, which surpassed it.
+    pub fn have_taken_over(&mut self, owner: Record) {
+        self.basis = owner;
+        if owner != Record::EMPTY {
+            self.clock.raise(owner.slot(), owner.clock());
+        }
+        self.note_news();
+    }
+
     /// Learns the current epochs of all goroutines: finalizers run after all that was done before.
     ///
     /// An epoch is thereby known that its owner has not released yet. For whoever knows an epoch to know all that is
-    /// released with it, the owner may not learn anything more in that epoch: see `note_news`.
+    /// released with it, the owner may not learn anything more in that epoch: see `note_news`. For the same reason an
+    /// epoch that began since is not learned, nor that of a goroutine started since: what was known at its start may
+    /// come from a slot that has been looked at before.
     pub fn learn_everything(&mut self) {
+        static TURN: SpinLock<()> = SpinLock::new(());
+        // One at a time: slots tell what was before the newest step only.
+        let _turn = TURN.lock();
         // ORDERING: SeqCst, before the epochs are read. A goroutine that does not see this step in `note_news` has
         // learned before, from epochs that had been released before: those read here are not older.
-        GLOBAL_ACQUIRES.fetch_add(1, Ordering::SeqCst);
+        let step = GLOBAL_ACQUIRES.fetch_add(1, Ordering::SeqCst) + 1;
         let mut news = false;
-        slots::for_each_epoch(|slot, clock| news |= slot != self.slot && self.clock.raise(slot, clock));
+        slots::for_each_epoch_before(step, |slot, clock| {
+            news |= slot != self.slot && self.clock.raise(slot, clock);
+        });
         if news {
             self.basis = Record::EMPTY;
             self.note_news();
@@ -238,7 +263,7 @@ impl Goroutine {
         // ORDERING: SeqCst, pairs with the step in `learn_everything`.
         let global_acquires = GLOBAL_ACQUIRES.load(Ordering::SeqCst);
         if self.global_acquires != global_acquires {
-            self.global_acquires = global_acquires;
+            self.see_step(global_acquires);
             self.begin_epoch();
         }
         self.dirty |= LEARNED;
@@ -259,9 +284,18 @@ impl Goroutine {
         if self.dirty == 0 && self.global_acquires == global_acquires {
             return now - 1;
         }
-        self.global_acquires = global_acquires;
+        if self.global_acquires != global_acquires {
+            self.see_step(global_acquires);
+        }
         self.begin_epoch();
         now
+    }
+
+    /// The epoch that ends now is the last one that began before [`GLOBAL_ACQUIRES`] became `step`.
+    #[cold]
+    fn see_step(&mut self, step: u32) {
+        self.global_acquires = step;
+        slots::note_step(self.slot, self.now(), step);
     }
 
     /// The current epoch is over and may be known to others.
@@ -283,7 +317,7 @@ impl Goroutine {
         self.clock.raise(old, now);
         slots::release(old, MAX_CLOCK);
         let identity = Identity { number: self.number, spawn: self.spawn };
-        let claim = slots::claim(identity, &self.clock, u32::MAX);
+        let claim = slots::claim(identity, &self.clock, u32::MAX, self.global_acquires);
         self.slot = claim.slot;
         self.epoch = epoch(claim.slot, claim.clock);
         self.basis = Record::EMPTY;
@@ -361,8 +395,9 @@ impl Goroutine {
     pub fn statement(&mut self, function: u32, pc: u64) -> u32 {
         let place = &mut self.lately[(pc ^ (pc >> 4)) as usize % LATELY];
         if place.pc != pc || place.function != function {
-            *place = Statement { pc, function, context: context::call(function, pc) };
+            *place = Statement { pc, function, context: context::call_after(self.latest, function, pc) };
         }
+        self.latest = place.context;
         place.context
     }
 
@@ -378,7 +413,8 @@ impl Goroutine {
             let mut parent = (*frame).context;
             while frame != self.top.sub(1) {
                 frame = frame.add(1);
-                parent = (*frame).resolve(parent);
+                parent = (*frame).resolve(self.latest, parent);
+                self.latest = parent;
             }
             parent
         }
@@ -393,11 +429,11 @@ impl Goroutine {
 
 impl CallFrame {
     #[inline]
-    fn resolve(&mut self, parent: u32) -> u32 {
+    fn resolve(&mut self, latest: u32, parent: u32) -> u32 {
         if self.memo_pc != self.pc || self.memo_parent != parent {
             self.memo_pc = self.pc;
             self.memo_parent = parent;
-            self.memo_context = context::call(parent, self.pc);
+            self.memo_context = context::call_after(latest, parent, self.pc);
         }
         self.context = self.memo_context;
         self.context

@@ -7,11 +7,20 @@ use crate::record::Record;
 use crate::shadow::{self, ALL_LANES, Cell, HAS_SYNC, LANES, LINE, OVERFLOWED, PAGE, TOUCHED};
 use crate::sync_object;
 
-/// `size` bytes at `address` were allocated in calling context `context` (0 when unknown).
+/// `size` bytes at `address` were allocated by a goroutine in calling context `context` (0 when unknown).
 pub fn allocated(address: usize, size: usize, context: u32) {
     forget_accesses(address, size);
     if shadow::is_heap(address) {
+        Cell::of(address).prepare_page();
         shadow::set_allocation(address, context);
+    }
+}
+
+/// `size` bytes at `address` were allocated by the Go runtime for itself: mostly stacks.
+pub fn allocated_for_runtime(address: usize, size: usize) {
+    forget_accesses(address, size);
+    if shadow::is_heap(address) && Cell::of(address).is_prepared() {
+        shadow::set_allocation(address, 0);
     }
 }
 

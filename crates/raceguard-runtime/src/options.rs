@@ -7,6 +7,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::report::suppression::{self, Suppression};
 use crate::{budget, sampling, sys};
 
 /// Options with their defaults.
@@ -21,8 +22,8 @@ pub struct Options {
     pub halt_on_error: bool,
     /// `atexit_sleep_ms`: wait this long at exit for late races. Stock Go waits a second unless told not to.
     pub at_exit_sleep_ms: u64,
-    /// Patterns of the file that `suppressions` names.
-    pub suppressions: Vec<Vec<u8>>,
+    /// `suppressions`: what the file of that name says.
+    pub suppressions: Vec<Suppression>,
     /// `RACEGUARD=sample=1%`: the share of time to record accesses in.
     pub sample: f64,
     /// `RACEGUARD=memory_limit=2GiB`: bytes after which the runtime economises.
@@ -190,20 +191,12 @@ fn is_true(text: &[u8]) -> bool {
     matches!(text, b"1" | b"true" | b"yes")
 }
 
-/// Patterns of lines `race:PATTERN` and `race_top:PATTERN`; comments and other kinds are passed over.
-fn read_suppressions(path: &[u8]) -> Vec<Vec<u8>> {
+fn read_suppressions(path: &[u8]) -> Vec<Suppression> {
     let Some(contents) = read_file(&with_nul(path)) else {
         sys::write_all(2, b"raceguard: cannot read the suppressions file named in GORACE\n");
         return Vec::new();
     };
-    contents
-        .split(|&byte| byte == b'\n')
-        .filter_map(|line| {
-            let line = line.trim_ascii();
-            line.strip_prefix(b"race:").or_else(|| line.strip_prefix(b"race_top:"))
-        })
-        .map(<[u8]>::to_vec)
-        .collect()
+    suppression::parse(&contents)
 }
 
 #[cfg(test)]

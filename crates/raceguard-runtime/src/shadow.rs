@@ -43,8 +43,10 @@ const ALLOCATIONS_BIAS: usize = 0x3000_0000_0000;
 /// Indices of sync objects: `cell / 2 + SYNCS_BIAS`.
 pub const SYNCS: usize = FIRST / 2 + SYNCS_BIAS;
 const SYNCS_BIAS: usize = 0x2a00_0000_0000;
-const FLAGS_BIAS: usize = 0x3e00_0000_0000;
-const FLAGS_SHIFT: usize = 13;
+/// Flags of a page: `cell >> FLAGS_SHIFT + FLAGS_BIAS`.
+pub const FLAGS_BIAS: usize = 0x3e00_0000_0000;
+/// See [`FLAGS_BIAS`].
+pub const FLAGS_SHIFT: usize = 13;
 
 /// `cell = (address & !7) + HEAP_BIAS` for heap addresses.
 pub const HEAP_BIAS: usize = FIRST - HEAP_START;
@@ -52,7 +54,7 @@ pub const HEAP_BIAS: usize = FIRST - HEAP_START;
 pub const LINE: usize = 64;
 /// Bytes of the program per page of flags; Go's page size.
 pub const PAGE: usize = 8192;
-
+const SYSTEM_PAGE: usize = 4096;
 /// Some record was written to the first lane of this page since it was last cleared; the bits above are for the
 /// other lanes.
 pub const TOUCHED: u8 = 1;
@@ -213,6 +215,13 @@ impl Cell {
         Record(if lane == 0 { word & !LOCK } else { word })
     }
 
+    /// The record in `lane`, whose memory is left alone if nothing on the page was ever written to it: reading would
+    /// cost a page fault now, and another one at the first write.
+    #[inline(always)]
+    pub fn load_if_used(self, lane: usize, flags: u8) -> Record {
+        if flags & TOUCHED << lane == 0 { Record::EMPTY } else { self.load(lane) }
+    }
+
     /// Reads the last lane anew, ordered after all that was read through it.
     #[inline(always)]
     pub fn reload_last(self) -> Record {
@@ -273,11 +282,42 @@ impl Cell {
         }
     }
 
+    /// Makes the first lane's memory of the page writable before anybody reads it. A page that is read first is mapped
+    /// twice: as the system's page of zeroes, and again by the first write, which then interrupts the other processors.
+    #[inline(always)]
+    pub fn prepare_page(self) {
+        if !self.is_prepared() {
+            self.prepare_new_page();
+        }
+    }
+
+    /// Whether anything was allocated by a goroutine, or accessed, on this page.
+    #[inline(always)]
+    pub fn is_prepared(self) -> bool {
+        self.flags().load(Ordering::Relaxed) & COUNTED != 0
+    }
+
+    #[cold]
+    fn prepare_new_page(self) {
+        let start = Self(self.0 & !(PAGE - 1));
+        for at in (0..PAGE).step_by(SYSTEM_PAGE) {
+            // Writes a zero in place of a zero, so that it does not matter who else writes. Adding nothing would be
+            // compiled to a mere read.
+            let _ = Self(start.0 + at).word(0).compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        let _ = start.context(0).compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
+        self.mark_newly(COUNTED);
+    }
+
     #[cold]
     fn mark_newly(self, flags: u8) {
-        let counted = if flags & TOUCHED != 0 { COUNTED } else { COUNTED_MORE };
+        let counted = match flags {
+            _ if flags & ALL_LANES & !TOUCHED != 0 => COUNTED_MORE,
+            _ if flags & (TOUCHED | COUNTED) != 0 => COUNTED,
+            _ => 0,
+        };
         let before = self.flags().fetch_or(flags | counted, Ordering::Relaxed);
-        if flags & ALL_LANES != 0 && before & counted == 0 {
+        if counted != 0 && before & counted == 0 {
             budget::add_shadow(PAGE + PAGE / 2);
         }
     }
@@ -299,6 +339,10 @@ impl Cell {
     /// sets, and holds the lock of the line if other objects share it.
     pub fn clear(self, lane: usize, words: usize) {
         let start = self.0 + lane * LANE;
+        if words >= 32 {
+            // SAFETY: the cells of an object, mapped together with it, which nobody uses.
+            return unsafe { (start as *mut u64).write_bytes(0, words) };
+        }
         for at in (start..start + 8 * words).step_by(8) {
             // SAFETY: the cells of an object, mapped together with it.
             unsafe { (*(at as *const AtomicU64)).store(0, Ordering::Relaxed) };

@@ -19,13 +19,17 @@ const PROBES: usize = 4;
 /// How many past owners of a slot are remembered one by one; of older ones only where they were started.
 const HISTORY: u32 = 4096;
 
-/// What is known of a slot beside the clocks.
-#[repr(C)]
+/// What is known of a slot beside the clocks. Each has a cache line of its own: owners publish all the time.
+#[repr(C, align(64))]
 struct Slot {
     /// Clock of the last epoch in which the dead owner accessed anything; [`LIVE`] while the owner lives.
     last: AtomicU32,
     /// Clock of the last epoch that the owner released to anybody.
     published: AtomicU32,
+    /// The newest [`Goroutine::learn_everything`](crate::goroutine::Goroutine::learn_everything) that an owner has seen
+    /// when it began an epoch, and the clock of the latest epoch before that one.
+    step: AtomicU32,
+    before_step: AtomicU32,
     /// First clock and number of the present (or last) owner.
     owner: Owner,
     /// Owners before that, oldest first.
@@ -57,7 +61,12 @@ struct Owner {
 }
 
 const LIVE: u32 = u32::MAX;
-const _: () = assert!(size_of::<Slot>() <= 40 && size_of::<Owner>() == 12);
+/// How far behind the last epoch with accesses the slot's next owner begins. The dead owner may have been in one more,
+/// which a finalizer then knows though nobody else ever will: as the next owner's it would seem to know that one's start.
+const HEIR: u32 = 2;
+/// Slots whose owners ended later than this have no epochs left for another one.
+const MAX_LAST: u32 = MAX_CLOCK - 2 * HEIR;
+const _: () = assert!(size_of::<Slot>() == 64 && size_of::<Owner>() == 12);
 
 /// Dead slots, oldest first, in a ring of a power of two; and the table.
 struct Table {
@@ -124,11 +133,13 @@ fn entry(slot: u32) -> (&'static AtomicU32, &'static AtomicU32) {
 
 /// Finds a slot for the goroutine `identity`, started by somebody who knows `clock` and, of its own slot
 /// `parent`, everything.
-pub fn claim(identity: Identity, clock: &Clock, parent: u32) -> Claim {
+///
+/// `step` is the newest [`for_each_epoch_before`] that the goroutine begins after.
+pub fn claim(identity: Identity, clock: &Clock, parent: u32, step: u32) -> Claim {
     let mut table = TABLE.lock();
     if let Some(free) = table.pop_free() {
         let last = entry(free).0.load(Ordering::Relaxed);
-        return table.take(free, last + 1, identity);
+        return table.take(free, last + HEIR, identity, step);
     }
     if table.fresh >= reclaim::next_search() {
         let taken = table.fresh;
@@ -139,8 +150,8 @@ pub fn claim(identity: Identity, clock: &Clock, parent: u32) -> Claim {
     for _ in 0..PROBES.min(table.len) {
         let candidate = table.pop();
         let last = entry(candidate).0.load(Ordering::Relaxed);
-        if last < MAX_CLOCK && (candidate == parent || clock.get(candidate) >= last) {
-            return table.take(candidate, last + 1, identity);
+        if last <= MAX_LAST && (candidate == parent || clock.get(candidate) >= last) {
+            return table.take(candidate, last + HEIR, identity, step);
         }
         table.push(candidate);
     }
@@ -152,19 +163,21 @@ pub fn claim(identity: Identity, clock: &Clock, parent: u32) -> Claim {
         );
     }
     table.fresh += 1;
-    table.take(fresh, 1, identity)
+    table.take(fresh, 1, identity, step)
 }
 
 impl Table {
-    fn take(&mut self, index: u32, clock: u32, identity: Identity) -> Claim {
+    fn take(&mut self, index: u32, clock: u32, identity: Identity, step: u32) -> Claim {
         // SAFETY: in range, and the non-atomic fields are touched only under the table's lock, which is held.
         let slot = unsafe { &mut *self.slots.add(index as usize) };
         if clock > 1 {
             slot.remember();
         }
         slot.owner = Owner { first: clock, identity };
-        slot.published.store(clock - 1, Ordering::Relaxed);
-        slot.last.store(LIVE, Ordering::Relaxed);
+        // SAFETY: the entry is at hand.
+        unsafe { Slot::see_step(slot, clock - 1, step) };
+        slot.published.store(clock - 1, Ordering::Release);
+        slot.last.store(LIVE, Ordering::Release);
         Claim { slot: index, clock }
     }
 
@@ -207,6 +220,20 @@ impl Table {
 }
 
 impl Slot {
+    /// The epochs after `clock` begin after `step`, unless the owner before has seen that step already.
+    ///
+    /// # Safety
+    /// `slot` is an entry of the table.
+    unsafe fn see_step(slot: *const Self, clock: u32, step: u32) {
+        // SAFETY: the caller vouches for the entry; only atomic fields are borrowed.
+        let (seen, before) = unsafe { (&(*slot).step, &(*slot).before_step) };
+        if seen.load(Ordering::Relaxed) < step {
+            before.store(clock, Ordering::Relaxed);
+            // ORDERING: Release, and before the epoch is published: see `for_each_epoch_before`.
+            seen.store(step, Ordering::Release);
+        }
+    }
+
     /// Moves the present owner to the past ones.
     fn remember(&mut self) {
         if self.past_len == self.past_capacity {
@@ -259,14 +286,21 @@ impl Slot {
 /// The owner of `slot` ended; `last` is the clock of the last epoch in which it accessed anything.
 pub fn release(slot: u32, last: u32) {
     let mut table = TABLE.lock();
-    entry(slot).0.store(last, Ordering::Relaxed);
+    entry(slot).0.store(last, Ordering::Release);
     table.push(slot);
 }
 
 /// The owner of `slot` released its epoch `clock` to somebody.
 #[inline]
 pub fn publish(slot: u32, clock: u32) {
-    entry(slot).1.store(clock, Ordering::Relaxed);
+    // ORDERING: Release, see `for_each_epoch_before`.
+    entry(slot).1.store(clock, Ordering::Release);
+}
+
+/// The owner of `slot` begins an epoch after its epoch `clock`, and sees `step` for the first time.
+pub fn note_step(slot: u32, clock: u32, step: u32) {
+    // SAFETY: as in `entry`.
+    unsafe { Slot::see_step(ENTRIES.load(Ordering::Acquire).add(slot as usize), clock, step) };
 }
 
 /// Takes the slots of all ended goroutines out of circulation, to look for what refers to them.
@@ -282,7 +316,7 @@ pub fn give_back(used: &[u32], unused: &[u32]) {
         table.push(slot);
     }
     for &slot in unused {
-        if entry(slot).0.load(Ordering::Relaxed) < MAX_CLOCK {
+        if entry(slot).0.load(Ordering::Relaxed) <= MAX_LAST {
             // The list goes through a field that means nothing between two owners.
             entry(slot).1.store(table.free, Ordering::Relaxed);
             table.free = slot + 1;
@@ -290,13 +324,21 @@ pub fn give_back(used: &[u32], unused: &[u32]) {
     }
 }
 
-/// Calls `action` with every slot and the clock of its latest epoch.
-pub fn for_each_epoch(mut action: impl FnMut(u32, u32)) {
+/// Calls `action` with every slot and the clock of the latest epoch that began before `step`.
+pub fn for_each_epoch_before(step: u32, mut action: impl FnMut(u32, u32)) {
     let fresh = TABLE.lock().fresh;
-    for slot in 0..fresh {
-        let (last, published) = entry(slot);
-        let last = last.load(Ordering::Relaxed);
-        action(slot, if last == LIVE { published.load(Ordering::Relaxed) + 1 } else { last });
+    for index in 0..fresh {
+        let (last, published) = entry(index);
+        // ORDERING: Acquire, in this order: an epoch that began after the step was published after the step was noted.
+        let last = last.load(Ordering::Acquire);
+        let latest = if last == LIVE { published.load(Ordering::Acquire) + 1 } else { last };
+        // SAFETY: as in `entry`; only atomic fields are borrowed.
+        let (seen, before) = unsafe {
+            let slot = ENTRIES.load(Ordering::Acquire).add(index as usize);
+            (&(*slot).step, &(*slot).before_step)
+        };
+        let began_after = seen.load(Ordering::Acquire) >= step;
+        action(index, if began_after { latest.min(before.load(Ordering::Relaxed)) } else { latest });
     }
 }
 
@@ -337,6 +379,8 @@ mod tests {
         let mut slot = Slot {
             last: AtomicU32::new(0),
             published: AtomicU32::new(0),
+            step: AtomicU32::new(0),
+            before_step: AtomicU32::new(0),
             owner: Owner { first: 1, identity: who(0) },
             past: core::ptr::null_mut(),
             past_len: 0,
@@ -359,26 +403,66 @@ mod tests {
     fn a_slot_is_reused_only_by_those_who_know_its_end() {
         init();
         let mut knows = Clock::new();
-        let first = claim(who(1_000_001), &knows, u32::MAX);
+        let first = claim(who(1_000_001), &knows, u32::MAX, 0);
         release(first.slot, first.clock + 9);
-        let stranger = claim(who(1_000_002), &knows, u32::MAX);
+        let stranger = claim(who(1_000_002), &knows, u32::MAX, 0);
         assert_ne!(stranger.slot, first.slot);
         knows.raise(first.slot, first.clock + 9);
         let mut heirs = Vec::new();
         // Other tests share the queue: a few claims may be needed until ours comes up.
         while heirs.len() < 20_000 && !heirs.iter().any(|heir: &Claim| heir.slot == first.slot) {
-            heirs.push(claim(who(1_000_003), &knows, u32::MAX));
+            heirs.push(claim(who(1_000_003), &knows, u32::MAX, 0));
         }
         let heir = heirs.last().unwrap();
-        assert_eq!(*heir, Claim { slot: first.slot, clock: first.clock + 10 });
+        assert_eq!(*heir, Claim { slot: first.slot, clock: first.clock + 9 + HEIR });
         assert_eq!(owner(first.slot, first.clock + 3), (Some(who(1_000_001)), true));
-        assert_eq!(owner(first.slot, first.clock + 10), (Some(who(1_000_003)), false));
+        assert_eq!(owner(first.slot, heir.clock), (Some(who(1_000_003)), false));
+    }
+
+    #[test]
+    fn epochs_that_began_after_a_step_are_not_learned_by_it() {
+        init();
+        let step = u32::MAX - 1;
+        let known = |slot: u32| {
+            let mut found = None;
+            for_each_epoch_before(step, |index, clock| {
+                found = if index == slot { Some(clock) } else { found }
+            });
+            found.unwrap()
+        };
+        let old = claim(who(1_000_020), &Clock::new(), u32::MAX, 0);
+        publish(old.slot, old.clock + 2);
+        assert_eq!(known(old.slot), old.clock + 3, "the epoch it is in");
+        note_step(old.slot, old.clock + 3, step);
+        publish(old.slot, old.clock + 3);
+        assert_eq!(known(old.slot), old.clock + 3, "not the next one");
+        release(old.slot, old.clock + 4);
+        assert_eq!(known(old.slot), old.clock + 3, "nor the last one");
+        let new = claim(who(1_000_021), &Clock::new(), u32::MAX, step);
+        assert_eq!(known(new.slot), new.clock - 1, "started since");
+    }
+
+    #[test]
+    fn of_an_owner_s_past_a_step_keeps_what_the_next_owner_follows() {
+        init();
+        let step = u32::MAX - 1;
+        let mut knows = Clock::new();
+        let old = claim(who(1_000_030), &Clock::new(), u32::MAX, 0);
+        note_step(old.slot, old.clock + 1, step);
+        publish(old.slot, old.clock + 2);
+        release(old.slot, old.clock + 2);
+        knows.raise(old.slot, old.clock + 2);
+        let new = (0..20_000).map(|_| claim(who(1_000_031), &knows, u32::MAX, step));
+        assert!(new.into_iter().any(|new| new.slot == old.slot));
+        for_each_epoch_before(step, |slot, clock| {
+            assert!(slot != old.slot || clock == old.clock + 1, "not what the owner learned after the step");
+        });
     }
 
     #[test]
     fn an_epoch_that_was_never_released_is_an_orphan_after_the_end() {
         init();
-        let claim = claim(who(1_000_010), &Clock::new(), u32::MAX);
+        let claim = claim(who(1_000_010), &Clock::new(), u32::MAX, 0);
         publish(claim.slot, claim.clock);
         assert!(!is_orphan(claim.slot, claim.clock + 1), "still alive");
         release(claim.slot, claim.clock + 1);

@@ -212,6 +212,12 @@ impl SyncObject {
             if owner != Record::EMPTY && goroutine.knows(owner) {
                 return held.release(goroutine);
             }
+            if goroutine.is_surpassed_by(held.clock, owner) {
+                // Each takes the other's clock over whole.
+                core::mem::swap(held.clock, &mut goroutine.clock);
+                held.publish(goroutine);
+                return goroutine.have_taken_over(owner);
+            }
             let old = core::mem::take(held.clock);
             held.release(goroutine);
             goroutine.learn(&old, owner);
@@ -230,11 +236,17 @@ impl Held<'_> {
         Record(self.owner.load(Ordering::Relaxed))
     }
 
+    /// Whether there may be something to learn here.
+    #[inline]
+    pub fn has_news_for(&self, goroutine: &Goroutine) -> bool {
+        let owner = self.owner();
+        owner == Record::EMPTY || !goroutine.knows(owner)
+    }
+
     /// C ⊔= S.
     pub fn acquire(&mut self, goroutine: &mut Goroutine) {
-        let owner = self.owner();
-        if owner == Record::EMPTY || !goroutine.knows(owner) {
-            goroutine.learn(self.clock, owner);
+        if self.has_news_for(goroutine) {
+            goroutine.learn(self.clock, self.owner());
         }
     }
 
@@ -245,9 +257,15 @@ impl Held<'_> {
         if owner == Record::EMPTY || !up_to_date {
             self.clock.assign(&goroutine.clock);
         }
+        self.publish(goroutine);
+    }
+
+    /// The object holds the goroutine's clock now: ends the epoch that is released with it.
+    fn publish(&self, goroutine: &mut Goroutine) {
+        let slot = goroutine.slot;
         let released = goroutine.release_epoch();
         // ORDERING: Release pairs with the Acquire load in `SyncObject::acquire`.
-        self.owner.store(epoch(goroutine.slot, released), Ordering::Release);
+        self.owner.store(epoch(slot, released), Ordering::Release);
     }
 
     /// S ⊔= C.

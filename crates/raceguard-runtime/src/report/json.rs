@@ -121,7 +121,7 @@ fn access(line: &mut Line, access: &Access) {
         line.string("map_op", operation);
     }
     line.field("goroutine", |line| number_or_null(line, access.goroutine));
-    line.field("stack", |line| line.array(&access.stack, frame));
+    line.field("stack", |line| line.array(access.stack(), frame));
     line.0.push('}');
 }
 

@@ -28,12 +28,14 @@ pub fn open() {
     let mut buffer = [0u8; 4096];
     line.string("executable", &lossy(sys::read_link(b"/proc/self/exe\0", &mut buffer)));
     line.string("cwd", &lossy(sys::read_link(b"/proc/self/cwd\0", &mut buffer)));
-    let arguments = options::read_file(b"/proc/self/cmdline\0").unwrap_or_default();
-    line.field("args", |line| {
-        let words = arguments.strip_suffix(&[0]).unwrap_or(&arguments).split(|&byte| byte == 0);
-        line.array(words, |line, word| line.quoted(&lossy(word)));
-    });
+    let words = options::read_file(b"/proc/self/cmdline\0").unwrap_or_default();
+    line.field("args", |line| line.array(arguments(&words), |line, word| line.quoted(&lossy(word))));
     evidence(&line.finish());
+}
+
+/// The words of a command line, each with a NUL behind it, but for the program's name.
+fn arguments(words: &[u8]) -> impl Iterator<Item = &[u8]> {
+    words.strip_suffix(&[0]).unwrap_or(words).split(|&byte| byte == 0).skip(1)
 }
 
 fn lossy(bytes: &[u8]) -> String {
@@ -86,5 +88,17 @@ pub fn close(races: u32) {
     evidence(&line.finish());
     if races > 0 {
         text(&format!("Found {races} data race(s)\n"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_without_the_name_of_the_program() {
+        let of = |words: &'static [u8]| arguments(words).map(lossy).collect::<Vec<_>>();
+        assert_eq!(of(b"./app\0-v\0\0last one\0"), ["-v", "", "last one"]);
+        assert!(of(b"./app\0").is_empty() && of(b"").is_empty());
     }
 }

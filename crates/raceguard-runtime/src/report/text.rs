@@ -35,7 +35,7 @@ fn write_access(out: &mut String, access: &Access, verbs: [&str; 2], strip: &str
         Some(MAIN_GOROUTINE) => write!(out, "\n{verb} at {:#014x} by main goroutine:\n", access.address),
         number => write!(out, "\n{verb} at {:#014x} by goroutine {}:\n", access.address, number.unwrap_or(0)),
     };
-    write_stack(out, &access.stack, strip);
+    write_stack(out, &access.frames, strip);
 }
 
 fn write_stack(out: &mut String, stack: &[Frame], strip: &str) {

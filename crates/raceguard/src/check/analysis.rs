@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use raceguard_analyzer::check::check;
 use raceguard_analyzer::source::{
-    BuildContext, Environment, FileSystem, LoadOptions, LoadProgress, Loaded, SourceTree, load,
+    BuildContext, Environment, FileSystem, Goroot, LoadOptions, LoadProgress, Loaded, SourceTree, load,
 };
+use raceguard_analyzer::types::standard_library::WithStandardLibrary;
 use raceguard_evidence::{SourceProblem, StaticFinding};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
@@ -82,7 +83,13 @@ pub fn analyse_tree(tree: &dyn SourceTree, request: &Request) -> Analysed {
 fn read(tree: &dyn SourceTree, request: &Request, progress: &mut dyn FnMut(Phase)) -> Loaded {
     let options = LoadOptions { tests: request.tests, ..LoadOptions::default() };
     let Request { environment, build, patterns, .. } = request;
-    load(tree, environment, build, patterns, &options, &mut |at| progress(Phase::Loading(at)))
+    let mut progress = |at| progress(Phase::Loading(at));
+    if Goroot::find(tree, environment).is_some() {
+        return load(tree, environment, build, patterns, &options, &mut progress);
+    }
+    // Without Go on the machine, the types of its standard library come from the bundled summary.
+    let environment = Environment { goroot: Some(WithStandardLibrary::GOROOT.into()), ..environment.clone() };
+    load(&WithStandardLibrary::new(tree), &environment, build, patterns, &options, &mut progress)
 }
 
 fn outcome(loaded: &Loaded) -> Outcome {

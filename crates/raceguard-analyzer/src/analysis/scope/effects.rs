@@ -49,6 +49,34 @@ impl Scope<'_> {
             Effect::OnceDo => self.once(frame, cursor, receiver, &argument(0), span),
             Effect::Signal => self.release(frame, cursor, receiver, Object::Cond, ReleaseKind::Signal, span),
             Effect::CondWait => self.acquire(frame, cursor, receiver, Object::Cond, AcquireKind::Cond, span),
+            Effect::Timer(_)
+            | Effect::TimerReset
+            | Effect::BubbleWait
+            | Effect::RunParallel(_)
+            | Effect::Handler(_)
+            | Effect::Spawn(_) => self.start_effects(frame, cursor, made, effect),
+            Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), span),
+            Effect::Cleanup(number) => {
+                self.frame_mut(frame).pending.push(Pending::Cleanup(argument(number), span));
+            }
+            Effect::Subtest(number) => self.subtest(frame, cursor, argument(number), span),
+            Effect::AtomicLoad | Effect::AtomicStore => self.atomic(frame, cursor, made, effect),
+            Effect::Walks(first) => self.walk_arguments(frame, cursor, made, first),
+            Effect::CloneMap => self.touch_map(frame, cursor, &argument(0), false, span),
+            Effect::CopyMap => {
+                self.touch_map(frame, cursor, &argument(0), true, span);
+                self.touch_map(frame, cursor, &argument(1), false, span);
+            }
+            Effect::HandlerObject(_) | Effect::Parallel | Effect::PoolGet | Effect::PoolPut => {}
+        }
+    }
+
+    /// Functions that start goroutines, or wait for all of them.
+    fn start_effects(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall, effect: Effect) {
+        let span = made.call.span;
+        let receiver = made.receiver.as_ref();
+        let argument = |number: u8| made.args.get(usize::from(number)).cloned().unwrap_or(Value::Unknown);
+        match effect {
             Effect::Spawn(number) => {
                 self.start(frame, cursor, &argument(number), Start::new(Origin::Callback), span);
             }
@@ -77,19 +105,7 @@ impl Scope<'_> {
                     self.start(frame, cursor, &argument(number), Start::new(Origin::Handler), span);
                 }
             }
-            Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), span),
-            Effect::Cleanup(number) => {
-                self.frame_mut(frame).pending.push(Pending::Cleanup(argument(number), span));
-            }
-            Effect::Subtest(number) => self.subtest(frame, cursor, argument(number), span),
-            Effect::AtomicLoad | Effect::AtomicStore => self.atomic(frame, cursor, made, effect),
-            Effect::Walks(first) => self.walk_arguments(frame, cursor, made, first),
-            Effect::CloneMap => self.touch_map(frame, cursor, &argument(0), false, span),
-            Effect::CopyMap => {
-                self.touch_map(frame, cursor, &argument(0), true, span);
-                self.touch_map(frame, cursor, &argument(1), false, span);
-            }
-            Effect::HandlerObject(_) | Effect::Parallel | Effect::PoolGet | Effect::PoolPut => {}
+            _ => {}
         }
     }
 

@@ -18,34 +18,14 @@ impl Lower<'_> {
     ) -> Value {
         let span = self.span(expr);
         match (builtin, call.args.as_slice()) {
-            (Builtin::Make, [_, rest @ ..]) => {
-                let mut capacity = Some(0);
-                for &arg in rest {
-                    capacity = match self.expr(arg) {
-                        Value::Const(number) => Some(number),
-                        _ => None,
-                    };
-                }
-                let ty = self.type_of(expr).clone();
-                Value::Address(Place::new(Root::Site(self.site(span, ty, capacity))))
-            }
+            (Builtin::Make, [_, rest @ ..]) => self.make(expr, rest),
             (Builtin::New, [arg]) => {
                 self.expr(*arg);
                 let ty = self.type_of(expr).strip_pointer().clone();
                 Value::Address(Place::new(Root::Site(self.site(span, ty, None))))
             }
             (Builtin::Append, [first, rest @ ..]) => self.append(*first, rest, call.spread, span),
-            (Builtin::Copy, [to, from]) => {
-                let to = self.expr(*to);
-                let from_value = self.expr(*from);
-                if !matches!(self.underlying(self.type_of(*from)), Type::Basic(_)) {
-                    let from = self.referent(&from_value, Step::Element(Index::All));
-                    self.access(&from, false, How::Plain, span);
-                }
-                let to = self.referent(&to, Step::Element(Index::All));
-                self.access(&to, true, How::Plain, span);
-                Value::Unknown
-            }
+            (Builtin::Copy, [to, from]) => self.copy(*to, *from, span),
             (Builtin::Delete, [map, key]) => {
                 let map = self.expr(*map);
                 self.expr(*key);
@@ -75,6 +55,32 @@ impl Lower<'_> {
                 Value::Unknown
             }
         }
+    }
+
+    /// `make`: a new object, with the capacity that it says.
+    fn make(&mut self, expr: ExprId, sizes: &[ExprId]) -> Value {
+        let mut capacity = Some(0);
+        for &size in sizes {
+            capacity = match self.expr(size) {
+                Value::Const(number) => Some(number),
+                _ => None,
+            };
+        }
+        let ty = self.type_of(expr).clone();
+        Value::Address(Place::new(Root::Site(self.site(self.span(expr), ty, capacity))))
+    }
+
+    /// `copy` reads all of one slice and writes all of the other.
+    fn copy(&mut self, to: ExprId, from: ExprId, span: Span) -> Value {
+        let target = self.expr(to);
+        let source = self.expr(from);
+        if !matches!(self.underlying(self.type_of(from)), Type::Basic(_)) {
+            let elements = self.referent(&source, Step::Element(Index::All));
+            self.access(&elements, false, How::Plain, span);
+        }
+        let elements = self.referent(&target, Step::Element(Index::All));
+        self.access(&elements, true, How::Plain, span);
+        Value::Unknown
     }
 
     /// `append` reads the slice, and writes behind its end.

@@ -1,3 +1,5 @@
+//! Tests of suppressions.
+
 use super::*;
 
 const SOURCE: &str = "\
