@@ -15,3 +15,4 @@ pub mod order;
 pub mod races;
 pub mod scope;
 pub mod units;
+pub mod wording;

@@ -179,6 +179,27 @@ pub enum How {
 }
 
 impl How {
+    /// What an access of this kind does, as a noun.
+    pub const fn noun(self, write: bool) -> &'static str {
+        match self {
+            Self::Plain if write => "write",
+            Self::Plain => "read",
+            Self::MapLookup => "map read",
+            Self::MapInsert => "map write",
+            Self::MapDelete => "map delete",
+            Self::MapClear => "map clear",
+            Self::MapLen => "map len",
+            Self::MapIterate => "map iteration",
+            Self::HiddenIterate => "hidden map iteration",
+            Self::Append => "append",
+            Self::Atomic => "atomic access",
+            Self::Send => "send",
+            Self::Close => "close",
+            Self::GroupAdd => "Add",
+            Self::GroupWait => "Wait",
+        }
+    }
+
     /// Whether it is an operation on a map's contents.
     pub const fn is_map(self) -> bool {
         matches!(

@@ -6,6 +6,7 @@ use super::facts::{FieldAccess, NodeRef, unit_of};
 use super::guards::Guard;
 use super::key::{Held, LockKey, MemoryKey};
 use super::pairs::Evidence;
+use crate::analysis::wording::capitalised;
 use crate::finding::{Finding, Location, Reason, Severity, Site};
 use crate::ir::function::How;
 use crate::rules::{self, ProgramContext, Rule};
@@ -94,7 +95,7 @@ impl Report<'_, '_> {
         Site {
             location: self.location(candidate.home, candidate.access.span),
             function: unit.body(candidate.access.body).name.clone(),
-            action: action(candidate.access),
+            action: candidate.access.how.noun(candidate.access.write),
             write: candidate.access.write,
             locks: candidate.locks.iter().map(|held| self.held_name(held)).collect(),
             origin: origin.map(|origin| self.origin(origin)).into_iter().collect(),
@@ -186,26 +187,4 @@ impl Report<'_, '_> {
 
 const fn is_iteration(access: &FieldAccess) -> bool {
     matches!(access.how, How::MapIterate | How::HiddenIterate)
-}
-
-/// What an access does, as a noun.
-const fn action(access: &FieldAccess) -> &'static str {
-    match access.how {
-        How::MapLookup => "map read",
-        How::MapInsert => "map write",
-        How::MapDelete => "map delete",
-        How::MapClear => "map clear",
-        How::MapLen => "map len",
-        How::MapIterate => "map iteration",
-        How::HiddenIterate => "hidden map iteration",
-        How::Append => "append",
-        How::Atomic => "atomic access",
-        _ if access.write => "write",
-        _ => "read",
-    }
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

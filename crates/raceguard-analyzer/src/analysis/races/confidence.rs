@@ -50,7 +50,7 @@ fn memory(touch: &Touch) -> i32 {
     let known = match touch.place.root {
         Root::Site(_) => 3,
         Root::Var(_) if inline => 3,
-        Root::Global(_) => 2,
+        Root::Global(_) | Root::Result(..) => 2,
         _ => 1,
     };
     let kind = i32::from(touch.how.is_map() || matches!(touch.how, How::Close | How::GroupAdd));

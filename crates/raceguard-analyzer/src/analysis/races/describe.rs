@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::analysis::conflicts::Conflict;
 use crate::analysis::scope::{Event, FrameId, Origin, Scope, ThreadId, Touch};
+use crate::analysis::wording::capitalised;
 use crate::finding::{Finding, Location, Reason, Severity, Site};
 use crate::ir::function::How;
 use crate::ir::place::{Index, Place, Root, Step};
@@ -68,7 +69,7 @@ impl Describe<'_, '_> {
         Site {
             location: location(self.scope, event.frame, event.span),
             function: unit.body(frame.body).name.clone(),
-            action: action(touch),
+            action: touch.how.noun(touch.write),
             write: touch.write,
             locks: event
                 .locks
@@ -167,30 +168,9 @@ fn calls(scope: &Scope<'_>, frame: FrameId, thread: ThreadId) -> Vec<(std::sync:
     chain
 }
 
-/// What an access does, as a noun.
-fn action(touch: &Touch) -> &'static str {
-    match touch.how {
-        How::Plain if touch.write => "write",
-        How::Plain => "read",
-        How::MapLookup => "map read",
-        How::MapInsert => "map write",
-        How::MapDelete => "map delete",
-        How::MapClear => "map clear",
-        How::MapLen => "map len",
-        How::MapIterate => "map iteration",
-        How::HiddenIterate => "hidden map iteration",
-        How::Append => "append",
-        How::Atomic => "atomic access",
-        How::Send => "send",
-        How::Close => "close",
-        How::GroupAdd => "Add",
-        How::GroupWait => "Wait",
-    }
-}
-
 /// What is accessed, as people name it.
 fn subject(scope: &Scope<'_>, touch: &Touch) -> String {
-    let name = path(scope, &touch.place);
+    let name = named(scope, touch);
     if touch.how.is_map() {
         format!("map {name}")
     } else if matches!(touch.how, How::Send | How::Close) {
@@ -201,6 +181,25 @@ fn subject(scope: &Scope<'_>, touch: &Touch) -> String {
         format!("variable {name}")
     } else {
         name
+    }
+}
+
+/// The memory by the variable that leads to it; where none does, by its type and field.
+fn named(scope: &Scope<'_>, touch: &Touch) -> String {
+    let nameless = match touch.place.root {
+        Root::Result(..) | Root::Opaque(_) => true,
+        Root::Site(site) => scope.site_name(site).is_none(),
+        Root::Var(_) | Root::Global(_) => false,
+    };
+    match &touch.field {
+        Some(field) if nameless => {
+            let mut name = scope.program().object(field.owner).name.to_string();
+            for field in &field.fields {
+                let _ = write!(name, ".{field}");
+            }
+            name
+        }
+        _ => path(scope, &touch.place),
     }
 }
 
@@ -237,11 +236,6 @@ fn path(scope: &Scope<'_>, place: &Place) -> String {
 fn site_name(scope: &Scope<'_>, place: &Place) -> String {
     let Root::Site(site) = place.root else { return String::new() };
     scope.site_name(site).unwrap_or_else(|| "(new object)".to_owned())
-}
-
-fn capitalised(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// What would order the two.
