@@ -261,10 +261,10 @@ fn watching_checks_again_when_a_file_changes() {
 fn rules_have_pages() {
     let module = Module::bare(&[]);
     module.raceguard(&["rule"]).expect(0, &["RG001  warning", "RG101  error", "RG404"]);
-    module.raceguard(&["rule", "rg101"]).expect(0, &["RG101 ", "Why this is bad\n"]);
+    module.raceguard(&["rule", "rg101"]).expect(0, &["RG101 ", "Why it is bad\n"]);
     module
         .raceguard(&["rule", "RG101", "--format", "markdown"])
-        .expect(0, &["# RG101 ", "## Why this is bad", "```go"]);
+        .expect(0, &["# RG101 ", "## Why it is bad", "```go"]);
     module.raceguard(&["rule", "RG101", "--format", "json"]).expect(0, &["\"code\": \"RG101\""]);
     module.raceguard(&["rule", "RG1O1"]).expect(2, &["there is no rule \"RG1O1\"", "did you mean RG1"]);
 }

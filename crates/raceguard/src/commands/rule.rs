@@ -91,7 +91,7 @@ fn page_of(code: &str) -> Result<String, CheckError> {
     match (find(code), of_runs()) {
         (Ok(rule), _) => Ok(rule.page()),
         (Err(_), Some(rule)) => Ok(format!(
-            "# {} {}\n\n{}.\n\nReported by `raceguard test`, `run` and `build`.\n\n## Why this is bad\n\n{}\n\n\
+            "# {} {}\n\n{}.\n\nReported by `raceguard test`, `run` and `build`.\n\n## Why it is bad\n\n{}\n\n\
              ## What to do\n\n{}\n",
             rule.code, rule.name, rule.summary, rule.why, rule.fix
         )),
