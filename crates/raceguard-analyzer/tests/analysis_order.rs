@@ -18,7 +18,12 @@ fn reported(program: &str) -> BTreeSet<String> {
     let patterns = ["./...".to_owned()];
     let options = LoadOptions::default();
     let loaded = load(&tree, &environment, &BuildContext::default(), &patterns, &options, &mut |_| {});
-    assert!(loaded.missing.is_empty() && loaded.problems.is_empty(), "{:?} {:?}", loaded.missing, loaded.problems);
+    assert!(
+        loaded.missing.is_empty() && loaded.problems.is_empty(),
+        "{:?} {:?}",
+        loaded.missing,
+        loaded.problems
+    );
     let checked = check(&loaded);
     assert!(checked.lowered.errors.is_empty(), "{:?}", checked.lowered.errors);
     let functions = checked.findings.iter().flat_map(|finding| &finding.sites).map(|site| {
