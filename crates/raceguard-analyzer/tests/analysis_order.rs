@@ -10,9 +10,9 @@ use raceguard_analyzer::types::standard_library::WithStandardLibrary;
 /// The functions of the program that findings are about, by the goroutine they begin in.
 fn reported(program: &str) -> BTreeSet<String> {
     let disk = MemoryTree::new()
-        .with_file("/work/go.mod", "module m\n\ngo 1.26\n")
-        .with_file("/work/main.go", format!("package main\n{program}"));
-    let mut environment = Environment::new("/work");
+        .with_file("/app/go.mod", "module m\n\ngo 1.26\n")
+        .with_file("/app/main.go", format!("package main\n{program}"));
+    let mut environment = Environment::new("/app");
     environment.goroot = Some(WithStandardLibrary::GOROOT.into());
     let tree = WithStandardLibrary::new(&disk);
     let patterns = ["./...".to_owned()];
