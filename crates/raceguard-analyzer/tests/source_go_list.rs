@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use raceguard_analyzer::source::{
     BuildContext, Environment, FileKind, FileSystem, IgnoreReason, LoadOptions, Loaded, Package, Role, load,
@@ -124,33 +123,4 @@ fn another_platform_without_cgo_has_other_files() {
     let platform = [("GOOS", "windows"), ("GOARCH", "arm64"), ("CGO_ENABLED", "0")];
     let theirs = go_list(&loaded, &platform, &["std"]).expect("a Go toolchain runs");
     assert_same_files(&loaded, &theirs);
-}
-
-/// Prints how long loading takes: `cargo test --release -p raceguard-analyzer --test source_go_list -- --ignored
-/// --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn loading_time_of_the_standard_library() {
-    for patterns in [["./...", "./cmd/..."].as_slice(), &["./net/http"]] {
-        for _ in 0..3 {
-            let environment = environment(Path::new("/"));
-            let goroot = raceguard_analyzer::source::Goroot::find(&FileSystem, &environment);
-            let sources = goroot.expect("a Go installation").sources();
-            let environment = Environment { working_directory: sources, ..environment };
-            let patterns: Vec<String> = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
-            let start = Instant::now();
-            let (build, options) = (BuildContext::default(), LoadOptions::default());
-            let loaded = load(&FileSystem, &environment, &build, &patterns, &options, &mut |_| {});
-            let elapsed = start.elapsed();
-            let size = |role| loaded.size_of(role);
-            let ((roots, root_bytes), (others, other_bytes)) = (size(Role::Root), size(Role::Dependency));
-            println!(
-                "{patterns:?}: {} packages, {roots} files ({root_bytes} bytes), dependencies {others} files \
-                 ({other_bytes} bytes), {} problems, {} missing: {elapsed:?}",
-                loaded.packages.len(),
-                loaded.problems.len(),
-                loaded.missing.len(),
-            );
-        }
-    }
 }

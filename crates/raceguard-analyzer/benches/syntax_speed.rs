@@ -2,9 +2,9 @@
 //!
 //! Where the system tells it, processor time is counted, so that other work on the machine disturbs less.
 //!
-//! Run with `cargo test --release -p raceguard-analyzer --test syntax_speed -- --ignored --nocapture`.
+//! Run with `cargo test --release -p raceguard-analyzer --bench syntax_speed -- --nocapture`.
 
-#[path = "syntax_support/go_toolchain.rs"]
+#[path = "../tests/syntax_support/go_toolchain.rs"]
 mod go_toolchain;
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -103,7 +103,6 @@ fn spent(before: Option<Duration>, after: Option<Duration>, elapsed: Duration) -
 }
 
 #[test]
-#[ignore = "a measurement: only a release build on a quiet machine tells something"]
 fn syntax_speed() {
     let folder = go_toolchain::goroot().join("src");
     let read = |path| std::fs::read(path).expect("a readable file");
