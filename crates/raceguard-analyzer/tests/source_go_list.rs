@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use raceguard_analyzer::source::{
-    BuildContext, Environment, FileKind, FileSystem, IgnoreReason, LoadOptions, Loaded, Package, Role, load,
+    BuildContext, Environment, FileKind, FileSystem, IgnoreReason, LoadOptions, Loaded, Package, load,
 };
 use serde_json::Value;
 
