@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::measure::Measured;
+use crate::measure::{Measured, thousands};
 use crate::report_line::{Tally, step};
 use crate::toolchain::{self, Go};
 use crate::{measure, process, raceguard, workspace};
@@ -57,7 +57,7 @@ pub(crate) fn check(go: &Go, raceguard: &raceguard::Source, quick: bool) -> Resu
         let count = if quick { program.quick } else { program.count };
         let theirs = Outcome::of(&stock.join(program.name), count)?;
         let own = Outcome::of(&ours.join(program.name), count)?;
-        println!("| {} {} | {} | {} |", grouped(count), program.between, theirs.cell(), own.cell());
+        println!("| {} {} | {} | {} |", thousands(count), program.between, theirs.cell(), own.cell());
         rows.push((program, own));
     }
 
@@ -127,25 +127,13 @@ impl Outcome {
     }
 }
 
-fn grouped(number: u32) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(64), "64");
-        assert_eq!(grouped(5_000_000), "5,000,000");
+        assert_eq!(thousands(64), "64");
+        assert_eq!(thousands(5_000_000), "5,000,000");
     }
 }

@@ -26,7 +26,7 @@ fn main() {
         let origin = checked.lowered.origins[location.package.0 as usize][location.file as usize];
         let file = &loaded.packages[origin.package.index()].files[origin.file];
         let before = &file.bytes[..location.span.start as usize];
-        let line = 1 + before.split(|&byte| byte == b'\n').count() - 1;
+        let line = before.split(|&byte| byte == b'\n').count();
         let text = &file.bytes[location.span.start as usize..location.span.end as usize];
         let text = String::from_utf8_lossy(text);
         format!("{}:{line}: {}", file.relative, text.lines().next().unwrap_or(""))

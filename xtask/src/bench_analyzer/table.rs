@@ -1,5 +1,6 @@
 //! The results against their targets, in Markdown.
 
+use crate::measure::thousands;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -196,19 +197,6 @@ fn float(count: usize) -> f64 {
 )]
 fn whole(rate: f64) -> usize {
     rate as usize
-}
-
-/// A number with its thousands set apart.
-fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -42,8 +42,6 @@ pub type Locks = Arc<[HeldLock]>;
 pub struct HeldLock {
     /// Which.
     pub place: Place,
-    /// Its field, whatever the instance.
-    pub field: Option<FieldKey>,
     /// Whether it excludes readers too.
     pub exclusive: bool,
 }

@@ -407,6 +407,19 @@ impl Unit {
         &self.bodies[id.0 as usize]
     }
 
+    /// The call with this number.
+    pub fn call(&self, id: CallId) -> Option<&Call> {
+        let mut found = None;
+        for body in &self.bodies {
+            for_each_call(&body.block, &mut |call| {
+                if call.id == id {
+                    found = Some(call);
+                }
+            });
+        }
+        found
+    }
+
     /// Where an object is made.
     pub fn site(&self, id: SiteId) -> &Site {
         &self.sites[id.0 as usize]

@@ -5,8 +5,8 @@ use super::fields::function_path;
 use super::path_checks::PathContext;
 use super::path_facts::{Mark, Marked, Step, Trace, What};
 use crate::finding::{Finding, Severity};
-use crate::ir::function::{Access, Call, Target, Unit, for_each_call};
-use crate::ir::place::{CallId, Root, Step as PathStep};
+use crate::ir::function::{Access, Call, Target};
+use crate::ir::place::{Root, Step as PathStep};
 use crate::syntax::span::Span;
 
 /// `RG109`
@@ -97,7 +97,7 @@ fn severity(step: &Step<'_>, write: &Access) -> Option<Severity> {
 /// The `Load` that the map came out of.
 fn loaded(context: &PathContext<'_>, write: &Access) -> Option<(Span, &'static str)> {
     let Root::Result(id, 0) = write.place.root else { return None };
-    let call = call_of(context.unit, id)?;
+    let call = context.unit.call(id)?;
     is_method(context, call, &["Load"])
         .then_some((call.span, "readers get the same map from here, without a lock"))
 }
@@ -135,18 +135,6 @@ fn is_method(context: &PathContext<'_>, call: &Call, names: &[&str]) -> bool {
     let Target::Function(func) = call.target else { return false };
     let (package, receiver, name) = function_path(context.program, func);
     package == "sync/atomic" && matches!(receiver, "Value" | "Pointer") && names.contains(&name)
-}
-
-fn call_of(unit: &Unit, id: CallId) -> Option<&Call> {
-    let mut found = None;
-    for body in &unit.bodies {
-        for_each_call(&body.block, &mut |call| {
-            if call.id == id {
-                found = Some(call);
-            }
-        });
-    }
-    found
 }
 
 fn finding(

@@ -5,8 +5,8 @@ use super::path_checks::PathContext;
 use super::path_facts::{Mark, Marked, Step as PathStep, Trace, What};
 use crate::analysis::models::Effect;
 use crate::finding::{Finding, Severity};
-use crate::ir::function::{Call, Target, Unit, for_each_call};
-use crate::ir::place::{CallId, Place, Root, Step, Value};
+use crate::ir::function::Target;
+use crate::ir::place::{Place, Root, Step, Value};
 use crate::syntax::span::Span;
 use crate::types::Type;
 
@@ -132,24 +132,12 @@ fn returned<'s>(
 /// The buffer whose `Bytes` a value is.
 fn bytes_of(context: &PathContext<'_>, place: &Place) -> Option<Place> {
     let Root::Result(id, 0) = place.root else { return None };
-    let call = call_of(context.unit, id)?;
+    let call = context.unit.call(id)?;
     let Target::Function(func) = call.target else { return None };
     let object = context.program.function(func);
     let is_bytes = context.program.package(object.package).path.as_str() == "bytes"
         && matches!(context.program.object(object).name.as_str(), "Bytes" | "Next" | "AvailableBuffer");
     call.receiver.as_ref().filter(|_| is_bytes)?.identity().cloned()
-}
-
-fn call_of(unit: &Unit, id: CallId) -> Option<&Call> {
-    let mut found = None;
-    for body in &unit.bodies {
-        for_each_call(&body.block, &mut |call| {
-            if call.id == id {
-                found = Some(call);
-            }
-        });
-    }
-    found
 }
 
 fn finding(

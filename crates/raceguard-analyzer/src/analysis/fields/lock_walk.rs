@@ -120,7 +120,7 @@ impl<'a> LockWalk<'a> {
         let mut merged: State = None;
         for mut held in ends {
             for call in deferred.iter().rev() {
-                held = self.perform(call, held, body, &mut Vec::new());
+                held = self.perform(call, held, body);
             }
             merged = merge(merged, Some(held));
         }
@@ -152,7 +152,7 @@ impl<'a> LockWalk<'a> {
             }
             Node::Call(call) => match call.mode {
                 CallMode::Defer => deferred.push(call),
-                _ => locks = self.perform(call, locks, body, deferred),
+                _ => locks = self.perform(call, locks, body),
             },
             Node::Branch(branch) => return self.branch(branch, &locks, body, deferred),
             Node::Select(select) => {
@@ -246,13 +246,7 @@ impl<'a> LockWalk<'a> {
     }
 
     /// Does what a call does; gives the locks held after it.
-    fn perform(
-        &mut self,
-        call: &'a Call,
-        mut locks: Vec<Held>,
-        body: BodyId,
-        deferred: &mut Vec<&'a Call>,
-    ) -> Vec<Held> {
+    fn perform(&mut self, call: &'a Call, mut locks: Vec<Held>, body: BodyId) -> Vec<Held> {
         self.position += 1;
         let effect = self.context.models.effect(&call.target);
         if let Some(effect) = effect {
@@ -292,7 +286,6 @@ impl<'a> LockWalk<'a> {
             }
             _ => {}
         }
-        let _ = deferred;
         locks
     }
 

@@ -23,7 +23,7 @@ impl Scope<'_> {
         match effect {
             Effect::Lock | Effect::ReadLock => {
                 let exclusive = effect == Effect::Lock;
-                cursor.locks.push(HeldLock { place: place.clone(), field: None, exclusive });
+                cursor.locks.push(HeldLock { place: place.clone(), exclusive });
                 self.event(
                     frame,
                     cursor,
@@ -43,7 +43,7 @@ impl Scope<'_> {
                 }
             }
             Effect::TryLock | Effect::TryReadLock => {
-                let lock = HeldLock { place, field: None, exclusive: effect == Effect::TryLock };
+                let lock = HeldLock { place, exclusive: effect == Effect::TryLock };
                 self.try_locks.insert((frame, call.id), lock);
             }
             _ => {}

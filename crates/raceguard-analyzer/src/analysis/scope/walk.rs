@@ -229,7 +229,7 @@ impl Scope<'_> {
 
     fn a_loop(&mut self, frame: FrameId, cursor: &mut Cursor, inner: &Loop) -> Flow {
         let unit = self.frame(frame).unit;
-        let concurrent = self.is_concurrent(unit, inner);
+        let concurrent = self.is_concurrent(inner);
         self.unrolled.insert((unit, inner.id), concurrent && self.loop_depth < 3);
         let rounds = if concurrent && self.loop_depth < 3 && !inner.at_most_once { 2 } else { 1 };
         self.loop_depth += u32::from(rounds > 1);
@@ -265,8 +265,7 @@ impl Scope<'_> {
     }
 
     /// Whether a loop starts goroutines or waits for some.
-    fn is_concurrent(&self, unit: usize, inner: &Loop) -> bool {
-        let _ = unit;
+    fn is_concurrent(&self, inner: &Loop) -> bool {
         let mut concurrent = false;
         for_each_node(&inner.body, &mut |node| match node {
             Node::Channel(_) => concurrent = true,
