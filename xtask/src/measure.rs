@@ -140,7 +140,7 @@ fn kilobytes(file: &str, field: &str) -> Option<u64> {
 }
 
 /// A number with its thousands set apart.
-pub(crate) fn thousands(number: impl std::fmt::Display + Copy) -> String {
+pub(crate) fn thousands(number: impl fmt::Display + Copy) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
