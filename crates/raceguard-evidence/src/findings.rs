@@ -37,6 +37,9 @@ pub struct RunEvidence {
     pub source_problems: Vec<SourceProblem>,
     /// Tests that failed or raced, and packages.
     pub tests: Vec<Test>,
+    /// Foreign evidence and everything that was made from it alone, in its order: sources, goroutine dumps,
+    /// profiles, coverage, execution traces, spans.
+    pub foreign: Vec<Record>,
     /// The end of the run; `None` when it was killed or goes on.
     pub end: Option<RunEnd>,
     /// What was skipped in reading: the first hundred.
@@ -183,6 +186,7 @@ impl Joiner {
             Record::SourceProblem(problem) => self.evidence.source_problems.push(problem),
             Record::RunEnd(end) => self.evidence.end = Some(end),
             Record::Exit(_) | Record::Unknown(_) => {}
+            foreign => self.evidence.foreign.push(foreign),
         }
     }
 

@@ -4,9 +4,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::coverage::Coverage;
 use crate::crash::Crash;
+use crate::execution_trace::{ExecutionTrace, TraceKey, TraceTask};
+use crate::goroutine_dump::GoroutineDump;
+use crate::profile::Profile;
 use crate::race::{Race, Repeat};
 use crate::run::{Attribution, Exit, Process, Run, RunEnd, Test};
+use crate::source::Source;
+use crate::span::Span;
 use crate::static_finding::{SourceProblem, StaticFinding};
 
 /// The newest schema version that this crate reads, and the one it writes.
@@ -39,6 +45,22 @@ pub enum Record {
     StaticFinding(Box<StaticFinding>),
     /// Source that could not be read or understood.
     SourceProblem(SourceProblem),
+    /// A file of a foreign format was read.
+    Source(Source),
+    /// All goroutines of a process at one moment.
+    GoroutineDump(Box<GoroutineDump>),
+    /// A profile of pprof.
+    Profile(Box<Profile>),
+    /// Which statements tests executed.
+    Coverage(Coverage),
+    /// An execution trace as a whole.
+    ExecutionTrace(Box<ExecutionTrace>),
+    /// Regions of a trace with one key.
+    TraceKey(Box<TraceKey>),
+    /// Tasks of a trace.
+    TraceTask(TraceTask),
+    /// A span of OpenTelemetry.
+    Span(Box<Span>),
     /// The run ended.
     RunEnd(RunEnd),
     /// A kind this version does not know, with `schema` and `kind`.
@@ -91,6 +113,14 @@ impl Record {
             "attribution" => Self::Attribution(typed(fields)?),
             "static_finding" => Self::StaticFinding(Box::new(typed(fields)?)),
             "source_problem" => Self::SourceProblem(typed(fields)?),
+            "source" => Self::Source(typed(fields)?),
+            "goroutine_dump" => Self::GoroutineDump(Box::new(typed(fields)?)),
+            "profile" => Self::Profile(Box::new(typed(fields)?)),
+            "coverage" => Self::Coverage(typed(fields)?),
+            "execution_trace" => Self::ExecutionTrace(Box::new(typed(fields)?)),
+            "trace_key" => Self::TraceKey(Box::new(typed(fields)?)),
+            "trace_task" => Self::TraceTask(typed(fields)?),
+            "span" => Self::Span(Box::new(typed(fields)?)),
             "run_end" => Self::RunEnd(typed(fields)?),
             _ => Self::Unknown(fields),
         })
@@ -109,9 +139,27 @@ impl Record {
             Self::Attribution(_) => "attribution",
             Self::StaticFinding(_) => "static_finding",
             Self::SourceProblem(_) => "source_problem",
+            Self::Source(_) => "source",
+            Self::GoroutineDump(_) => "goroutine_dump",
+            Self::Profile(_) => "profile",
+            Self::Coverage(_) => "coverage",
+            Self::ExecutionTrace(_) => "execution_trace",
+            Self::TraceKey(_) => "trace_key",
+            Self::TraceTask(_) => "trace_task",
+            Self::Span(_) => "span",
             Self::RunEnd(_) => "run_end",
             Self::Unknown(fields) => fields.get("kind").and_then(Value::as_str).unwrap_or_default(),
         }
+    }
+
+    /// The [`Source`] that the record was made from, when it is foreign evidence.
+    pub fn source(&self) -> Option<&str> {
+        self.extra().get("source").and_then(Value::as_str)
+    }
+
+    /// Says which [`Source`] the record was made from.
+    pub fn set_source(&mut self, id: &str) {
+        self.extra_mut().insert("source".to_owned(), id.into());
     }
 
     /// The record as a JSON object, `schema` and `kind` first.
@@ -127,6 +175,14 @@ impl Record {
             Self::Attribution(record) => object(record),
             Self::StaticFinding(record) => object(record),
             Self::SourceProblem(record) => object(record),
+            Self::Source(record) => object(record),
+            Self::GoroutineDump(record) => object(record),
+            Self::Profile(record) => object(record),
+            Self::Coverage(record) => object(record),
+            Self::ExecutionTrace(record) => object(record),
+            Self::TraceKey(record) => object(record),
+            Self::TraceTask(record) => object(record),
+            Self::Span(record) => object(record),
             Self::RunEnd(record) => object(record),
             Self::Unknown(fields) => return Value::Object(fields.clone()),
         };
@@ -137,6 +193,56 @@ impl Record {
         Value::Object(record)
     }
 
+    fn extra(&self) -> &Extra {
+        match self {
+            Self::Run(record) => &record.extra,
+            Self::Process(record) => &record.extra,
+            Self::Race(record) => &record.extra,
+            Self::Repeat(record) => &record.extra,
+            Self::Exit(record) => &record.extra,
+            Self::Crash(record) => &record.extra,
+            Self::Test(record) => &record.extra,
+            Self::Attribution(record) => &record.extra,
+            Self::StaticFinding(record) => &record.extra,
+            Self::SourceProblem(record) => &record.extra,
+            Self::Source(record) => &record.extra,
+            Self::GoroutineDump(record) => &record.extra,
+            Self::Profile(record) => &record.extra,
+            Self::Coverage(record) => &record.extra,
+            Self::ExecutionTrace(record) => &record.extra,
+            Self::TraceKey(record) => &record.extra,
+            Self::TraceTask(record) => &record.extra,
+            Self::Span(record) => &record.extra,
+            Self::RunEnd(record) => &record.extra,
+            Self::Unknown(fields) => fields,
+        }
+    }
+
+    fn extra_mut(&mut self) -> &mut Extra {
+        match self {
+            Self::Run(record) => &mut record.extra,
+            Self::Process(record) => &mut record.extra,
+            Self::Race(record) => &mut record.extra,
+            Self::Repeat(record) => &mut record.extra,
+            Self::Exit(record) => &mut record.extra,
+            Self::Crash(record) => &mut record.extra,
+            Self::Test(record) => &mut record.extra,
+            Self::Attribution(record) => &mut record.extra,
+            Self::StaticFinding(record) => &mut record.extra,
+            Self::SourceProblem(record) => &mut record.extra,
+            Self::Source(record) => &mut record.extra,
+            Self::GoroutineDump(record) => &mut record.extra,
+            Self::Profile(record) => &mut record.extra,
+            Self::Coverage(record) => &mut record.extra,
+            Self::ExecutionTrace(record) => &mut record.extra,
+            Self::TraceKey(record) => &mut record.extra,
+            Self::TraceTask(record) => &mut record.extra,
+            Self::Span(record) => &mut record.extra,
+            Self::RunEnd(record) => &mut record.extra,
+            Self::Unknown(fields) => fields,
+        }
+    }
+
     /// The record as one line of JSON, newline included.
     pub fn to_line(&self) -> String {
         let mut line = self.to_json().to_string();
@@ -145,7 +251,7 @@ impl Record {
     }
 }
 
-const KNOWN_KINDS: [&str; 11] = [
+const KNOWN_KINDS: [&str; 19] = [
     "run",
     "process",
     "race",
@@ -156,6 +262,14 @@ const KNOWN_KINDS: [&str; 11] = [
     "attribution",
     "static_finding",
     "source_problem",
+    "source",
+    "goroutine_dump",
+    "profile",
+    "coverage",
+    "execution_trace",
+    "trace_key",
+    "trace_task",
+    "span",
     "run_end",
 ];
 
@@ -187,5 +301,13 @@ record_from!(
     Attribution,
     StaticFinding,
     SourceProblem,
+    Source,
+    GoroutineDump,
+    Profile,
+    Coverage,
+    ExecutionTrace,
+    TraceKey,
+    TraceTask,
+    Span,
     RunEnd
 );

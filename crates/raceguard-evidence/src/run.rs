@@ -62,6 +62,8 @@ pub enum RunMode {
     Build,
     /// `raceguard check`
     Check,
+    /// `raceguard ingest`
+    Ingest,
     /// A mode this version does not know.
     #[serde(untagged)]
     Other(String),

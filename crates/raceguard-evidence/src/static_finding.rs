@@ -8,8 +8,11 @@ use crate::record::Extra;
 /// What static analysis found in source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StaticFinding {
-    /// Code of the rule, `RG103`.
+    /// Code of the rule, `RG103`; of another tool its own, `SA2001`.
     pub rule: String,
+    /// The tool that found it, when it is not this one: `staticcheck`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
     /// How sure and how bad it is.
     pub severity: Severity,
     /// See [`Fingerprint::of_static_finding`].

@@ -47,6 +47,7 @@ fn site(function: &str, action: &str, place: SourcePlace) -> Site {
 fn finding(rule: &str, severity: Severity, subject: &str, message: &str, sites: Vec<Site>) -> StaticFinding {
     StaticFinding {
         rule: rule.to_owned(),
+        tool: None,
         severity,
         fingerprint: Fingerprint::of_static_finding(rule, subject, &sites),
         subject: subject.to_owned(),

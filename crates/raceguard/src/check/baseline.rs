@@ -183,6 +183,7 @@ mod tests {
             vec![Site { place, function: function.into(), action: "write".into(), ..Site::default() }];
         StaticFinding {
             rule: "RG101".into(),
+            tool: None,
             severity: Severity::Error,
             fingerprint: Fingerprint::of_static_finding("RG101", "map m", &sites),
             subject: "map m".into(),

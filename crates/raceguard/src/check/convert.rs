@@ -32,6 +32,7 @@ impl<'a> Converter<'a> {
         let sites: Vec<Site> = finding.sites.iter().map(|site| self.site(site)).collect();
         StaticFinding {
             rule: finding.rule.code.to_owned(),
+            tool: None,
             severity: severity(finding.severity),
             fingerprint: Fingerprint::of_static_finding(finding.rule.code, &finding.subject, &sites),
             subject: finding.subject.clone(),

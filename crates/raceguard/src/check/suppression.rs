@@ -173,6 +173,7 @@ fn meta(rule: &Rule, subject: &str, place: SourcePlace, message: &str, remedy: &
     let sites = vec![Site { place, action: "suppression".to_owned(), ..Site::default() }];
     StaticFinding {
         rule: rule.code.to_owned(),
+        tool: None,
         severity: Severity::Warning,
         fingerprint: Fingerprint::of_static_finding(rule.code, subject, &sites),
         subject: subject.to_owned(),

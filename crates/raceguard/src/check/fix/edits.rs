@@ -83,6 +83,7 @@ pub(super) mod tests {
         let edits = edits.iter().map(edit).collect();
         StaticFinding {
             rule: "RG101".into(),
+            tool: None,
             severity: Severity::Error,
             fingerprint: Fingerprint::of_static_finding("RG101", subject, &[]),
             subject: subject.into(),

@@ -29,6 +29,7 @@ fn finding(rule: &str, lines: &[u32]) -> StaticFinding {
     let sites: Vec<Site> = lines.iter().map(|line| Site { place: place(*line), ..Site::default() }).collect();
     StaticFinding {
         rule: rule.into(),
+        tool: None,
         severity: Severity::Error,
         fingerprint: Fingerprint::of_static_finding(rule, "x", &sites),
         subject: String::new(),
