@@ -6,13 +6,10 @@
 //! Source files are read through [`Options::read_source`], so nothing here touches the file system by itself.
 //! Evidence comes from programs under test and may hold anything: each format escapes it where it writes it.
 
-mod advice;
 pub(crate) mod github;
 pub(crate) mod html;
 mod json;
 pub(crate) mod one_by_one;
-mod operand;
-pub mod rules;
 pub(crate) mod sarif;
 pub(crate) mod source;
 pub(crate) mod text;

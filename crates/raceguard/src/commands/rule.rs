@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::check::error::{CheckError, nearest};
 use crate::check::registry;
 use crate::error::CommandError;
-use crate::report::rules;
 use crate::report::text::layout::Painter;
+use raceguard_diagnosis::rule as rules;
 
 /// Flags of `raceguard rule`.
 #[derive(Debug, Args)]

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::one_by_one::OneByOne;
-use super::rules::Rule;
 use super::source::Excerpt;
 use super::view::{AccessView, CrashView, FindingView, FrameView, ReportView};
+use raceguard_diagnosis::rule::Rule;
 
 /// Version of the document; raised when a field changes its meaning or goes.
 const REPORT_SCHEMA: u64 = 1;

@@ -12,9 +12,9 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::one_by_one::OneByOne;
-use super::rules::{RULES, Rule};
 use super::source::Excerpt;
 use super::view::{AccessView, CrashView, FindingView, FrameView, ReportView};
+use raceguard_diagnosis::rule::{RULES, Rule};
 
 pub(crate) const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 

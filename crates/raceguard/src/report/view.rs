@@ -8,13 +8,13 @@ mod summary;
 
 use std::path::Path;
 
+use raceguard_diagnosis::advice::{Facts, advise};
+use raceguard_diagnosis::operand::{operand, same_operand};
+use raceguard_diagnosis::rule::Rule;
 use raceguard_evidence::{
     Access, Finding, Frame, MapOp, ModulePaths, ObjectKind, Origin, Position, Race, RunEvidence, TestName,
 };
 
-use super::advice::{Facts, advise};
-use super::operand::{operand, same_operand};
-use super::rules::Rule;
 use super::source::{Excerpt, Sources};
 
 pub(super) use access::{AccessView, Creation};

@@ -3,11 +3,8 @@
 use raceguard_evidence::{CrashCause, CrashFinding, CrashGoroutine, ModulePaths};
 
 use super::{FrameView, anchor_index, counted};
-use crate::report::rules::{
-    CHANNEL_CLOSE, CRASH, DEADLOCK, MAP_ITERATION_DURING_WRITE, MAP_READ_DURING_WRITE, MAP_WRITES, Rule,
-    UNLOCK_OF_UNLOCKED, WAIT_GROUP,
-};
 use crate::report::source::{Excerpt, Sources};
+use raceguard_diagnosis::rule::Rule;
 
 /// A crash.
 pub(in crate::report) struct CrashView<'a> {
@@ -37,7 +34,7 @@ impl<'a> CrashView<'a> {
         let crash = &finding.crash;
         let first = crash.goroutines.first();
         let place = first.and_then(|goroutine| FrameView::anchor(&goroutine.stack, paths));
-        let rule = rule_of(crash.cause());
+        let rule = Rule::of_crash(crash.cause());
         let label = first.map_or_else(String::new, |goroutine| match crash.cause() {
             CrashCause::Deadlock => format!("goroutine {} waits here", goroutine.id),
             _ => format!("goroutine {} died here", goroutine.id),
@@ -86,18 +83,5 @@ impl<'a> CrashGoroutineView<'a> {
             stack: FrameView::stack(&goroutine.stack, paths),
             created: FrameView::anchor(&goroutine.created_at, paths),
         }
-    }
-}
-
-fn rule_of(cause: CrashCause) -> &'static Rule {
-    match cause {
-        CrashCause::ConcurrentMapWrites => &MAP_WRITES,
-        CrashCause::ConcurrentMapReadWrite => &MAP_READ_DURING_WRITE,
-        CrashCause::ConcurrentMapIterationWrite => &MAP_ITERATION_DURING_WRITE,
-        CrashCause::Deadlock => &DEADLOCK,
-        CrashCause::UnlockOfUnlockedMutex => &UNLOCK_OF_UNLOCKED,
-        CrashCause::CloseOfClosedChannel | CrashCause::SendOnClosedChannel => &CHANNEL_CLOSE,
-        CrashCause::WaitGroupMisuse => &WAIT_GROUP,
-        _ => &CRASH,
     }
 }

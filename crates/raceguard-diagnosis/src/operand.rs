@@ -9,7 +9,7 @@ use std::ops::Range;
 use raceguard_evidence::{Access, MapOp};
 
 /// The bytes of `line` that name what `access` touched.
-pub(super) fn operand(line: &str, access: &Access) -> Option<Range<usize>> {
+pub fn operand(line: &str, access: &Access) -> Option<Range<usize>> {
     let code = code_only(line);
     match &access.map_op {
         Some(MapOp::Iterate) => after_keyword(&code, "range "),
@@ -23,7 +23,7 @@ pub(super) fn operand(line: &str, access: &Access) -> Option<Range<usize>> {
 }
 
 /// The one place where `line` uses the variable or field that the other access named `peer`.
-pub(super) fn same_operand(line: &str, peer: &str) -> Option<Range<usize>> {
+pub fn same_operand(line: &str, peer: &str) -> Option<Range<usize>> {
     let name = peer.rsplit('.').next().filter(|name| is_identifier(name))?;
     let code = code_only(line);
     let mut found = code.match_indices(name).filter(|(at, _)| {
@@ -40,7 +40,7 @@ pub(super) fn same_operand(line: &str, peer: &str) -> Option<Range<usize>> {
 }
 
 /// Whether the statement on the line reads a value, changes it and writes it back: `x++`, `x += 2`, `x = x + 2`.
-pub(super) fn is_read_modify_write(line: &str) -> bool {
+pub fn is_read_modify_write(line: &str) -> bool {
     let code = code_only(line);
     let statement = code.trim();
     if statement.contains("++") || statement.contains("--") || compound_assignment(statement).is_some() {
@@ -52,12 +52,12 @@ pub(super) fn is_read_modify_write(line: &str) -> bool {
 }
 
 /// Whether the statement appends to a slice.
-pub(super) fn is_append(line: &str) -> bool {
+pub fn is_append(line: &str) -> bool {
     code_only(line).contains("append(")
 }
 
 /// The line with strings, runes and comments blanked, byte for byte.
-pub(super) fn code_only(line: &str) -> String {
+pub fn code_only(line: &str) -> String {
     let mut code = String::with_capacity(line.len());
     let mut quote: Option<char> = None;
     let mut chars = line.char_indices().peekable();

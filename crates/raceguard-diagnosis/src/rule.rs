@@ -2,6 +2,8 @@
 //!
 //! A code never changes its meaning: `RG1xx` map traps, `RG2xx` other races by root cause, `RG3xx` locks.
 
+use raceguard_evidence::CrashCause;
+
 /// A rule, and what users read about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -15,6 +17,22 @@ pub struct Rule {
     pub why: &'static str,
     /// What to do about it.
     pub fix: &'static str,
+}
+
+impl Rule {
+    /// The rule that a crash falls under.
+    pub fn of_crash(cause: CrashCause) -> &'static Self {
+        match cause {
+            CrashCause::ConcurrentMapWrites => &MAP_WRITES,
+            CrashCause::ConcurrentMapReadWrite => &MAP_READ_DURING_WRITE,
+            CrashCause::ConcurrentMapIterationWrite => &MAP_ITERATION_DURING_WRITE,
+            CrashCause::Deadlock => &DEADLOCK,
+            CrashCause::UnlockOfUnlockedMutex => &UNLOCK_OF_UNLOCKED,
+            CrashCause::CloseOfClosedChannel | CrashCause::SendOnClosedChannel => &CHANNEL_CLOSE,
+            CrashCause::WaitGroupMisuse => &WAIT_GROUP,
+            _ => &CRASH,
+        }
+    }
 }
 
 /// Every rule, by code.

@@ -5,19 +5,20 @@
 
 use raceguard_evidence::{Access, FunctionName, MapOp, Race};
 
-use super::operand::{is_append, is_read_modify_write};
-use super::rules::{
+use crate::operand::{is_append, is_read_modify_write};
+use crate::rule::{
     CAPTURED_VARIABLE, CHANNEL_CLOSE, DATA_RACE, LOST_UPDATE, MAP_ITERATION_DURING_WRITE,
     MAP_READ_DURING_WRITE, MAP_WRITES, MIXED_ATOMIC, POOLED_OBJECT, Rule, SLICE_APPEND, WAIT_GROUP,
 };
 
 /// What advice rests on.
-pub(super) struct Facts<'a> {
-    pub(super) race: &'a Race,
+pub struct Facts<'a> {
+    /// The race.
+    pub race: &'a Race,
     /// Source line of the later and of the earlier statement, where the sources are there.
-    pub(super) lines: [Option<&'a str>; 2],
+    pub lines: [Option<&'a str>; 2],
     /// What raced, as the source names it.
-    pub(super) subject: Option<&'a str>,
+    pub subject: Option<&'a str>,
 }
 
 /// A rule and the advice for one case of it.
@@ -117,7 +118,7 @@ const ROWS: &[Row] = &[
 ];
 
 /// The rule a race falls under, and the line of advice.
-pub(super) fn advise(facts: &Facts<'_>) -> (&'static Rule, String) {
+pub fn advise(facts: &Facts<'_>) -> (&'static Rule, String) {
     let row = ROWS.iter().find(|row| (row.applies)(facts)).unwrap_or(&ROWS[ROWS.len() - 1]);
     let subject = facts.subject.map_or_else(|| row.unnamed.to_owned(), |subject| format!("`{subject}`"));
     (row.rule, row.advice.replace("{}", &subject))
