@@ -97,7 +97,7 @@ fn duration(from_ns: u64, to_ns: u64) -> String {
 fn rules(view: &ReportView<'_>) -> Vec<RuleCount> {
     let used: Vec<_> =
         view.findings.iter().map(|f| f.rule).chain(view.crashes.iter().map(|crash| crash.rule)).collect();
-    let counts = super::rules::RULES.iter().map(|rule| RuleCount {
+    let counts = raceguard_diagnosis::rule::RULES.iter().map(|rule| RuleCount {
         code: rule.code,
         summary: rule.summary,
         count: used.iter().filter(|used| **used == *rule).count(),

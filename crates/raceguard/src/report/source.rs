@@ -95,7 +95,7 @@ impl Excerpt {
 /// Where the line's text starts and ends, without blanks around it and without a comment behind it.
 fn trimmed_range(line: &str) -> Range<usize> {
     let start = line.len() - line.trim_start().len();
-    let code = super::operand::code_only(line);
+    let code = raceguard_diagnosis::operand::code_only(line);
     let end = code.trim_end().len();
     if end > start { start..end } else { start..line.trim_end().len().max(start) }
 }
