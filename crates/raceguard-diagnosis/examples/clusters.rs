@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use raceguard_diagnosis::top_causes::TopOptions;
 use raceguard_diagnosis::{Diagnosis, Evidence, EvidenceRun};
 use raceguard_evidence::{RunEvidence, RunFolder};
 
@@ -12,6 +13,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         evidence.runs.push(EvidenceRun { evidence: RunEvidence::load(&folder)?, name: path });
     }
     let read = |path: &Path| std::fs::read_to_string(path).ok();
-    println!("{}", serde_json::to_string_pretty(&Diagnosis::of(&evidence, &read))?);
+    println!("{}", serde_json::to_string_pretty(&Diagnosis::of(&evidence, &TopOptions::default(), &read))?);
     Ok(())
 }

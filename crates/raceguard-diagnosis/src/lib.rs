@@ -17,19 +17,27 @@
 
 pub mod advice;
 mod alignment;
+pub mod blocking;
+mod chain;
 pub mod class;
 mod classify;
 pub mod cluster;
+pub mod comparison;
 mod diagnosis;
 mod evidence;
+pub mod heap;
 mod join;
 pub mod link;
+pub mod locks;
+mod naming;
 pub mod observation;
 pub mod operand;
 pub mod rank;
 pub mod rule;
 mod source_text;
 pub mod statement;
+pub mod top_causes;
 
-pub use diagnosis::Diagnosis;
+pub use diagnosis::{Basis, Diagnosis};
 pub use evidence::{Evidence, EvidenceRun};
+pub use naming::LockCall;

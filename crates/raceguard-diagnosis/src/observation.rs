@@ -11,6 +11,7 @@ use crate::advice::{Facts, advise};
 use crate::class::Verdict;
 use crate::classify;
 use crate::evidence::Evidence;
+use crate::naming;
 use crate::operand::{operand, same_operand};
 use crate::rule::Rule;
 use crate::source_text::SourceText;
@@ -225,10 +226,7 @@ fn field_of_receiver(subject: &str, function: &str, lines: &[String], line: u32)
     if field.contains('.') || !field.chars().all(|c| c.is_alphanumeric() || c == '_') {
         return None;
     }
-    let before = lines.get(..usize::try_from(line).ok()?)?;
-    let declaration = before.iter().rev().find_map(|line| line.strip_prefix("func "))?;
-    let (receiver, of_type) = declaration.strip_prefix('(')?.split_once(')')?.0.split_once(' ')?;
-    let of_type = of_type.trim().trim_start_matches('*').split('[').next()?;
+    let (receiver, of_type) = naming::receiver(lines, line)?;
     let package = FunctionName::parse(function).package();
     (receiver == base).then(|| format!("{package}.{of_type}.{field}"))
 }

@@ -69,6 +69,20 @@ pub enum RunMode {
     Other(String),
 }
 
+impl RunMode {
+    /// As on the command line.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Test => "test",
+            Self::Run => "run",
+            Self::Build => "build",
+            Self::Check => "check",
+            Self::Ingest => "ingest",
+            Self::Other(name) => name,
+        }
+    }
+}
+
 /// A process started to run the program or a test binary.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Process {
