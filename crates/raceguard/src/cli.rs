@@ -10,8 +10,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use raceguard_gotool::flags::{CommandLine, OwnFlag, Verb};
 
 use crate::commands;
+use crate::commands::advise::AdviseArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
+use crate::commands::explain::ExplainArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rule::RuleArgs;
 use crate::error::CommandError;
@@ -84,6 +86,17 @@ Examples:
 Exit codes: 0 when nothing was found, 1 when something was, 2 for wrong usage or when a file could not
 be read or parsed; the findings in all others are shown nevertheless.";
 
+const EXPLAIN_HELP: &str = "\
+Joins what `check` and `test` found and what `ingest` read into root causes, says which statement is
+wrong and which lock it lacks, and links lock profiles, coverage, traces and spans to it.
+
+Examples:
+  raceguard explain
+  raceguard explain --since main --format markdown -o comment.md
+  raceguard explain --by http.route --operations 5
+
+Exit codes: 0 when there is no root cause, 1 when there is, 2 when there is no evidence.";
+
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
 raceguard here, else 2.";
@@ -115,6 +128,11 @@ enum Command {
     /// Show the findings of the last run, or of another one, again
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
+    /// Join all evidence into root causes, ranked, with their evidence
+    #[command(after_help = EXPLAIN_HELP)]
+    Explain(ExplainArgs),
+    /// Say which lock or map suits, with the numbers it rests on
+    Advise(AdviseArgs),
     /// Check what is missing on this machine, and how to mend it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -182,6 +200,8 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Rule(arguments) => commands::rule::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Explain(arguments) => commands::explain::run(&arguments),
+        Command::Advise(arguments) => commands::advise::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.
         Command::Toolexec => commands::toolexec::run([]),

@@ -1,8 +1,10 @@
 //! The commands, one module each, and what several of them begin with.
 
+pub mod advise;
 pub mod build;
 pub mod check;
 pub mod doctor;
+pub mod explain;
 pub mod report;
 pub mod rule;
 pub mod run;

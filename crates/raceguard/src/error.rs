@@ -57,6 +57,24 @@ pub enum CommandError {
         /// Where the module's runs are.
         runs: PathBuf,
     },
+    /// A comparison was asked for with a commit that no run is of.
+    #[error(
+        "{base} is commit {commit}, of which no run is kept; run `raceguard check` and `raceguard test` there first"
+    )]
+    NoRunOfCommit {
+        /// As the user wrote it.
+        base: String,
+        /// What git says it is.
+        commit: String,
+    },
+    /// Advice was asked for on something that the evidence does not know.
+    #[error("the evidence knows no lock or map named {name}")]
+    NothingToAdvise {
+        /// As the user wrote it; empty for any.
+        name: String,
+        /// What it knows.
+        known: Vec<String>,
+    },
     /// `RACEGUARD` holds something that the runtime does not understand.
     #[error("`{word}` in the environment variable RACEGUARD is no option of the race runtime")]
     RuntimeOption {
@@ -89,7 +107,7 @@ impl CommandError {
             Self::Toolexec(error) => error.hint(),
             Self::Check(error) => return error.hint(),
             // These say it in their message.
-            Self::Evidence(_) => return None,
+            Self::Evidence(_) | Self::NoRunOfCommit { .. } => return None,
             Self::EvidenceFolder { .. } => {
                 "make the module's folder writable (`raceguard doctor` checks it), or free some space on its disk"
                     .to_owned()
@@ -99,6 +117,12 @@ impl CommandError {
                 names if names.is_empty() => "start one with `raceguard test ./...`".to_owned(),
                 names => format!("the newest are {}", names.join(", ")),
             },
+            Self::NothingToAdvise { known, .. } if known.is_empty() => {
+                "ingest a mutex or block profile first (`raceguard ingest mutex.pb.gz`), or describe it: \
+                 --reads 95 --hold 5us --keys 10000"
+                    .to_owned()
+            }
+            Self::NothingToAdvise { known, .. } => format!("it knows {}", known.join(", ")),
             Self::RuntimeOption { .. } => {
                 "it takes sample=1% and memory_limit=2GiB, with commas between".to_owned()
             }

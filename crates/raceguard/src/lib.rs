@@ -13,6 +13,7 @@ pub mod commands;
 pub mod crashes;
 pub mod error;
 pub mod evidence_tail;
+pub mod explain;
 pub mod go_build;
 pub mod go_failure;
 pub mod interrupt;

@@ -99,7 +99,7 @@ fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
 }
 
 /// The nearest folder above that is a module or has evidence. Reports need no Go, so it is not asked.
-fn module_root() -> Result<PathBuf, CommandError> {
+pub(crate) fn module_root() -> Result<PathBuf, CommandError> {
     let here = env::current_dir()
         .map_err(|source| CommandError::System { action: "find the current folder".to_owned(), source })?;
     let is_root =

@@ -1,0 +1,125 @@
+//! Which runs a diagnosis rests on.
+
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use raceguard_diagnosis::{Evidence, EvidenceRun};
+use raceguard_evidence::{EvidenceReader, Record, Run, RunEvidence, RunFolder, RunMode};
+
+use crate::error::CommandError;
+
+/// Loads the runs named, or else those that describe the module now.
+pub fn load(root: &Path, named: &[PathBuf], all: bool) -> Result<Evidence, CommandError> {
+    let folders = if named.is_empty() { current(root, all)? } else { find_all(root, named)? };
+    let mut evidence = Evidence::default();
+    for (name, folder) in folders {
+        evidence.runs.push(EvidenceRun { name, evidence: RunEvidence::load(&folder)? });
+    }
+    evidence.runs.sort_by_key(EvidenceRun::started);
+    Ok(evidence)
+}
+
+fn find_all(root: &Path, named: &[PathBuf]) -> Result<Vec<(String, RunFolder)>, CommandError> {
+    let runs = root.join(".raceguard").join("runs");
+    let find = |name: &PathBuf| {
+        let below = runs.join(name);
+        let path = if name.exists() { name } else { &below };
+        if !path.exists() {
+            return Err(CommandError::UnknownRun { name: name.clone(), runs: runs.clone() });
+        }
+        Ok((name.to_string_lossy().into_owned(), RunFolder::at(path)))
+    };
+    named.iter().map(find).collect()
+}
+
+/// A run that is kept, and what its first record says.
+struct Kept {
+    name: String,
+    folder: RunFolder,
+    run: Run,
+}
+
+/// The runs that describe the module now: of `check` and `test` the newest of each command line, for a newer one
+/// restates what an older one found; all that was ingested or seen in running programs. With `all` every run kept.
+fn current(root: &Path, all: bool) -> Result<Vec<(String, RunFolder)>, CommandError> {
+    let mut kept = kept(root)?;
+    kept.sort_by_key(|kept| std::cmp::Reverse(kept.run.started_unix_ns));
+    let mut restated: Vec<(RunMode, Vec<String>)> = Vec::new();
+    kept.retain(|kept| {
+        let command = match kept.run.mode {
+            RunMode::Check => vec![],
+            RunMode::Test => kept.run.command.clone(),
+            _ => return true,
+        };
+        let key = (kept.run.mode.clone(), command);
+        let is_older = restated.contains(&key);
+        restated.push(key);
+        all || !is_older
+    });
+    Ok(kept.into_iter().map(|kept| (kept.name, kept.folder)).collect())
+}
+
+fn kept(root: &Path) -> Result<Vec<Kept>, CommandError> {
+    let runs = root.join(".raceguard").join("runs");
+    let Ok(entries) = fs::read_dir(&runs) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in entries.flatten() {
+        let folder = RunFolder::at(&entry.path());
+        if let Some(run) = first_record(&folder)? {
+            found.push(Kept { name: entry.file_name().to_string_lossy().into_owned(), folder, run });
+        }
+    }
+    Ok(found)
+}
+
+/// The run's own record; `None` for a run that was killed before it wrote one.
+fn first_record(folder: &RunFolder) -> Result<Option<Run>, CommandError> {
+    let Ok(file) = File::open(folder.evidence_path()) else { return Ok(None) };
+    for record in EvidenceReader::new(BufReader::new(file)).take(8) {
+        if let Record::Run(run) = record? {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+/// Splits the evidence into the runs of an older state and the newer ones. `base` names a run that is kept, or a
+/// commit or branch: then the older state are the runs of that commit, taken from all that are kept.
+pub fn split(
+    root: &Path,
+    base: &str,
+    newer: Evidence,
+    all: bool,
+) -> Result<(Evidence, Evidence), CommandError> {
+    let runs = root.join(".raceguard").join("runs");
+    let unknown = || CommandError::UnknownRun { name: PathBuf::from(base), runs: runs.clone() };
+    if Path::new(base).exists() || runs.join(base).exists() {
+        let older = load(root, &[PathBuf::from(base)], false)?;
+        let newer = without(newer, &older);
+        return Ok((older, newer));
+    }
+    let commit = commit_of(root, base).ok_or_else(unknown)?;
+    let mut older = load(root, &[], true)?;
+    older
+        .runs
+        .retain(|run| run.evidence.run.as_ref().is_some_and(|run| run.commit.as_deref() == Some(&commit)));
+    if older.runs.is_empty() {
+        return Err(CommandError::NoRunOfCommit { base: base.to_owned(), commit });
+    }
+    let newer = if all { without(newer, &older) } else { newer };
+    Ok((older, newer))
+}
+
+fn without(mut evidence: Evidence, other: &Evidence) -> Evidence {
+    evidence.runs.retain(|run| !other.runs.iter().any(|other| other.name == run.name));
+    evidence
+}
+
+/// The commit that git knows under a name.
+fn commit_of(root: &Path, name: &str) -> Option<String> {
+    let mut git = std::process::Command::new("git");
+    let output = git.arg("-C").arg(root).args(["rev-parse", "--verify", "--quiet", "--end-of-options"]);
+    let output = output.arg(format!("{name}^{{commit}}")).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
