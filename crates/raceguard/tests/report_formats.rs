@@ -4,7 +4,8 @@ mod report_fixture;
 
 use std::path::Path;
 
-use raceguard::report::{Format, Options, rules::RULES};
+use raceguard::report::{Format, Options};
+use raceguard_diagnosis::rule::RULES;
 use report_fixture::{EVIDENCE, rendered, source};
 use serde_json::Value;
 
