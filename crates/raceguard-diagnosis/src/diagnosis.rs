@@ -9,6 +9,7 @@ use crate::blocking::{Blocking, blocking};
 use crate::chain::{Chain, link_spans};
 use crate::cluster::{Cluster, clusters};
 use crate::evidence::Evidence;
+use crate::flame::{FlameNode, flames};
 use crate::heap::{HeapFinding, heap};
 use crate::locks::{LockUse, locks};
 use crate::observation::{Observation, observations};
@@ -25,6 +26,8 @@ pub struct Diagnosis {
     pub blocking: Vec<Blocking>,
     /// Locks that goroutines waited for, most waiting first.
     pub locks: Vec<LockUse>,
+    /// Waiting for locks by stacks, a tree for each kind of profile.
+    pub flames: Vec<FlameNode>,
     /// What heap profiles show about maps, most bytes first.
     pub heap: Vec<HeapFinding>,
     /// The operations that hurt most, by their spans.
@@ -78,6 +81,7 @@ impl Diagnosis {
         Self {
             clusters,
             top_causes,
+            flames: flames(evidence),
             heap: heap(evidence, &paths),
             basis: basis(evidence),
             notes: notes(evidence),

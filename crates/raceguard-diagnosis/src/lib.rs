@@ -25,6 +25,7 @@ pub mod cluster;
 pub mod comparison;
 mod diagnosis;
 mod evidence;
+pub mod flame;
 pub mod heap;
 mod join;
 pub mod link;

@@ -1,5 +1,6 @@
 //! `raceguard explain`: one diagnosis from the evidence of several runs, and how it is shown.
 
+pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod runs;
@@ -24,11 +25,13 @@ pub enum Format {
     Json,
     /// For a pull request.
     Markdown,
+    /// One self-contained page.
+    Html,
 }
 
 impl Format {
     /// Every format, in the order in which help lists them.
-    pub const ALL: [Self; 3] = [Self::Text, Self::Json, Self::Markdown];
+    pub const ALL: [Self; 4] = [Self::Text, Self::Json, Self::Markdown, Self::Html];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -36,6 +39,7 @@ impl Format {
             Self::Text => "text",
             Self::Json => "json",
             Self::Markdown => "markdown",
+            Self::Html => "html",
         }
     }
 
@@ -45,6 +49,7 @@ impl Format {
             "txt" => Some(Self::Text),
             "json" => Some(Self::Json),
             "md" => Some(Self::Markdown),
+            "html" => Some(Self::Html),
             _ => None,
         }
     }
@@ -83,5 +88,6 @@ pub fn render(explanation: &Explanation<'_>, format: Format, out: &mut dyn Write
         Format::Text => text::render(explanation, out),
         Format::Json => json::render(explanation, out),
         Format::Markdown => markdown::render(explanation, out),
+        Format::Html => html::render(explanation, out),
     }
 }

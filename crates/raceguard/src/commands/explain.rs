@@ -24,7 +24,7 @@ pub struct ExplainArgs {
     #[arg(long)]
     all: bool,
 
-    /// Format: text, json or markdown; with --output, by default as the file's name ends
+    /// Format: text, json, markdown or html; with --output, by default as the file's name ends
     #[arg(long, value_name = "FORMAT")]
     format: Option<Format>,
 
