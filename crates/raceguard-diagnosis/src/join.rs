@@ -82,7 +82,7 @@ fn align(observations: &[Observation], builds: &[usize]) -> Alignment {
 /// What an observation is joined to others by.
 fn anchors(observation: &Observation, alignment: &Alignment, builds: &[usize]) -> Vec<JoinReason> {
     let mut anchors: Vec<JoinReason> =
-        observation.variable.clone().map(JoinReason::Variable).into_iter().collect();
+        observation.variables.iter().cloned().map(JoinReason::Variable).collect();
     for sighting in &observation.sightings {
         for (statement, &line) in observation.statements.iter().zip(&sighting.lines) {
             if line == 0 || !is_telling(statement, observation.kind) {
@@ -95,6 +95,7 @@ fn anchors(observation: &Observation, alignment: &Alignment, builds: &[usize]) -
         }
     }
     anchors.extend(missing_lock(observation));
+    anchors.extend(unguarded_writes(observation));
     anchors.sort();
     anchors.dedup();
     anchors
@@ -115,6 +116,27 @@ fn missing_lock(observation: &Observation) -> Option<JoinReason> {
         Some(JoinReason::MissingLock(lock.clone(), statement.declared_function()))
     };
     lacks(first_locks, second_locks, first).or_else(|| lacks(second_locks, first_locks, second))
+}
+
+/// A function that writes several fields of one struct without a lock lacks one lock, not several.
+fn unguarded_writes(observation: &Observation) -> Vec<JoinReason> {
+    // Of a package-level variable the owner is the package, which has no lock of its own.
+    let is_type = |owner: &&str| owner.rsplit('/').next().is_some_and(|name| name.contains('.'));
+    let owners: Vec<&str> = observation
+        .variables
+        .iter()
+        .filter_map(|variable| Some(variable.rsplit_once('.')?.0))
+        .filter(is_type)
+        .collect();
+    let mut anchors = Vec::new();
+    for statement in &observation.statements {
+        if statement.operation.is_write() && statement.locks.as_ref().is_none_or(Vec::is_empty) {
+            let lacks =
+                |owner: &&str| JoinReason::MissingLock((*owner).to_owned(), statement.declared_function());
+            anchors.extend(owners.iter().map(lacks));
+        }
+    }
+    anchors
 }
 
 /// A crash names one statement only, and optimised code may name another line of it: where just one group is about

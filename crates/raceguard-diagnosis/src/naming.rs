@@ -119,6 +119,16 @@ pub(crate) fn receiver(lines: &[String], line: u32) -> Option<(String, String)> 
     Some((name.to_owned(), of_type.to_owned()))
 }
 
+/// Whether line `line` lies in the declared function that `function` names: the source may be of another build.
+pub(crate) fn is_inside(function: &str, lines: &[String], line: u32) -> bool {
+    let declared = declared_function(function);
+    let name = declared.rsplit('.').next().unwrap_or_default();
+    let Some((_, text)) = declaration(lines, line) else { return false };
+    let after_receiver =
+        if text.starts_with('(') { text.split_once(") ").map_or("", |(_, rest)| rest) } else { text };
+    after_receiver.strip_prefix(name).is_some_and(|rest| rest.starts_with(['(', '[']))
+}
+
 /// The line, from 1, of the function declaration around line `line`, and its text after `func `.
 pub(crate) fn declaration(lines: &[String], line: u32) -> Option<(u32, &str)> {
     let before = lines.get(..usize::try_from(line).ok()?.min(lines.len()))?;

@@ -1,18 +1,17 @@
 //! One thing that was seen, over all runs: a race, a crash, or a static finding.
 
+mod race;
+
 use std::collections::{BTreeSet, HashMap};
 
 use raceguard_evidence::{
-    Crash, CrashFinding, Finding, Fingerprint, Frame, FunctionName, ModulePaths, Race, Severity,
-    StaticFinding, SuggestedFix, TestName,
+    Crash, CrashFinding, Fingerprint, Frame, FunctionName, ModulePaths, Severity, StaticFinding,
+    SuggestedFix, TestName,
 };
 
-use crate::advice::{Facts, advise};
 use crate::class::Verdict;
 use crate::classify;
 use crate::evidence::Evidence;
-use crate::naming;
-use crate::operand::{operand, same_operand};
 use crate::rule::Rule;
 use crate::source_text::SourceText;
 use crate::statement::{Operation, Statement};
@@ -44,8 +43,10 @@ pub struct Observation {
     pub headline: String,
     /// What it is about, as the source or the analyzer names it.
     pub subject: Option<String>,
-    /// The variable that it is about, spelt so that it can be compared; see [`variable_of_subject`].
-    pub variable: Option<String>,
+    /// The variables that it is about, spelt so that it can be compared; see [`variable_of_subject`].
+    ///
+    /// Several when the same functions race on more than one: a fingerprint holds function names alone.
+    pub variables: BTreeSet<String>,
     /// The statements; of a race the later one first.
     pub statements: Vec<Statement>,
     /// Which class it is of.
@@ -96,9 +97,9 @@ pub(crate) fn observations(
             all.add(
                 ObservationKind::Race,
                 &finding.fingerprint,
-                || of_race(finding, paths, sources),
+                || race::of_race(finding, paths, sources),
                 |seen| {
-                    add_race(seen, finding, run, paths);
+                    race::add(seen, finding, run, paths, sources);
                 },
             );
         }
@@ -148,126 +149,6 @@ impl Collected {
     }
 }
 
-fn of_race(finding: &Finding, paths: &ModulePaths, sources: &SourceText<'_>) -> Observation {
-    let race = &finding.race;
-    let lines = race.accesses.each_ref().map(|access| {
-        let statement = access.statement()?;
-        sources.line(&statement.file, statement.line)
-    });
-    let subject = subject_of_race(race, lines.each_ref().map(Option::as_deref));
-    let lines = lines.each_ref().map(Option::as_deref);
-    let (rule, advice) = advise(&Facts { race, lines, subject: subject.as_deref() });
-    let statements: Vec<Statement> = race
-        .accesses
-        .iter()
-        .filter_map(|access| {
-            let goroutine = race.goroutine(access.goroutine);
-            let started =
-                goroutine.and_then(|goroutine| goroutine.go_statement()).and_then(|stack| go_frame(stack));
-            Statement::of_stack(&access.stack, Operation::of_access(access), started, paths)
-        })
-        .collect();
-    let variable = global_name(race).or_else(|| {
-        let (subject, first) = (subject.as_deref()?, race.later().statement()?);
-        field_of_receiver(subject, &first.function, &sources.lines(&first.file)?, first.line)
-    });
-    Observation {
-        kind: ObservationKind::Race,
-        fingerprint: finding.fingerprint.clone(),
-        rule: rule.code.to_owned(),
-        tool: None,
-        headline: race_headline(race, subject.as_deref()),
-        verdict: classify::of_race(race, rule, subject.as_deref()),
-        variable,
-        subject,
-        statements,
-        severity: Severity::Error,
-        advice,
-        fix: None,
-        sightings: Vec::new(),
-        tests: BTreeSet::new(),
-    }
-}
-
-fn go_frame(stack: &[Frame]) -> Option<&Frame> {
-    stack.iter().find(|frame| !frame.is_runtime_internal()).or_else(|| stack.first())
-}
-
-/// What raced, as the source or the symbol table names it.
-fn subject_of_race(race: &Race, lines: [Option<&str>; 2]) -> Option<String> {
-    let named = |side: usize| {
-        let line = lines[side]?;
-        Some(line[operand(line, &race.accesses[side])?].to_owned())
-    };
-    let of_peer = |side: usize, peer: &str| Some(lines[side]?[same_operand(lines[side]?, peer)?].to_owned());
-    let (later, earlier) = (named(0), named(1));
-    match (&later, &earlier) {
-        (Some(later), Some(earlier)) if last_name(later) != last_name(earlier) => None,
-        (Some(_), _) => later,
-        (None, Some(earlier)) => of_peer(0, earlier).or_else(|| Some(earlier.clone())),
-        (None, None) => None,
-    }
-    .or_else(|| global_name(race))
-}
-
-fn last_name(operand: &str) -> &str {
-    operand.rsplit('.').next().unwrap_or(operand)
-}
-
-/// The symbol of the package-level variable that raced.
-fn global_name(race: &Race) -> Option<String> {
-    race.object.as_ref()?.name.clone().filter(|name| !name.is_empty())
-}
-
-/// `r.routes` inside a method whose receiver is `r *Router` is the field `example.com/m.Router.routes`. `line` is
-/// the line of the statement, from 1, and `lines` the file.
-fn field_of_receiver(subject: &str, function: &str, lines: &[String], line: u32) -> Option<String> {
-    let (base, field) = subject.split_once('.')?;
-    if field.contains('.') || !field.chars().all(|c| c.is_alphanumeric() || c == '_') {
-        return None;
-    }
-    let (receiver, of_type) = naming::receiver(lines, line)?;
-    let package = FunctionName::parse(function).package();
-    (receiver == base).then(|| format!("{package}.{of_type}.{field}"))
-}
-
-fn race_headline(race: &Race, subject: Option<&str>) -> String {
-    let [later, earlier] = race.accesses.each_ref().map(|access| Operation::of_access(access).noun());
-    match subject {
-        Some(subject) => format!("data race: {later} with {earlier} on `{subject}`"),
-        None => format!("data race: {later} with {earlier}"),
-    }
-}
-
-fn add_race(seen: &mut Observation, finding: &Finding, run: usize, paths: &ModulePaths) {
-    let time = finding.race.time_unix_ns;
-    let programs: BTreeSet<String> =
-        finding.processes.iter().filter_map(|process| process.executable.clone()).collect();
-    let own: Vec<(String, u32)> = finding
-        .race
-        .accesses
-        .iter()
-        .filter_map(|access| Statement::of_stack(&access.stack, Operation::Other, None, paths))
-        .map(|statement| (statement.declared_function(), statement.line))
-        .collect();
-    let wanted: Vec<String> = seen.statements.iter().map(Statement::declared_function).collect();
-    // The record may have its accesses the other way round than the one that was seen first.
-    let swapped = wanted.len() == 2 && own.len() == 2 && own[0].0 != wanted[0] && own[0].0 == wanted[1];
-    let lines: Vec<u32> = if swapped {
-        own.iter().rev().map(|(_, line)| *line).collect()
-    } else {
-        own.iter().map(|(_, line)| *line).collect()
-    };
-    seen.sightings.push(Sighting {
-        run,
-        lines,
-        occurrences: finding.occurrences,
-        time_unix_ns: time,
-        programs,
-    });
-    seen.tests.extend(finding.tests.iter().cloned());
-}
-
 fn of_crash(finding: &CrashFinding, paths: &ModulePaths) -> Observation {
     let crash = &finding.crash;
     let first = crash.goroutines.first();
@@ -288,7 +169,7 @@ fn of_crash(finding: &CrashFinding, paths: &ModulePaths) -> Observation {
         tool: None,
         headline: crash.message.clone(),
         subject: None,
-        variable: None,
+        variables: BTreeSet::new(),
         verdict: classify::of_crash(crash, operation),
         statements,
         severity: Severity::Error,
@@ -356,7 +237,7 @@ fn of_static(finding: &StaticFinding, paths: &ModulePaths) -> Observation {
         tool: finding.tool.clone(),
         headline: finding.message.clone(),
         subject: Some(finding.subject.clone()).filter(|subject| !subject.is_empty()),
-        variable,
+        variables: variable.into_iter().collect(),
         statements,
         verdict: classify::of_static(finding),
         severity: finding.severity.clone(),
@@ -410,20 +291,5 @@ mod tests {
             assert_eq!(variable_of_subject(subject, function).as_deref(), Some(variable));
         }
         assert_eq!(variable_of_subject("", function), None);
-    }
-
-    #[test]
-    fn a_field_is_of_the_receivers_type() {
-        let function = "example.com/pay/gateway.(*RouteTable).Reload.func1";
-        let source: Vec<String> =
-            "func (t *RouteTable) Reload(o *Other) {\n\tgo func() {\n\t\tt.channels[k] = v"
-                .lines()
-                .map(str::to_owned)
-                .collect();
-        let field = |subject| field_of_receiver(subject, function, &source, 3);
-        assert_eq!(field("t.channels").as_deref(), Some("example.com/pay/gateway.RouteTable.channels"));
-        assert_eq!(field("o.channels"), None);
-        assert_eq!(field("t.a.b"), None);
-        assert_eq!(field("channels"), None);
     }
 }

@@ -35,12 +35,6 @@ impl<'a> SourceText<'a> {
         self.files.borrow_mut().insert(path, lines.clone());
         lines
     }
-
-    /// Line `line`, from 1.
-    pub(crate) fn line(&self, file: &str, line: u32) -> Option<String> {
-        let lines = self.lines(file)?;
-        lines.get(usize::try_from(line).ok()?.checked_sub(1)?).cloned()
-    }
 }
 
 impl std::fmt::Debug for SourceText<'_> {

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Cluster, Member, StatementSummary, blame, timeline, verdict};
 use crate::alignment::Alignment;
+use crate::class::MapTrap;
 use crate::evidence::{Evidence, EvidenceRun};
 use crate::join::{Group, JoinReason, builds, join};
 use crate::link::{Link, Node};
@@ -42,7 +43,7 @@ impl Context<'_> {
         let timeline = timeline::timeline(&members, self.evidence);
         Cluster {
             id: id(&variable, &statements),
-            title: title(&members, &statements),
+            title: title(&members, &statements, combined.trap),
             trap: combined.trap,
             cause: combined.cause,
             reasons: combined.reasons,
@@ -203,8 +204,8 @@ fn happened(observation: &Observation) -> bool {
 /// The variable that most members name.
 fn variable(members: &[&Observation]) -> String {
     let mut names: Vec<(&str, usize)> = Vec::new();
-    for name in members.iter().filter_map(|member| member.variable.as_deref()) {
-        match names.iter_mut().find(|(known, _)| *known == name) {
+    for name in members.iter().flat_map(|member| &member.variables) {
+        match names.iter_mut().find(|(known, _)| known == name) {
             Some((_, count)) => *count += 1,
             None => names.push((name, 1)),
         }
@@ -229,7 +230,7 @@ fn id(variable: &str, statements: &[StatementSummary]) -> String {
 }
 
 /// What is shared and the two statements that matter most.
-fn title(members: &[&Observation], statements: &[StatementSummary]) -> String {
+fn title(members: &[&Observation], statements: &[StatementSummary], trap: Option<MapTrap>) -> String {
     let by_analysis = members.iter().filter(|member| member.kind == ObservationKind::Static);
     let subject = by_analysis.chain(members.iter()).find_map(|member| member.subject.as_deref());
     let of = |statement: &StatementSummary| {
@@ -239,9 +240,10 @@ fn title(members: &[&Observation], statements: &[StatementSummary]) -> String {
         [] => String::new(),
         [one] => of(one),
         [first, others @ ..] => {
-            // The write, and of the others the one that is not the same over again.
+            // The write, and of the others the one that makes the trap, or else one that is not the same over again.
+            let by_trap = others.iter().find(|other| trap.is_some_and(|trap| makes(trap, other.operation)));
             let differs = |other: &&StatementSummary| other.function != first.function;
-            let second = others.iter().find(differs).unwrap_or(&others[0]);
+            let second = by_trap.or_else(|| others.iter().find(differs)).unwrap_or(&others[0]);
             format!("{} against {}", of(first), of(second))
         }
     };
@@ -252,6 +254,16 @@ fn title(members: &[&Observation], statements: &[StatementSummary]) -> String {
         }
         (Some(subject), Some(first)) => format!("{subject}: {}", first.headline),
         _ => meeting,
+    }
+}
+
+/// Whether the operation is the other half of the trap, beside a write.
+fn makes(trap: MapTrap, operation: Operation) -> bool {
+    match trap {
+        MapTrap::ConcurrentWrite => operation.is_map() && operation.is_write(),
+        MapTrap::ReadAgainstWrite | MapTrap::GrowthOrSwap => operation == Operation::MapLookup,
+        MapTrap::IterationAgainstWrite => operation == Operation::MapIterate,
+        MapTrap::FalseSharing => false,
     }
 }
 
@@ -269,7 +281,7 @@ fn links(group: &Group) -> Vec<Link> {
                 format!("both have the statement at line {line} of {}", short_function(function))
             }
             JoinReason::MissingLock(lock, function) => {
-                format!("both lack {lock} in {}", short_function(function))
+                format!("both lack a lock of {} in {}", short_function(lock), short_function(function))
             }
             JoinReason::OnlyMapOf(function) => {
                 format!(
