@@ -1,5 +1,7 @@
 //! `cargo xtask demo`: raceguard's main job on the bundled examples, as a user would run it.
 
+mod story;
+
 use std::path::PathBuf;
 
 use crate::examples::{self, Example, SHOWN};
@@ -39,7 +41,7 @@ pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {
     let mut text = raceguard.command(&go)?;
     process::run(text.args(["report"]).current_dir(example.folder()))?;
     println!("\nHTML report: {}", html.display());
-    Ok(())
+    story::tell(&example, &go, raceguard)
 }
 
 fn write_html(example: &Example, go: &Go, raceguard: &raceguard::Source) -> Result<PathBuf, Failure> {

@@ -1,7 +1,9 @@
 //! One record of evidence: its schema version, its kind, and how it is read from and written as JSON.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::coverage::Coverage;
@@ -67,6 +69,14 @@ pub enum Record {
     Unknown(Extra),
 }
 
+/// What every record has.
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    schema: Option<Value>,
+    #[serde(borrow)]
+    kind: Option<Cow<'a, str>>,
+}
+
 /// Why a line is not a record.
 #[derive(Debug)]
 pub(crate) enum RecordError {
@@ -80,49 +90,53 @@ impl Record {
     /// Reads a record from one line of JSON.
     pub(crate) fn from_line(line: &[u8]) -> Result<Self, RecordError> {
         let malformed = |error: serde_json::Error| RecordError::Malformed(error.to_string());
-        let mut fields: Extra = serde_json::from_slice(line).map_err(malformed)?;
-        match fields.get("schema").map(Value::as_u64) {
+        let envelope: Envelope<'_> = serde_json::from_slice(line).map_err(malformed)?;
+        match envelope.schema.as_ref().map(Value::as_u64) {
             Some(Some(found)) if found > SCHEMA_VERSION => return Err(RecordError::NewerSchema(found)),
             Some(Some(1..)) => {}
             _ => return Err(RecordError::Malformed("no schema version".to_owned())),
         }
-        let Some(Value::String(kind)) = fields.get("kind").cloned() else {
+        let Some(kind) = envelope.kind else {
             return Err(RecordError::Malformed("no kind".to_owned()));
         };
-        if !KNOWN_KINDS.contains(&kind.as_str()) {
-            return Ok(Self::Unknown(fields));
+        let mut record =
+            Self::of_kind(&kind, line).map_err(|error| RecordError::Malformed(format!("{kind}: {error}")))?;
+        if !matches!(record, Self::Unknown(_)) {
+            // `to_json` writes them anew.
+            let extra = record.extra_mut();
+            extra.shift_remove("schema");
+            extra.shift_remove("kind");
         }
-        // `schema` and `kind` are written anew by `to_json`.
-        fields.shift_remove("schema");
-        fields.shift_remove("kind");
-        Self::from_fields(&kind, fields).map_err(|error| RecordError::Malformed(format!("{kind}: {error}")))
+        Ok(record)
     }
 
-    fn from_fields(kind: &str, fields: Extra) -> Result<Self, serde_json::Error> {
-        fn typed<T: DeserializeOwned>(fields: Extra) -> Result<T, serde_json::Error> {
-            serde_json::from_value(Value::Object(fields))
+    /// Reads the line again as what its kind says: reading it into typed fields at once is several times as fast as
+    /// going through a [`Value`].
+    fn of_kind(kind: &str, line: &[u8]) -> Result<Self, serde_json::Error> {
+        fn typed<T: DeserializeOwned>(line: &[u8]) -> Result<T, serde_json::Error> {
+            serde_json::from_slice(line)
         }
         Ok(match kind {
-            "run" => Self::Run(typed(fields)?),
-            "process" => Self::Process(typed(fields)?),
-            "race" => Self::Race(Box::new(typed(fields)?)),
-            "repeat" => Self::Repeat(typed(fields)?),
-            "exit" => Self::Exit(typed(fields)?),
-            "crash" => Self::Crash(Box::new(typed(fields)?)),
-            "test" => Self::Test(typed(fields)?),
-            "attribution" => Self::Attribution(typed(fields)?),
-            "static_finding" => Self::StaticFinding(Box::new(typed(fields)?)),
-            "source_problem" => Self::SourceProblem(typed(fields)?),
-            "source" => Self::Source(typed(fields)?),
-            "goroutine_dump" => Self::GoroutineDump(Box::new(typed(fields)?)),
-            "profile" => Self::Profile(Box::new(typed(fields)?)),
-            "coverage" => Self::Coverage(typed(fields)?),
-            "execution_trace" => Self::ExecutionTrace(Box::new(typed(fields)?)),
-            "trace_key" => Self::TraceKey(Box::new(typed(fields)?)),
-            "trace_task" => Self::TraceTask(typed(fields)?),
-            "span" => Self::Span(Box::new(typed(fields)?)),
-            "run_end" => Self::RunEnd(typed(fields)?),
-            _ => Self::Unknown(fields),
+            "run" => Self::Run(typed(line)?),
+            "process" => Self::Process(typed(line)?),
+            "race" => Self::Race(Box::new(typed(line)?)),
+            "repeat" => Self::Repeat(typed(line)?),
+            "exit" => Self::Exit(typed(line)?),
+            "crash" => Self::Crash(Box::new(typed(line)?)),
+            "test" => Self::Test(typed(line)?),
+            "attribution" => Self::Attribution(typed(line)?),
+            "static_finding" => Self::StaticFinding(Box::new(typed(line)?)),
+            "source_problem" => Self::SourceProblem(typed(line)?),
+            "source" => Self::Source(typed(line)?),
+            "goroutine_dump" => Self::GoroutineDump(Box::new(typed(line)?)),
+            "profile" => Self::Profile(Box::new(typed(line)?)),
+            "coverage" => Self::Coverage(typed(line)?),
+            "execution_trace" => Self::ExecutionTrace(Box::new(typed(line)?)),
+            "trace_key" => Self::TraceKey(Box::new(typed(line)?)),
+            "trace_task" => Self::TraceTask(typed(line)?),
+            "span" => Self::Span(Box::new(typed(line)?)),
+            "run_end" => Self::RunEnd(typed(line)?),
+            _ => Self::Unknown(typed(line)?),
         })
     }
 
@@ -250,28 +264,6 @@ impl Record {
         line
     }
 }
-
-const KNOWN_KINDS: [&str; 19] = [
-    "run",
-    "process",
-    "race",
-    "repeat",
-    "exit",
-    "crash",
-    "test",
-    "attribution",
-    "static_finding",
-    "source_problem",
-    "source",
-    "goroutine_dump",
-    "profile",
-    "coverage",
-    "execution_trace",
-    "trace_key",
-    "trace_task",
-    "span",
-    "run_end",
-];
 
 /// Fields of a record type. Their maps have string keys only, so this can't fail.
 fn object(record: &impl Serialize) -> Extra {
