@@ -14,6 +14,7 @@
 
 mod execution_trace;
 mod input;
+mod otlp;
 mod pprof;
 mod protobuf;
 mod varint;
@@ -70,7 +71,7 @@ pub trait Sink {
 }
 
 /// All formats.
-pub const FORMATS: &[&Format] = &[&pprof::PPROF, &execution_trace::EXECUTION_TRACE];
+pub const FORMATS: &[&Format] = &[&otlp::OTLP, &pprof::PPROF, &execution_trace::EXECUTION_TRACE];
 
 /// The format of the name `name`.
 pub fn find(name: &str) -> Option<&'static Format> {

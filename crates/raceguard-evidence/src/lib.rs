@@ -55,7 +55,7 @@ pub use record::{Extra, Record, SCHEMA_VERSION};
 pub use run::{Attribution, AttributionBy, Exit, Process, Run, RunEnd, RunMode, Test, TestResult};
 pub use run_folder::RunFolder;
 pub use source::{Skipped, Source};
-pub use span::{Span, SpanEvent};
+pub use span::{Span, SpanEvent, SpanLink};
 pub use static_finding::{
     CallStep, Reason, Severity, Site, SourcePlace, SourceProblem, StaticFinding, SuggestedEdit, SuggestedFix,
 };

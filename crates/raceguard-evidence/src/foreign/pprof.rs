@@ -62,7 +62,8 @@ fn is_value_type(message: &[u8]) -> bool {
 fn read(input: &mut Input<'_>, sink: &mut dyn Sink) -> Result<(), ForeignError> {
     let content = input.read_whole(LARGEST)?;
     let message = Message::parse(&content, sink);
-    if message.strings.is_empty() {
+    // The first string is the empty one.
+    if message.strings.len() <= 1 {
         let what = "it has no table of strings, without which nothing in it has a name; the file is cut off, \
                     or no profile: fetch it again";
         return Err(input.malformed(what, format!("byte {}", content.len())));

@@ -151,7 +151,8 @@ impl<'m, 'a> Table<'m, 'a> {
             return;
         };
         let mut places = Vec::with_capacity(lines.len());
-        if lines.is_empty() {
+        // A thread has no stack: Go's runtime writes empty calls, and the address before theirs.
+        if lines.is_empty() && address != u64::MAX {
             places.push(self.frame(0, 0, 0, address, false));
         }
         for (index, line) in lines.iter().enumerate() {
