@@ -160,10 +160,11 @@ fn read_resource(message: &[u8], at: u64, sink: &mut dyn Sink) -> Result<(), For
 }
 
 fn read_scope(message: &[u8], resource: &Resource, at: u64, sink: &mut dyn Sink) -> Result<(), ForeignError> {
-    let mut scope = String::new();
+    // The collector writes fields in descending order, so the scope may come last.
+    let scope = Fields::of(message).flatten().find(|&(number, _)| number == 1);
+    let scope = scope.map_or_else(String::new, |(_, value)| first_text(value.bytes()));
     for field in Fields::of(message) {
         match field {
-            Ok((1, value)) => scope = first_text(value.bytes()),
             Ok((2, item)) => match Item::of(item.bytes()) {
                 Item::Span => {
                     let (mut span, dropped) = read_span(item.bytes());

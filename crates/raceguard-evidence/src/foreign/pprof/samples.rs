@@ -151,8 +151,11 @@ impl<'m, 'a> Table<'m, 'a> {
             return;
         };
         let mut places = Vec::with_capacity(lines.len());
-        // A thread has no stack: Go's runtime writes empty calls, and the address before theirs.
-        if lines.is_empty() && address != u64::MAX {
+        // A thread has no stack: Go's runtime writes calls at 0, of which it takes the address before.
+        let is_empty =
+            address == u64::MAX && lines.iter().all(|line| line.function.is_none_or(|f| f.name == 0));
+        let lines = if is_empty { Vec::new() } else { lines };
+        if lines.is_empty() && !is_empty {
             places.push(self.frame(0, 0, 0, address, false));
         }
         for (index, line) in lines.iter().enumerate() {
