@@ -273,7 +273,9 @@ fn copy_package(from: &std::path::Path, to: &std::path::Path) {
             if !matches!(name.as_str(), "testdata" | "testtrace" | "traceviewer" | "testgen") {
                 copy_package(&entry.path(), &target);
             }
-        } else if name.ends_with(".go") && !name.ends_with("_test.go") {
+        } else if entry.path().extension().is_some_and(|extension| extension == "go")
+            && !name.ends_with("_test.go")
+        {
             let text = std::fs::read_to_string(entry.path()).unwrap();
             let text = text
                 .replace("\"internal/trace/internal/", "\"fromtext/reader/inner/")

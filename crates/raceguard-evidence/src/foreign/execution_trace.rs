@@ -27,6 +27,7 @@
 //! the next one: each says what every goroutine is doing when it begins.
 
 mod generation;
+mod id_table;
 mod key_sums;
 mod merge;
 mod names;

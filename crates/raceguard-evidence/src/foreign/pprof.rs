@@ -37,7 +37,7 @@ fn recognise(head: &[u8]) -> Recognition {
         match fields.next() {
             Some(Ok((1, Value::Bytes(message)))) if is_value_type(message) => types += 1,
             Some(Ok((2..=6 | 11, Value::Bytes(_)) | (7..=10 | 12 | 14 | 15, Value::Varint(_)))) => {
-                others += 1
+                others += 1;
             }
             Some(Ok((13, Value::Varint(_) | Value::Bytes(_)))) => others += 1,
             // The last field of the head may end beyond it; a file that ends early is one all the same.

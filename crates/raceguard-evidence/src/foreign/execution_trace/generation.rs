@@ -3,16 +3,21 @@
 //! Its batches of events stay as they are in the file until they are played. Its tables of strings and stacks come in
 //! any order among them, mostly last.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use super::id_table::IdTable;
 use super::wire;
 use crate::foreign::Sink;
 use crate::foreign::varint::take_varint;
 
-/// How many strings, how many stacks and how many frames a generation may have.
+/// How many strings a generation may have: each user log adds one. And how many stacks and frames.
+const MOST_STRINGS: usize = 8_000_000;
 const MOST_ENTRIES: usize = 2_000_000;
+/// How many bytes all strings of a generation together may have.
+const MOST_TEXT: usize = 256 << 20;
 /// How many frames all stacks of a generation together may have.
 const MOST_STACK_FRAMES: usize = 16_000_000;
 /// How many samples of the processor.
@@ -31,9 +36,11 @@ pub(super) struct Generation {
     /// Ticks of the samples of the processor.
     pub(super) samples: Vec<u64>,
     pub(super) clock: Clock,
-    strings: HashMap<u64, Box<str>, RandomState>,
+    /// Where in `text` a string begins, and its length.
+    strings: IdTable<(u32, u32)>,
+    text: Vec<u8>,
     /// Where in `stack_frames` a stack begins and ends.
-    stacks: HashMap<u64, (u32, u32), RandomState>,
+    stacks: IdTable<(u32, u32)>,
     /// Program counters.
     stack_frames: Vec<u64>,
     frames: HashMap<u64, TableFrame, RandomState>,
@@ -90,19 +97,21 @@ impl Generation {
         self.samples.clear();
         self.clock = Clock::default();
         self.strings.clear();
+        self.text.clear();
         self.stacks.clear();
         self.stack_frames.clear();
         self.frames.clear();
     }
 
     /// A string; empty when it is not in the table.
-    pub(super) fn string(&self, id: u64) -> &str {
-        self.strings.get(&id).map_or("", |text| text)
+    pub(super) fn string(&self, id: u64) -> Cow<'_, str> {
+        let (start, length) = self.strings.get(id).unwrap_or_default();
+        String::from_utf8_lossy(&self.text[start as usize..][..length as usize])
     }
 
     /// The program counters of a stack, innermost first; empty for none.
     pub(super) fn stack(&self, id: u64) -> &[u64] {
-        let (start, end) = self.stacks.get(&id).copied().unwrap_or_default();
+        let (start, end) = self.stacks.get(id).unwrap_or_default();
         &self.stack_frames[start as usize..end as usize]
     }
 
@@ -139,9 +148,11 @@ impl Generation {
             take_kind(&mut content, wire::STRING)?;
             let id = take_varint(&mut content)?;
             let length = take_varint(&mut content).filter(|&length| length <= wire::LONGEST_STRING)?;
-            let text = content.split_off(..usize::try_from(length).ok()?)?;
-            (self.strings.len() < MOST_ENTRIES).then_some(())?;
-            self.strings.insert(id, String::from_utf8_lossy(text).into());
+            let length = u32::try_from(length).ok()?;
+            let text = content.split_off(..length as usize)?;
+            (self.strings.len() < MOST_STRINGS && self.text.len() < MOST_TEXT).then_some(())?;
+            self.strings.insert(id, (u32::try_from(self.text.len()).ok()?, length));
+            self.text.extend_from_slice(text);
         }
         Some(())
     }
@@ -186,14 +197,14 @@ impl Generation {
     fn add_clock(&mut self, batch_time: u64, mut content: &[u8]) -> Option<()> {
         let mut time = batch_time;
         while !content.is_empty() {
-            match content.split_off_first()? {
-                &wire::FREQUENCY => {
+            match *content.split_off_first()? {
+                wire::FREQUENCY => {
                     let per_second = take_varint(&mut content).filter(|&frequency| frequency > 0)?;
                     #[expect(clippy::cast_precision_loss, reason = "as Go's own reader counts")]
                     let tick_ns = 1.0 / (per_second as f64 / 1e9);
                     self.clock.tick_ns = tick_ns;
                 }
-                &wire::CLOCK_SNAPSHOT => {
+                wire::CLOCK_SNAPSHOT => {
                     time = time.wrapping_add(take_varint(&mut content)?);
                     let _monotonic = take_varint(&mut content)?;
                     let seconds = take_varint(&mut content)?;

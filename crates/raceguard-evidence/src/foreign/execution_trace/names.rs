@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::generation::Generation;
+use super::id_table::IdTable;
 use crate::frame::Frame;
 
 /// How many bytes of strings, and how many frames of stacks are kept.
@@ -37,8 +38,8 @@ pub(super) struct Names {
     stack_frames: usize,
     frames: HashMap<u64, (Name, Name, u32), RandomState>,
     /// What the numbers of the present generation stand for.
-    texts_now: HashMap<u64, Option<Name>, RandomState>,
-    stacks_now: HashMap<u64, Stack, RandomState>,
+    texts_now: IdTable<Option<Name>>,
+    stacks_now: IdTable<Stack>,
 }
 
 impl Names {
@@ -53,10 +54,10 @@ impl Names {
         if id == 0 {
             return Some(0);
         }
-        if let Some(&known) = self.texts_now.get(&id) {
+        if let Some(known) = self.texts_now.get(id) {
             return known;
         }
-        let name = self.keep_text(generation.string(id));
+        let name = self.keep_text(&generation.string(id));
         self.texts_now.insert(id, name);
         name
     }
@@ -93,7 +94,7 @@ impl Names {
         if id == 0 {
             return Stack::NONE;
         }
-        if let Some(&known) = self.stacks_now.get(&id) {
+        if let Some(known) = self.stacks_now.get(id) {
             return known;
         }
         let stack = self.keep_stack(generation, generation.stack(id));
@@ -117,8 +118,8 @@ impl Names {
             if !self.frames.contains_key(&pc)
                 && let Some(frame) = generation.frame(pc)
             {
-                let function = self.keep_text(generation.string(frame.function)).unwrap_or(0);
-                let file = self.keep_text(generation.string(frame.file)).unwrap_or(0);
+                let function = self.keep_text(&generation.string(frame.function)).unwrap_or(0);
+                let file = self.keep_text(&generation.string(frame.file)).unwrap_or(0);
                 self.frames.insert(pc, (function, file, u32::try_from(frame.line).unwrap_or(0)));
             }
         }

@@ -195,7 +195,7 @@ impl Order {
             wire::GO_DESTROY | wire::GO_STOP | wire::GO_BLOCK => {
                 self.go_stop(event, thread, current, observer)
             }
-            wire::GO_UNBLOCK => self.go_unblock(event, observer),
+            wire::GO_UNBLOCK => Ok(self.go_unblock(event, observer)),
             wire::GO_SWITCH | wire::GO_SWITCH_DESTROY => self.go_switch(event, thread, current, observer),
             wire::GO_SYSCALL_BEGIN => self.go_syscall_begin(event, current, observer),
             wire::GO_SYSCALL_END => self.go_syscall_end(event, current, observer),

@@ -71,9 +71,8 @@ fn read_whole(mut content: Vec<u8>, input: &mut Input<'_>, sink: &mut dyn Sink) 
                     collector's file exporter does";
         return Err(input.malformed(what, "line 1"));
     }
-    let mut documents = serde_json::Deserializer::from_slice(&content).into_iter::<Document>();
     let mut any = false;
-    while let Some(document) = documents.next() {
+    for document in serde_json::Deserializer::from_slice(&content).into_iter::<Document>() {
         match document {
             Ok(document) => {
                 any = true;
@@ -91,7 +90,7 @@ fn read_whole(mut content: Vec<u8>, input: &mut Input<'_>, sink: &mut dyn Sink) 
 }
 
 fn take(document: Document, line: u64, sink: &mut dyn Sink) -> Result<(), ForeignError> {
-    for per_resource in document.resource_spans {
+    for per_resource in document.spans {
         let resource = Resource::new(per_resource.resource.attributes.into_map());
         for per_scope in per_resource.scope_spans {
             for span in per_scope.spans {
@@ -99,11 +98,11 @@ fn take(document: Document, line: u64, sink: &mut dyn Sink) -> Result<(), Foreig
             }
         }
     }
-    let metrics = document.resource_metrics.iter().flat_map(|resource| &resource.scopes);
+    let metrics = document.metrics.iter().flat_map(|resource| &resource.scopes);
     for _ in metrics.flat_map(|scope| &scope.items) {
         sink.skip("metrics", line);
     }
-    let logs = document.resource_logs.iter().flat_map(|resource| &resource.scopes);
+    let logs = document.logs.iter().flat_map(|resource| &resource.scopes);
     for _ in logs.flat_map(|scope| &scope.items) {
         sink.skip("log records", line);
     }
@@ -129,9 +128,9 @@ fn take_span(
         time_unix_ns: event.time_unix_nano.0,
         attributes: event.attributes.into_map(),
     };
-    let link = |link: JsonLink| SpanLink {
-        trace_id: link.trace_id.to_ascii_lowercase(),
-        span_id: link.span_id.to_ascii_lowercase(),
+    let linked = |other: JsonLink| SpanLink {
+        trace_id: other.trace_id.to_ascii_lowercase(),
+        span_id: other.span_id.to_ascii_lowercase(),
     };
     let has_parent = span.parent_span_id.bytes().any(|digit| digit != b'0');
     let mut record = Span {
@@ -146,7 +145,7 @@ fn take_span(
         status_message: span.status.message,
         scope: scope.to_owned(),
         attributes: span.attributes.into_map(),
-        links: span.links.into_iter().map(link).collect(),
+        links: span.links.into_iter().map(linked).collect(),
         events: span.events.into_iter().map(event).collect(),
         ..Span::default()
     };
@@ -161,11 +160,11 @@ fn is_id(text: &str, length: usize) -> bool {
 #[derive(Deserialize)]
 struct Document {
     #[serde(default, alias = "resource_spans", rename = "resourceSpans")]
-    resource_spans: Vec<ResourceSpans>,
+    spans: Vec<ResourceSpans>,
     #[serde(default, alias = "resource_metrics", rename = "resourceMetrics")]
-    resource_metrics: Vec<Others>,
+    metrics: Vec<Others>,
     #[serde(default, alias = "resource_logs", rename = "resourceLogs")]
-    resource_logs: Vec<Others>,
+    logs: Vec<Others>,
 }
 
 /// Metrics or logs, to be counted.

@@ -125,13 +125,13 @@ impl Order {
         Ok(true)
     }
 
-    pub(super) fn go_unblock(&mut self, event: &Event, observer: &mut Observer<'_>) -> Advance {
+    pub(super) fn go_unblock(&mut self, event: &Event, observer: &mut Observer<'_>) -> bool {
         let [id, number, waker, _] = event.arguments;
-        let Some(slot) = self.ready(id, State::Waiting, number) else { return Ok(false) };
+        let Some(slot) = self.ready(id, State::Waiting, number) else { return false };
         let sequence = self.sequence(number);
         self.goroutines[slot as usize].sequence = sequence;
         self.change(event, slot, State::Runnable, Cause { waker, ..Cause::default() }, observer);
-        Ok(true)
+        true
     }
 
     /// One coroutine hands over to another: three changes in one event.
