@@ -71,7 +71,7 @@ pub trait Sink {
 }
 
 /// All formats.
-pub const FORMATS: &[&Format] = &[&otlp::OTLP, &pprof::PPROF, &execution_trace::EXECUTION_TRACE];
+pub const FORMATS: &[&Format] = &[&execution_trace::FORMAT, &pprof::FORMAT, &otlp::FORMAT];
 
 /// The format of the name `name`.
 pub fn find(name: &str) -> Option<&'static Format> {

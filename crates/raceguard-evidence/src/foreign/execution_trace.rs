@@ -46,7 +46,7 @@ use order::{Broken, Order};
 use summary::Summary;
 
 /// Execution traces.
-pub(super) const EXECUTION_TRACE: Format =
+pub(super) const FORMAT: Format =
     Format { name: "go-trace", title: "execution trace of Go", recognise, read };
 
 /// How many bytes of events a generation may have.

@@ -23,7 +23,7 @@ use super::{ForeignError, Format, Input, Recognition, Sink};
 use framing::Framing;
 
 /// OTLP.
-pub(super) const OTLP: Format =
+pub(super) const FORMAT: Format =
     Format { name: "otlp", title: "spans of OpenTelemetry (OTLP, protobuf or JSON)", recognise, read };
 
 /// Largest message, or part of one about one resource, and largest JSON document, in bytes.

@@ -20,7 +20,7 @@ use crate::record::Record;
 use message::Message;
 
 /// Profiles of pprof.
-pub(super) const PPROF: Format =
+pub(super) const FORMAT: Format =
     Format { name: "pprof", title: "profile of pprof (protobuf)", recognise, read };
 
 /// Largest profile that is read, in bytes after decompression.
