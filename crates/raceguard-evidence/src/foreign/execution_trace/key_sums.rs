@@ -221,3 +221,96 @@ impl Sum {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn access((goroutine, start, length): (u64, u64, u64)) -> Access {
+        let until = start + length;
+        Access {
+            goroutine,
+            task: 0,
+            start,
+            end: Some(until),
+            until,
+            blocked: 0,
+            runnable: 0,
+            site: Stack::NONE,
+        }
+    }
+
+    /// Overlaps and most goroutines at once, by looking at every pair.
+    fn counted(accesses: &[Access]) -> (u64, u64) {
+        let inside = |access: &Access| {
+            let others = accesses.iter().filter(|other| {
+                other.goroutine != access.goroutine
+                    && other.start < access.start
+                    && other.until > access.start
+            });
+            others.map(|other| other.goroutine).collect::<HashSet<_>>().len() as u64
+        };
+        let overlaps = accesses.iter().filter(|access| inside(access) > 0).count() as u64;
+        (overlaps, accesses.iter().map(|access| inside(access) + 1).max().unwrap_or(0))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn sweeping_counts_as_looking_at_every_pair_does(
+            shapes in prop::collection::btree_map(0_u64..500, (0_u64..6, 0_u64..80), 1..40),
+            sweep_every in 1_usize..10,
+        ) {
+            // Starts are different from each other, as the times of events are.
+            let mut accesses: Vec<Access> =
+                shapes.into_iter().map(|(start, (goroutine, length))| access((goroutine, start, length))).collect();
+            let expected = counted(&accesses);
+            accesses.sort_by_key(|access| access.until);
+            let mut sums = KeySums::default();
+            for (place, access) in accesses.iter().enumerate() {
+                sums.add(1, Some((2, 3)), access);
+                if place % sweep_every == 0 {
+                    let open = accesses[place + 1..].iter().map(|access| access.start).min();
+                    sums.sweep(open.unwrap_or(access.until).min(access.until), access.until);
+                }
+            }
+            sums.finish(1000);
+            let sum = &sums.sums[0];
+            prop_assert_eq!((sum.overlaps, sum.max_concurrent), expected);
+            prop_assert_eq!(sum.accesses, accesses.len() as u64);
+            prop_assert!(sum.intervals.is_sorted_by_key(|access| access.start));
+            prop_assert_eq!(sum.intervals.len(), accesses.len());
+        }
+    }
+
+    #[test]
+    fn keys_beyond_the_limit_are_one_sum() {
+        let mut sums = KeySums::default();
+        for key in 0..=u32::try_from(TraceKey::MAX_KEYS).unwrap() + 4 {
+            sums.add(1, Some((2, key)), &access((1, key.into(), 1)));
+        }
+        sums.add(1, None, &access((2, 0, 1)));
+        sums.finish(u64::MAX);
+        let records: Vec<TraceKey> = sums.into_records(&Names::default(), 0).collect();
+        assert_eq!(records.len(), TraceKey::MAX_KEYS + 1);
+        let others = records.last().unwrap();
+        assert_eq!((others.others, others.accesses, others.goroutines), (true, 6, 2));
+        assert!(
+            records[..TraceKey::MAX_KEYS].iter().all(|record| !record.others && record.intervals.len() == 1)
+        );
+    }
+
+    #[test]
+    fn a_region_that_stays_open_does_not_keep_all_others() {
+        let mut sums = KeySums::default();
+        for number in 0..MOST_PENDING as u64 {
+            sums.add(1, Some((2, 3)), &access((number % 2, number * 2, 3)));
+        }
+        assert!(sums.is_time_to_sweep());
+        sums.sweep(0, MOST_PENDING as u64 * 2);
+        assert!(sums.were_hurried() && !sums.is_time_to_sweep());
+    }
+}
