@@ -1,7 +1,8 @@
 //! What the tests of binary formats share: files that Go's runtime makes in the test run, and reading them.
 //!
 //! The workload runs on the Go of PATH. `RACEGUARD_TEST_GO` may list further `go` commands, separated by colons, on
-//! which the same tests run: `cargo xtask test` gives the oldest and the newest that raceguard supports.
+//! which the same tests run: the oldest and the newest that raceguard supports. Tools that are compared with are those
+//! of PATH, which has to be Go 1.23 or newer.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
