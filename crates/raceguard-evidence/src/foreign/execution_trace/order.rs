@@ -19,7 +19,7 @@ use super::summary::Observer;
 use super::wire::{self, Event};
 
 /// Most goroutines that live at once, and most threads: what the order is kept for.
-const MOST_ALIVE: usize = 4_000_000;
+const MOST_ALIVE: usize = 2_000_000;
 
 /// Why the events of a generation can't be put in order.
 #[derive(Debug)]
