@@ -1,5 +1,7 @@
 //! What an execution trace of Go's runtime shows, in sums that stay small however long the trace is.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::frame::Frame;
@@ -20,6 +22,9 @@ pub struct ExecutionTrace {
     /// Events read.
     #[serde(default)]
     pub events: u64,
+    /// How many of each kind, by the names that Go's own tools give them: `GoBlock`, `UserLog`, …
+    #[serde(default)]
+    pub event_kinds: BTreeMap<String, u64>,
     /// Different goroutines seen.
     #[serde(default)]
     pub goroutines: u64,
@@ -29,6 +34,9 @@ pub struct ExecutionTrace {
     /// Different threads (M) seen.
     #[serde(default)]
     pub threads: u64,
+    /// What the goroutines did with their time, all of them together.
+    #[serde(default)]
+    pub time: GoroutineTime,
     /// Where goroutines were blocked, longest first.
     #[serde(default)]
     pub blocked: Vec<Blocked>,
@@ -43,27 +51,60 @@ pub struct ExecutionTrace {
     pub extra: Extra,
 }
 
+/// Time of goroutines by their state.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoroutineTime {
+    /// Running, outside of system calls.
+    #[serde(default)]
+    pub running_ns: u64,
+    /// Able to run, without a processor to run on.
+    #[serde(default)]
+    pub runnable_ns: u64,
+    /// Blocked.
+    #[serde(default)]
+    pub blocked_ns: u64,
+    /// In system calls.
+    #[serde(default)]
+    pub syscall_ns: u64,
+}
+
 /// Goroutines that were blocked at one place for one reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Blocked {
-    /// As the trace says, `sync`, `chan send`, `select`, `sleep`, …
+    /// As the trace says, `sync`, `chan send`, `select`, `sleep`, …; empty for waits that had begun before the trace,
+    /// of which it does not say why, and for system calls.
     #[serde(default)]
     pub reason: String,
-    /// How often.
+    /// How many waits ended.
     #[serde(default)]
     pub count: u64,
-    /// All waits together.
+    /// Those together.
     #[serde(default)]
     pub total_ns: u64,
+    /// How many waits had not ended when the trace did.
+    #[serde(default)]
+    pub open: u64,
+    /// Those together, until then.
+    #[serde(default)]
+    pub open_ns: u64,
     /// The longest wait.
     #[serde(default)]
     pub max_ns: u64,
-    /// Where, innermost frame first.
+    /// Where, innermost frame first. Empty when the trace does not say, and for the sum of all places that were left
+    /// out because others waited longer.
     #[serde(default)]
     pub stack: Vec<Frame>,
+    /// How many places the record is the sum of, when they were left out; absent for a place of its own.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub places: u64,
     /// Where the goroutines were that ended the wait, most frequent first: at most eight stacks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unblocked_at: Vec<Vec<Frame>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// Garbage collection during a trace.
@@ -97,6 +138,10 @@ pub struct TraceKey {
     /// The message that was logged.
     #[serde(default)]
     pub key: String,
+    /// Whether this is the sum of all keys beyond the first [`Self::MAX_KEYS`] of the trace, of which it is not known
+    /// which accesses overlapped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub others: bool,
     /// How many regions.
     #[serde(default)]
     pub accesses: u64,
@@ -130,8 +175,10 @@ pub struct TraceKey {
 }
 
 impl TraceKey {
-    /// How many intervals a record keeps.
+    /// How many intervals a record keeps. It may be fewer when a trace has many keys.
     pub const MAX_INTERVALS: usize = 256;
+    /// How many keys a trace has records of its own for.
+    pub const MAX_KEYS: usize = 10_000;
 }
 
 /// One region of one goroutine, in nanoseconds from the start of the trace.

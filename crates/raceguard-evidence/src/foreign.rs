@@ -12,7 +12,12 @@
 //!
 //! A new format is one file below `foreign/`, and a line in [`FORMATS`].
 
+mod execution_trace;
 mod input;
+mod otlp;
+mod pprof;
+mod protobuf;
+mod varint;
 
 use crate::record::Record;
 use crate::source::Source;
@@ -66,7 +71,7 @@ pub trait Sink {
 }
 
 /// All formats.
-pub const FORMATS: &[&Format] = &[];
+pub const FORMATS: &[&Format] = &[&execution_trace::FORMAT, &pprof::FORMAT, &otlp::FORMAT];
 
 /// The format of the name `name`.
 pub fn find(name: &str) -> Option<&'static Format> {

@@ -40,20 +40,22 @@ mod writer;
 pub use coverage::{Coverage, CoveredBlock, CoveredFile};
 pub use crash::{Crash, CrashCause, CrashGoroutine, CrashParser};
 pub use error::EvidenceError;
-pub use execution_trace::{Blocked, ExecutionTrace, GcSummary, RegionInterval, TraceKey, TraceTask};
+pub use execution_trace::{
+    Blocked, ExecutionTrace, GcSummary, GoroutineTime, RegionInterval, TraceKey, TraceTask,
+};
 pub use findings::{CrashFinding, Finding, Place, Position, ProcessSighting, RunEvidence, TestName};
 pub use fingerprint::{Fingerprint, normalised_function};
 pub use frame::{Frame, FunctionName};
 pub use goroutine_dump::{GoroutineDump, GoroutineGroup};
 pub use paths::{ModulePaths, Origin};
-pub use profile::{Profile, ProfileKind, Sample, SampleType};
+pub use profile::{Mapping, Profile, ProfileKind, Sample, SampleType};
 pub use race::{Access, AccessOp, Goroutine, GoroutineState, MapOp, Object, ObjectKind, Race, Repeat};
 pub use reader::{DEFAULT_LINE_LIMIT, EvidenceReader, ReadWarning, WarningCause};
 pub use record::{Extra, Record, SCHEMA_VERSION};
 pub use run::{Attribution, AttributionBy, Exit, Process, Run, RunEnd, RunMode, Test, TestResult};
 pub use run_folder::RunFolder;
 pub use source::{Skipped, Source};
-pub use span::{Span, SpanEvent};
+pub use span::{Span, SpanEvent, SpanLink};
 pub use static_finding::{
     CallStep, Reason, Severity, Site, SourcePlace, SourceProblem, StaticFinding, SuggestedEdit, SuggestedFix,
 };

@@ -27,13 +27,19 @@ pub struct Profile {
     /// See `period_type`; 0 when unknown.
     #[serde(default)]
     pub period: i64,
-    /// Whether functions are known by name.
+    /// Whether functions are known by name; also said of a profile without any stack.
     #[serde(default)]
     pub symbolised: bool,
     /// Path and build id of the program, when the profile has them.
     #[serde(default)]
     pub program: String,
-    /// All frames of all samples.
+    /// The parts of the program's memory that code was loaded to, by which frames without a name can be symbolised.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mappings: Vec<Mapping>,
+    /// What the producer remarked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub comments: Vec<String>,
+    /// All frames of all samples. Those with a name have no `pc`, so that one statement is one frame.
     #[serde(default)]
     pub frames: Vec<Frame>,
     /// The samples, equal ones joined.
@@ -77,6 +83,26 @@ pub struct SampleType {
     /// `count`, `nanoseconds`, `bytes`.
     #[serde(default)]
     pub unit: String,
+}
+
+/// A file of code in the program's memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mapping {
+    /// First address as `0x…`.
+    #[serde(default)]
+    pub start: String,
+    /// The address behind the last one.
+    #[serde(default)]
+    pub end: String,
+    /// What of the file lies at `start`.
+    #[serde(default)]
+    pub file_offset: u64,
+    /// The program or library.
+    #[serde(default)]
+    pub file: String,
+    /// Its build id, empty when unknown.
+    #[serde(default)]
+    pub build_id: String,
 }
 
 /// A stack and its values.

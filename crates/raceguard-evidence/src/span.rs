@@ -44,15 +44,35 @@ pub struct Span {
     /// Text of the status.
     #[serde(default)]
     pub status_message: String,
-    /// Attributes by name, as JSON values.
+    /// The instrumentation that made it, `net/http`; empty when unknown.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub scope: String,
+    /// Attributes by name, as JSON values; bytes as the file has them, in hex or base64.
     #[serde(default)]
     pub attributes: Map<String, Value>,
+    /// Attributes of the resource, without those that have a field of their own and those of the SDK (`telemetry.…`).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub resource: Map<String, Value>,
+    /// Spans of other traces, or other places of this one, that it belongs to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<SpanLink>,
     /// Events such as exceptions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<SpanEvent>,
     /// Fields this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// Another span that a span belongs to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SpanLink {
+    /// 32 hex digits.
+    #[serde(default)]
+    pub trace_id: String,
+    /// 16 hex digits.
+    #[serde(default)]
+    pub span_id: String,
 }
 
 /// Something that happened during a span.
