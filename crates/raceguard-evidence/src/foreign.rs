@@ -12,6 +12,7 @@
 //!
 //! A new format is one file below `foreign/`, and a line in [`FORMATS`].
 
+mod go_output;
 mod input;
 
 use crate::record::Record;
@@ -65,8 +66,11 @@ pub trait Sink {
     }
 }
 
-/// All formats.
-pub const FORMATS: &[&Format] = &[];
+/// All formats. Of several that are equally sure of a file, the first one reads it.
+pub const FORMATS: &[&Format] = &[
+    // Any text may be a log, so this one is last.
+    &go_output::FORMAT,
+];
 
 /// The format of the name `name`.
 pub fn find(name: &str) -> Option<&'static Format> {
