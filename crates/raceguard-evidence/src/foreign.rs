@@ -12,8 +12,17 @@
 //!
 //! A new format is one file below `foreign/`, and a line in [`FORMATS`].
 
+mod coverage;
+mod evidence;
 mod go_output;
+mod go_test_json;
+mod go_vet_json;
+mod golangci_lint;
 mod input;
+mod junit;
+mod pprof_text;
+mod sarif;
+mod static_tool;
 
 use crate::record::Record;
 use crate::source::Source;
@@ -68,6 +77,14 @@ pub trait Sink {
 
 /// All formats. Of several that are equally sure of a file, the first one reads it.
 pub const FORMATS: &[&Format] = &[
+    &evidence::FORMAT,
+    &go_test_json::FORMAT,
+    &junit::FORMAT,
+    &coverage::FORMAT,
+    &pprof_text::FORMAT,
+    &sarif::FORMAT,
+    &golangci_lint::FORMAT,
+    &go_vet_json::FORMAT,
     // Any text may be a log, so this one is last.
     &go_output::FORMAT,
 ];

@@ -12,6 +12,7 @@ use raceguard_gotool::flags::{CommandLine, OwnFlag, Verb};
 use crate::commands;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
+use crate::commands::ingest::IngestArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rule::RuleArgs;
 use crate::error::CommandError;
@@ -84,6 +85,18 @@ Examples:
 Exit codes: 0 when nothing was found, 1 when something was, 2 for wrong usage or when a file could not
 be read or parsed; the findings in all others are shown nevertheless.";
 
+const INGEST_HELP: &str = "\
+Race reports, crashes and goroutine dumps in logs of any collector, results of tests, coverage,
+profiles, traces, spans, and findings of other analysers: `raceguard ingest --formats` lists all.
+They become a run in .raceguard/ of the module, which other commands read like one of their own.
+
+Examples:
+  raceguard ingest crash.log mutex.pprof cover.out
+  raceguard ingest ci-artifacts/
+  kubectl logs --prefix --timestamps -l app=gateway | raceguard ingest -
+
+Exit codes: 0 when all files were read, 2 when one was not; the others are ingested nevertheless.";
+
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
 raceguard here, else 2.";
@@ -115,6 +128,9 @@ enum Command {
     /// Show the findings of the last run, or of another one, again
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
+    /// Read evidence that other tools wrote: logs, crashes, profiles, coverage, results of tests
+    #[command(after_help = INGEST_HELP)]
+    Ingest(IngestArgs),
     /// Check what is missing on this machine, and how to mend it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -182,6 +198,7 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Rule(arguments) => commands::rule::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Ingest(arguments) => commands::ingest::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.
         Command::Toolexec => commands::toolexec::run([]),

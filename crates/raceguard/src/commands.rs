@@ -3,6 +3,7 @@
 pub mod build;
 pub mod check;
 pub mod doctor;
+pub mod ingest;
 pub mod report;
 pub mod rule;
 pub mod run;

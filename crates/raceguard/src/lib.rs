@@ -15,6 +15,7 @@ pub mod error;
 pub mod evidence_tail;
 pub mod go_build;
 pub mod go_failure;
+pub mod ingest;
 pub mod interrupt;
 pub mod progress;
 pub mod race_text;

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::CrashCause;
 use super::traceback::{Header, created_by_line, function_line, header, is_remark, position_line};
 use super::waits::WaitsOn;
-use super::CrashCause;
 use crate::goroutine_dump::{GoroutineDump, GoroutineGroup};
 
 /// Most text of all groups together, in bytes: a record stays well below the longest line of evidence.

@@ -57,7 +57,8 @@ impl WaitsOn {
         if self.ended {
             return;
         }
-        let is_waiting_package = ["sync.", "internal/sync.", "runtime."].iter().any(|p| function.starts_with(p));
+        let is_waiting_package =
+            ["sync.", "internal/sync.", "runtime."].iter().any(|p| function.starts_with(p));
         if !is_waiting_package {
             self.ended = true;
             return;

@@ -96,7 +96,8 @@ fn recognise(head: &[u8]) -> Recognition {
 
 /// Whether there are hardly any control characters in it.
 fn is_text(head: &[u8]) -> bool {
-    let is_control = |byte: &&u8| **byte < 0x20 && !matches!(**byte, b'\t' | b'\n' | b'\r' | 0x1b | 0x08 | 0x0c);
+    let is_control =
+        |byte: &&u8| **byte < 0x20 && !matches!(**byte, b'\t' | b'\n' | b'\r' | 0x1b | 0x08 | 0x0c);
     let controls = head.iter().filter(is_control).count();
     !head.contains(&0) && controls * 100 <= head.len()
 }
@@ -152,7 +153,8 @@ impl GoOutput {
         if self.streams.is_empty() && marker.is_none() {
             return;
         }
-        let time = marker.map_or(0, |_| timestamp::unix_ns(&String::from_utf8_lossy(&line[..line.len().min(1024)])));
+        let time =
+            marker.map_or(0, |_| timestamp::unix_ns(&String::from_utf8_lossy(&line[..line.len().min(1024)])));
         let place = Place { line: self.lines, tag, time };
         let (index, text) = match (self.fitting(line), marker) {
             (Some((index, text)), Some(marker)) if self.belongs(index, line, &text, marker) => (index, text),
@@ -206,6 +208,10 @@ impl GoOutput {
     fn belongs(&self, index: usize, line: &[u8], text: &str, marker: Marker) -> bool {
         let stream = &self.streams[index];
         if stream.json.is_some() || text.starts_with(marker.text) {
+            return true;
+        }
+        // Lines of a message are indented by Go itself.
+        if text.trim_start().starts_with(marker.text) {
             return true;
         }
         let longer = Prefix::learn(&line[..marker.at]);

@@ -38,7 +38,12 @@ impl Emitter {
         Ok(())
     }
 
-    fn race(&mut self, mut race: Race, test: Option<TestName>, sink: &mut dyn Sink) -> Result<(), ForeignError> {
+    fn race(
+        &mut self,
+        mut race: Race,
+        test: Option<TestName>,
+        sink: &mut dyn Sink,
+    ) -> Result<(), ForeignError> {
         self.races += 1;
         race.id = format!("{}-{}", sink.source().id, self.races);
         let attribution = test.map(|test| attribution(&race, test));

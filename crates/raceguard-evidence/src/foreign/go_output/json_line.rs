@@ -114,7 +114,9 @@ mod tests {
         let line = br#"{"time":"1","kubernetes":{"pod":"a"},"log":{"message":"fatal error: x\n"}}"#;
         let (shape, text) = JsonShape::learn(line, "fatal error: ").expect("a shape");
         assert_eq!(text, "fatal error: x\n");
-        let other = |pod: &str| format!(r#"{{"time":"2","kubernetes":{{"pod":"{pod}"}},"log":{{"message":"next"}}}}"#);
+        let other = |pod: &str| {
+            format!(r#"{{"time":"2","kubernetes":{{"pod":"{pod}"}},"log":{{"message":"next"}}}}"#)
+        };
         assert_eq!(shape.text(other("a").as_bytes()).as_deref(), Some("next"));
         assert_eq!(shape.text(other("b").as_bytes()), None);
         assert_eq!(shape.text(b"{\"log\":"), None);

@@ -72,7 +72,8 @@ impl Markers {
 fn is_header(text: &[u8]) -> bool {
     let end = memchr::memchr2(b'\n', b'\\', text).unwrap_or(text.len()).min(4096);
     let line = String::from_utf8_lossy(&text[..end]);
-    header(line.trim_end()).is_some() || header(line.split_inclusive("]:").next().unwrap_or_default()).is_some()
+    header(line.trim_end()).is_some()
+        || header(line.split_inclusive("]:").next().unwrap_or_default()).is_some()
 }
 
 #[cfg(test)]

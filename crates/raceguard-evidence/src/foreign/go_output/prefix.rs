@@ -56,11 +56,6 @@ impl Prefix {
         ends_well.then_some(Self { parts })
     }
 
-    /// Whether it is empty.
-    pub(super) fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     /// How much of a line it fixes: of two prefixes that fit, the one that fixes more is meant.
     pub(super) fn weight(&self) -> usize {
         let weight = |part: &Part| if let Part::Text(text) = part { text.len() } else { 8 };
@@ -75,7 +70,9 @@ impl Prefix {
                 Part::Text(text) => match rest.strip_prefix(text.as_slice()) {
                     Some(after) => rest = after,
                     // Of an empty line the blanks at the end of the prefix may be gone.
-                    None if index + 1 == self.parts.len() && rest == text.trim_ascii_end() => return Some(b""),
+                    None if index + 1 == self.parts.len() && rest == text.trim_ascii_end() => {
+                        return Some(b"");
+                    }
                     None => return None,
                 },
                 Part::Time => rest = &rest[timestamp::length(rest)?..],
@@ -103,7 +100,8 @@ pub(super) fn without_end(line: &[u8]) -> &[u8] {
     let mut line = line;
     loop {
         let trimmed = line.trim_ascii_end();
-        let Some(escape) = trimmed.last().filter(|last| **last == b'm').and_then(|_| memchr::memrchr(ESCAPE, trimmed))
+        let Some(escape) =
+            trimmed.last().filter(|last| **last == b'm').and_then(|_| memchr::memrchr(ESCAPE, trimmed))
         else {
             return trimmed;
         };
@@ -140,7 +138,7 @@ mod tests {
         for text in ["progress: 50%", "saw \"", "main.go: `", "x"] {
             assert_eq!(Prefix::learn(text.as_bytes()), None, "{text}");
         }
-        assert!(Prefix::learn(b"").is_some_and(|prefix| prefix.is_empty()));
+        assert_eq!(Prefix::learn(b""), Some(Prefix::default()));
     }
 
     #[test]

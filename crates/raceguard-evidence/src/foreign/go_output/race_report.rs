@@ -353,8 +353,14 @@ mod tests {
     fn a_report_is_read_whole() {
         let race = race(&format!("{REPORT}==================\n"));
         let [later, earlier] = &race.accesses;
-        assert_eq!((&later.op, &later.map_op, later.goroutine), (&AccessOp::Write, &Some(MapOp::Insert), Some(7)));
-        assert_eq!(later.statement().map(|f| (f.function.as_str(), f.line)), Some(("example.com/m.(*C).Put", 1)));
+        assert_eq!(
+            (&later.op, &later.map_op, later.goroutine),
+            (&AccessOp::Write, &Some(MapOp::Insert), Some(7))
+        );
+        assert_eq!(
+            later.statement().map(|f| (f.function.as_str(), f.line)),
+            Some(("example.com/m.(*C).Put", 1))
+        );
         assert_eq!((&earlier.op, earlier.goroutine), (&AccessOp::AtomicRead, Some(1)));
         assert_eq!(earlier.stack[1].function, "example.com/m.Get[...]");
         assert_eq!(race.address, "0xc000012345");
@@ -373,16 +379,26 @@ mod tests {
 
     #[test]
     fn lines_of_others_in_between_do_not_matter() {
-        let mixed: String =
-            REPORT.lines().map(|line| format!("{line}\n2026/01/01 some log line\n=== RUN   TestX\n")).collect();
-        assert_eq!(race(&format!("{mixed}==================\n")), race(&format!("{REPORT}==================\n")));
+        let mixed: String = REPORT
+            .lines()
+            .map(|line| format!("{line}\n2026/01/01 some log line\n=== RUN   TestX\n"))
+            .collect();
+        assert_eq!(
+            race(&format!("{mixed}==================\n")),
+            race(&format!("{REPORT}==================\n"))
+        );
     }
 
     #[test]
     fn objects_are_read() {
-        let heap = object("Heap block of size 48 at 0x00c000012340 allocated by goroutine 7:").expect("an object");
-        assert_eq!((heap.size, heap.start.as_deref(), heap.allocated_by), (Some(48), Some("0xc000012340"), Some(7)));
-        let global = object("Global var main.total of size 8 at 0x000000123456 declared at /m/a.go:3").expect("one");
+        let heap =
+            object("Heap block of size 48 at 0x00c000012340 allocated by goroutine 7:").expect("an object");
+        assert_eq!(
+            (heap.size, heap.start.as_deref(), heap.allocated_by),
+            (Some(48), Some("0xc000012340"), Some(7))
+        );
+        let global =
+            object("Global var main.total of size 8 at 0x000000123456 declared at /m/a.go:3").expect("one");
         assert_eq!((global.kind, global.name.as_deref()), (ObjectKind::Global, Some("main.total")));
     }
 }

@@ -66,7 +66,9 @@ impl Stream {
         self.silence = 0;
         let was_idle = self.race.is_idle();
         let ended = self.race.line(line);
-        found.extend(ended.map(|report| of_report(report, self.race_began)).inspect(|_| self.race_began = place));
+        found.extend(
+            ended.map(|report| of_report(report, self.race_began)).inspect(|_| self.race_began = place),
+        );
         if was_idle && !self.race.is_idle() {
             self.race_began = place;
         }
@@ -85,7 +87,9 @@ impl Stream {
 
         let was_idle = self.dump.is_idle();
         let ended = self.dump.line(line);
-        found.extend(ended.and_then(|dump| of_dump(dump, self.dump_began)).inspect(|_| self.dump_began = place));
+        found.extend(
+            ended.and_then(|dump| of_dump(dump, self.dump_began)).inspect(|_| self.dump_began = place),
+        );
         if was_idle && !self.dump.is_idle() {
             self.dump_began = place;
         }

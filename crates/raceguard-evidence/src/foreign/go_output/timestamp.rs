@@ -4,16 +4,23 @@
 /// or digit.
 pub(super) fn length(text: &[u8]) -> Option<usize> {
     // klog's month and day behind its letter for the severity: `E1120 13:14:16.123456`.
-    if let Some(rest) = text.split_first().filter(|(letter, _)| b"IWEF".contains(letter)).map(|(_, rest)| rest) {
+    if let Some(rest) =
+        text.split_first().filter(|(letter, _)| b"IWEF".contains(letter)).map(|(_, rest)| rest)
+    {
         let length = digits(rest, 4, 4).and_then(|date| followed_by_clock(rest, date, b" "))?;
         return Some(length + 1);
     }
-    iso(text).or_else(|| clock(text)).or_else(|| named_month(text)).or_else(|| epoch(text)).or_else(|| elapsed(text))
+    iso(text)
+        .or_else(|| clock(text))
+        .or_else(|| named_month(text))
+        .or_else(|| epoch(text))
+        .or_else(|| elapsed(text))
 }
 
 /// The first time in RFC 3339 in `text`, in nanoseconds since the Unix epoch; 0 when there is none.
 pub(super) fn unix_ns(text: &str) -> u64 {
-    let starts = text.char_indices().filter(|(_, character)| character.is_ascii_digit()).map(|(start, _)| start);
+    let starts =
+        text.char_indices().filter(|(_, character)| character.is_ascii_digit()).map(|(start, _)| start);
     for start in starts.take(64) {
         let Some(length) = iso(&text.as_bytes()[start..]) else { continue };
         return text.get(start..start + length).map_or(0, rfc3339);
