@@ -175,9 +175,13 @@ fn coverage_in_every_mode() {
         let file = &coverage["files"][0];
         assert_eq!(file["file"], "example.com/m/counter/counter.go");
         let blocks = file["blocks"].as_array().expect("blocks");
-        let count = |line: u64| blocks.iter().find(|block| block[0] == line).map(|block| block[5].clone());
+        let covers = |block: &&Value, line: u64| {
+            block[0].as_u64().is_some_and(|first| first <= line)
+                && block[2].as_u64().is_some_and(|last| line <= last)
+        };
+        let count = |line: u64| blocks.iter().find(|block| covers(block, line)).map(|block| block[5].clone());
         assert_eq!(count(7), Some(1.into()), "New was called by one test");
-        assert_eq!(count(12), Some(0.into()), "Unused was called by none");
+        assert_eq!(count(13), Some(0.into()), "Unused was called by none");
     }
 }
 

@@ -12,12 +12,14 @@ import (
 
 var kept [][]byte
 
+//go:noinline
 func keep() {
 	for i := 0; i < 100; i++ {
 		kept = append(kept, make([]byte, 1000))
 	}
 }
 
+//go:noinline
 func contend(mu *sync.Mutex) {
 	for i := 0; i < 20; i++ {
 		mu.Lock()
