@@ -118,6 +118,7 @@ fn timed(command: &mut Command) -> Result<Measured, Failure> {
 fn cost(runs: &[Measured]) -> Cost {
     Cost {
         wall: median(runs.iter().map(|run| run.wall).collect()),
+        cpu: median(runs.iter().map(|run| run.cpu).collect()),
         peak_rss: median(runs.iter().map(|run| run.peak_rss).collect()),
     }
 }

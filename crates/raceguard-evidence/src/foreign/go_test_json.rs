@@ -71,6 +71,8 @@ struct Reading {
     outside: GoOutput,
     tests: Vec<TestName>,
     numbers: HashMap<TestName, usize>,
+    /// The test of the event before: most events are of the same.
+    last: usize,
     emitter: Emitter,
     found: Vec<Found>,
 }
@@ -145,13 +147,22 @@ impl Reading {
 
     /// The number of a test.
     fn tag(&mut self, package: &str, test: &str) -> usize {
+        let is_same =
+            |last: &TestName| last.package == package && last.test.as_deref().unwrap_or_default() == test;
+        if !self.tests.get(self.last).is_some_and(is_same) {
+            self.last = self.number(package, test);
+        }
+        self.last
+    }
+
+    fn number(&mut self, package: &str, test: &str) -> usize {
         let name =
             TestName { package: package.to_owned(), test: (!test.is_empty()).then(|| test.to_owned()) };
         if let Some(&known) = self.numbers.get(&name) {
             return known;
         }
         if self.tests.len() >= MAX_TESTS {
-            return if name.test.is_some() { self.tag(package, "") } else { usize::MAX };
+            return if name.test.is_some() { self.number(package, "") } else { usize::MAX };
         }
         self.tests.push(name.clone());
         self.numbers.insert(name, self.tests.len() - 1);

@@ -52,10 +52,10 @@ const MAX_OWNERS: usize = 100_000;
 const MAX_OTHERS: usize = 1000;
 
 impl Module {
-    /// The module whose go.mod is in `folder` or above; without one the folder that has evidence, or `folder` itself.
+    /// The module whose go.mod is in `folder` or above; without one `folder` itself.
     pub fn around(folder: &Path) -> Self {
-        let with = |name: &str| folder.ancestors().find(|above| above.join(name).exists());
-        let root = with("go.mod").or_else(|| with(".raceguard/last")).unwrap_or(folder).to_owned();
+        let with_go_mod = folder.ancestors().find(|above| above.join("go.mod").is_file());
+        let root = with_go_mod.unwrap_or(folder).to_owned();
         let go_mod = fs::read_to_string(root.join("go.mod")).unwrap_or_default();
         let required = go_mod.lines().filter_map(required_module).map(str::to_owned).collect();
         Self { path: module::module_path(&go_mod).unwrap_or_default(), folder: root, required }
