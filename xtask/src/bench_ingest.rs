@@ -48,12 +48,12 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, raceguard: &raceguard::Source) -> Result<(), Failure> {
     let go = arguments.go.map_or_else(toolchain::any, toolchain::of_release)?;
     let binary = raceguard.binary()?;
-    let wanted =
-        |subject: &&&Subject| arguments.only.as_ref().is_none_or(|only| subject.name.contains(only.as_str()));
+    let is_wanted =
+        |subject: &Subject| arguments.only.as_ref().is_none_or(|only| subject.name.contains(only.as_str()));
     let mut rows = Vec::new();
-    for subject in SUBJECTS.iter().filter(wanted) {
+    for subject in SUBJECTS.iter().filter(|subject| is_wanted(subject)) {
         for size in subject.sizes {
-            rows.push(measure_one(subject, *size, arguments.runs, binary, &go)?);
+            rows.push(measure_one(subject, size, arguments.runs, binary, &go)?);
         }
     }
     let text = format!("{}\n\n{}", machine(&go, arguments.runs), table::markdown(&rows));

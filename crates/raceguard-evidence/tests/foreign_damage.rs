@@ -23,14 +23,15 @@ fn samples() -> Vec<String> {
     ]
     .map(fixture)
     .to_vec();
-    samples.push(fixture("go1.27-race-test.json").lines().take(60).map(|line| format!("{line}\n")).collect());
+    let events = fixture("go1.27-race-test.json");
+    samples.push(events.split_inclusive('\n').take(60).collect());
     let race = fixture("go1.27-race-test.txt").replace('&', "&amp;").replace('<', "&lt;");
     samples.push(format!(
         "<testsuites><testsuite name=\"m\" time=\"1\"><testcase classname=\"m\" name=\"T\"><failure>{}</failure></testcase></testsuite></testsuites>",
         &race[..2000]
     ));
     samples.push(
-        r##"{"$schema":"sarif-2.1.0","runs":[{"tool":{"driver":{"name":"t","rules":[{"id":"R"}]}},"results":[{"ruleIndex":0,"message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"a%20%e2.go"},"region":{"startLine":1}}}]}]}]}"##
+        r#"{"$schema":"sarif-2.1.0","runs":[{"tool":{"driver":{"name":"t","rules":[{"id":"R"}]}},"results":[{"ruleIndex":0,"message":{"text":"m"},"locations":[{"physicalLocation":{"artifactLocation":{"uri":"a%20%e2.go"},"region":{"startLine":1}}}]}]}]}"#
             .to_owned(),
     );
     samples.push(

@@ -13,6 +13,14 @@ fn collected(text: &str, line: impl Fn(usize, &str) -> String) -> String {
     text.lines().enumerate().map(|(number, text)| line(number, text) + "\n").collect()
 }
 
+/// What a collector makes of a line, by its number.
+type Collect = Box<dyn Fn(usize, &str) -> String>;
+
+/// The minute, second and fraction of a line.
+fn clock(number: usize) -> String {
+    format!("{:02}:{:02}.{}", number / 60 % 60, number % 60, number * 37)
+}
+
 /// Lines of several streams in turn.
 fn interleaved(streams: &[String]) -> String {
     let mut streams: Vec<_> = streams.iter().map(|stream| stream.lines()).collect();
@@ -22,7 +30,9 @@ fn interleaved(streams: &[String]) -> String {
         if lines.is_empty() {
             return mixed;
         }
-        lines.iter().for_each(|line| mixed.extend([line, "\n"]));
+        for line in lines {
+            mixed.extend([line, "\n"]);
+        }
     }
 }
 
@@ -71,8 +81,7 @@ fn every_collector_gives_the_same_records() {
             let plain = fixture(&format!("{version}-{name}"));
             let expected = without_times(&text(&plain));
             assert!(!expected.is_empty());
-            let clock = |number: usize| format!("{:02}:{:02}.{}", number / 60 % 60, number % 60, number * 37);
-            let collectors: [(&str, Box<dyn Fn(usize, &str) -> String>); 9] = [
+            let collectors: [(&str, Collect); 9] = [
                 ("CRI", Box::new(|n, line| format!("2026-11-20T13:{}Z stderr F {line}", clock(n)))),
                 ("compose", Box::new(|_, line| format!("web-1  | {line}"))),
                 (

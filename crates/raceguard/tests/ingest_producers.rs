@@ -62,7 +62,7 @@ fn crashes_of_every_kind() {
             let printed =
                 output(&module, "sh", &["-c", &format!("GOTRACEBACK={level} exec {program} {kind}")]);
             let prefixed: String =
-                printed.lines().map(|line| format!("2026-11-20T13:14:16.5Z stderr F {line}\n")).collect();
+                printed.lines().flat_map(|line| ["2026-11-20T13:14:16.5Z stderr F ", line, "\n"]).collect();
             for (form, content) in [("plain", &printed), ("prefixed", &prefixed)] {
                 let crashes = ingest(&module, &format!("{kind}-{level}-{form}.log"), content, "crash");
                 assert_eq!(crashes.len(), 1, "{kind} {level} {form}\n{content}");

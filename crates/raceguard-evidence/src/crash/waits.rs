@@ -89,7 +89,9 @@ mod tests {
 
     fn address(calls: &[(&str, &str)]) -> Option<u64> {
         let mut waits = WaitsOn::default();
-        calls.iter().for_each(|(function, arguments)| waits.call(function, arguments));
+        for (function, arguments) in calls {
+            waits.call(function, arguments);
+        }
         waits.address()
     }
 
@@ -101,8 +103,8 @@ mod tests {
             ("internal/sync.(*Mutex).lockSlow", "0xc000010010"),
             ("main.main", ""),
         ];
-        assert_eq!(address(&calls), Some(0xc000_010_010));
-        assert_eq!(address(&calls[..2]), Some(0xc000_010_014));
+        assert_eq!(address(&calls), Some(0x00c0_0001_0010));
+        assert_eq!(address(&calls[..2]), Some(0x00c0_0001_0014));
     }
 
     #[test]

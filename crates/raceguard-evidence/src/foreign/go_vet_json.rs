@@ -26,8 +26,8 @@ fn recognise(head: &[u8]) -> Recognition {
 
 fn read(input: &mut Input<'_>, sink: &mut dyn Sink) -> Result<(), ForeignError> {
     let content = without_comments(&input.read_whole(MAX_SIZE)?);
-    let mut packages = serde_json::Deserializer::from_slice(&content).into_iter::<Map<String, Value>>();
-    while let Some(package) = packages.next() {
+    let packages = serde_json::Deserializer::from_slice(&content).into_iter::<Map<String, Value>>();
+    for package in packages {
         let package = match package {
             Ok(package) => package,
             Err(error) if sink.source().records == 0 => {

@@ -182,7 +182,7 @@ impl Reading {
         }
     }
 
-    /// `	0x4e2451	sync.(*Mutex).Unlock+0x91	/go/mutex.go:65` or ` labels: {"k":"v"}`.
+    /// ` 0x4e2451 sync.(*Mutex).Unlock+0x91 /go/mutex.go:65`, with tabs between, or ` labels: {"k":"v"}`.
     fn comment(&mut self, comment: &str) {
         let Some(open) = &mut self.open else { return };
         if let Some(labels) = comment.strip_prefix(" labels: ") {

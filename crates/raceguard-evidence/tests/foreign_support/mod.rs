@@ -44,18 +44,33 @@ pub(crate) fn fixture(name: &str) -> String {
 
 impl Read {
     pub(crate) fn races(&self) -> Vec<&Race> {
-        let race = |record| if let &Record::Race(ref race) = record { Some(&**race) } else { None };
-        self.records.iter().filter_map(race).collect()
+        let mut found: Vec<&Race> = Vec::new();
+        for record in &self.records {
+            if let Record::Race(one) = record {
+                found.push(one);
+            }
+        }
+        found
     }
 
     pub(crate) fn crashes(&self) -> Vec<&Crash> {
-        let crash = |record| if let &Record::Crash(ref crash) = record { Some(&**crash) } else { None };
-        self.records.iter().filter_map(crash).collect()
+        let mut found: Vec<&Crash> = Vec::new();
+        for record in &self.records {
+            if let Record::Crash(one) = record {
+                found.push(one);
+            }
+        }
+        found
     }
 
     pub(crate) fn dumps(&self) -> Vec<&GoroutineDump> {
-        let dump = |record| if let &Record::GoroutineDump(ref dump) = record { Some(&**dump) } else { None };
-        self.records.iter().filter_map(dump).collect()
+        let mut found: Vec<&GoroutineDump> = Vec::new();
+        for record in &self.records {
+            if let Record::GoroutineDump(one) = record {
+                found.push(one);
+            }
+        }
+        found
     }
 
     /// How many records there are of each kind, `race 3, test 2`.

@@ -1,17 +1,17 @@
 //! `raceguard ingest`: evidence that other tools wrote.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use raceguard_evidence::EvidenceError;
 use raceguard_evidence::foreign::{self, FORMATS, ForeignError, Format};
+use raceguard_evidence::{EvidenceError, Source};
 
 use crate::error::{CommandError, print_hint};
 use crate::ingest::inputs::{self, InputFile};
 use crate::ingest::known::KnownFiles;
-use crate::ingest::membership::{Membership, Module};
+use crate::ingest::membership::{Membership, Module, Tally};
 use crate::ingest::progress::ReadingProgress;
 use crate::ingest::summary::{self, Kinds, Outcome};
 use crate::ingest::writing::{IngestRun, last_run};
@@ -91,6 +91,14 @@ fn evidence_folder(module: &Module, error: EvidenceError) -> CommandError {
     CommandError::EvidenceFolder { folder: module.folder.join(".raceguard"), reason }
 }
 
+/// The bytes of a file, and how many there are where that is known.
+fn open(file: &InputFile) -> io::Result<(Box<dyn Read>, Option<u64>)> {
+    let Some(path) = &file.path else { return Ok((Box::new(io::stdin()), None)) };
+    let opened = File::open(path)?;
+    let size = opened.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
+    Ok((Box::new(opened), size))
+}
+
 /// All that the files of one run have in common.
 struct Ingest<'a> {
     module: &'a Module,
@@ -105,14 +113,7 @@ impl Ingest<'_> {
     /// Reads one file. An error is one of writing evidence: going on would make no sense.
     fn file(&mut self, file: &InputFile) -> Result<Outcome, CommandError> {
         let name = file.name.clone();
-        let opened = match &file.path {
-            None => Ok((Box::new(io::stdin()) as Box<dyn Read>, None)),
-            Some(path) => File::open(path).map(|open| {
-                let size = open.metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len());
-                (Box::new(open) as Box<dyn Read>, size)
-            }),
-        };
-        let (mut raw, size) = match opened {
+        let (mut raw, size) = match open(file) {
             Ok(opened) => opened,
             Err(error) => {
                 return Ok(Outcome::Failed { reason: format!("{name}: can't be read: {error}"), name });
@@ -138,33 +139,41 @@ impl Ingest<'_> {
         );
         progress.finish();
         let tally = membership.tally();
-        let source = match read {
-            Ok(source) => source,
+        match read {
+            Ok(source) => self.settle(file, mark, source, kinds, &tally),
             Err(error) => {
                 self.run.take_back(mark)?;
-                return self.not_read(file, error);
+                self.not_read(file, error)
             }
-        };
-        let refusal = tally.refusal(self.module).filter(|_| !self.force);
-        let known = self.known.find(&source.digest).cloned();
-        if known.is_some() || refusal.is_some() || file.walked && kinds.is_empty() {
-            self.run.take_back(mark)?;
         }
-        if let Some(known) = known {
+    }
+
+    /// Keeps what was read of a file, or takes it back: only its end shows what it is.
+    fn settle(
+        &mut self,
+        file: &InputFile,
+        mark: u64,
+        source: Source,
+        kinds: Kinds,
+        tally: &Tally,
+    ) -> Result<Outcome, CommandError> {
+        let name = file.name.clone();
+        let outcome = if let Some(known) = self.known.find(&source.digest).cloned() {
             let run = (!self.known.is_of_this_run(&known)).then_some(known.run);
-            return Ok(Outcome::Duplicate { name, first: known.path, run });
-        }
-        if let Some(reason) = refusal {
+            Outcome::Duplicate { name, first: known.path, run }
+        } else if let Some(reason) = tally.refusal(self.module).filter(|_| !self.force) {
             let reason = format!("{name}: {reason}; --force ingests it nevertheless");
-            return Ok(Outcome::Failed { name, reason });
-        }
-        if file.walked && kinds.is_empty() {
-            return Ok(Outcome::NoEvidence { name });
-        }
-        self.sources += 1;
-        self.known.add(&source);
-        self.run.write(&source.clone().into())?;
-        Ok(Outcome::Read { source: Box::new(source), kinds })
+            Outcome::Failed { name, reason }
+        } else if file.walked && kinds.is_empty() {
+            Outcome::NoEvidence { name }
+        } else {
+            self.sources += 1;
+            self.known.add(&source);
+            self.run.write(&source.clone().into())?;
+            return Ok(Outcome::Read { source: Box::new(source), kinds });
+        };
+        self.run.take_back(mark)?;
+        Ok(outcome)
     }
 
     fn not_read(&self, file: &InputFile, error: ForeignError) -> Result<Outcome, CommandError> {

@@ -31,18 +31,15 @@ impl Prefix {
         let mut at = 0;
         while at < text.len() {
             let is_boundary = at == 0 || !text[at - 1].is_ascii_alphanumeric() && text[at - 1] != b'.';
-            match timestamp::length(&text[at..]).filter(|_| is_boundary) {
-                Some(length) => {
-                    if !literal.is_empty() {
-                        parts.push(Part::Text(std::mem::take(&mut literal)));
-                    }
-                    parts.push(Part::Time);
-                    at += length;
+            if let Some(length) = timestamp::length(&text[at..]).filter(|_| is_boundary) {
+                if !literal.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut literal)));
                 }
-                None => {
-                    literal.push(text[at]);
-                    at += 1;
-                }
+                parts.push(Part::Time);
+                at += length;
+            } else {
+                literal.push(text[at]);
+                at += 1;
             }
         }
         let ends_well = literal.last().map_or(!parts.is_empty() || text.is_empty(), |last| {

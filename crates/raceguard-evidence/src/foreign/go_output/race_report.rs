@@ -379,10 +379,8 @@ mod tests {
 
     #[test]
     fn lines_of_others_in_between_do_not_matter() {
-        let mixed: String = REPORT
-            .lines()
-            .map(|line| format!("{line}\n2026/01/01 some log line\n=== RUN   TestX\n"))
-            .collect();
+        let others = "\n2026/01/01 some log line\n=== RUN   TestX\n";
+        let mixed: String = REPORT.lines().flat_map(|line| [line, others]).collect();
         assert_eq!(
             race(&format!("{mixed}==================\n")),
             race(&format!("{REPORT}==================\n"))
