@@ -32,7 +32,7 @@ pub(super) fn markdown(rows: &[Row]) -> String {
     );
     for row in rows {
         let peer = row.peer.map_or_else(
-            || "| | | | |".to_owned(),
+            || "| | | |".to_owned(),
             |(name, cost)| format!("{name} | {}", figures(cost, row.bytes)),
         );
         let _ = writeln!(text, "| {} | {} | {} | {peer} |", row.name, row.size, figures(row.ours, row.bytes));
