@@ -243,6 +243,12 @@ fn unknown_files_are_named_by_how_they_begin() {
         let error = read(content).expect_err("no format").to_string();
         assert!(error.contains("no known format") && error.contains("--formats"), "{error}");
     }
+    assert!(
+        read(b"PK\x03\x04\0\0")
+            .expect_err("no format")
+            .to_string()
+            .contains("a zip archive: unpack it first")
+    );
     assert!(read(b"").expect_err("empty").to_string().contains("is empty"));
     let error = read_as(b"not a profile\n", Some("pprof-text")).expect_err("no profile").to_string();
     assert!(error.contains("line 1"), "{error}");

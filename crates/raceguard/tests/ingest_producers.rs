@@ -209,7 +209,8 @@ fn profiles_in_text() {
         if name == "heap" {
             // A hundred objects of 1,024 bytes are kept; sampled, so not to the byte.
             let is_keep = |place: &Value| {
-                place.as_u64().is_some_and(|place| frames[place as usize]["function"] == "main.keep")
+                let frame = place.as_u64().and_then(|place| frames.get(usize::try_from(place).ok()?));
+                frame.is_some_and(|frame| frame["function"] == "main.keep")
             };
             let of_keep = profile["samples"]
                 .as_array()

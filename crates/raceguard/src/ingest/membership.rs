@@ -33,7 +33,9 @@ pub struct Tally {
 #[derive(Debug)]
 pub struct Membership<'a> {
     module: &'a Module,
-    owners: HashMap<(String, String), Owner>,
+    /// By package and file.
+    owners: HashMap<String, HashMap<String, Owner>>,
+    remembered: usize,
     tally: Tally,
 }
 
@@ -46,7 +48,7 @@ enum Owner {
     Nobody,
 }
 
-/// Most packages that are remembered.
+/// Most files that are remembered.
 const MAX_OWNERS: usize = 100_000;
 /// Most other modules that are counted apart.
 const MAX_OTHERS: usize = 1000;
@@ -127,7 +129,7 @@ fn required_module(line: &str) -> Option<&str> {
 impl<'a> Membership<'a> {
     /// Counts for one file.
     pub fn new(module: &'a Module) -> Self {
-        Self { module, owners: HashMap::new(), tally: Tally::default() }
+        Self { module, owners: HashMap::new(), remembered: 0, tally: Tally::default() }
     }
 
     /// Looks at a record.
@@ -167,17 +169,16 @@ impl<'a> Membership<'a> {
     }
 
     fn package(&mut self, package: &str, file: &str) {
-        let key = (package.to_owned(), file.to_owned());
-        let owner = match self.owners.get(&key) {
-            Some(known) => known.clone(),
-            None => {
-                let owner = self.module.owner(package, file);
-                if self.owners.len() < MAX_OWNERS {
-                    self.owners.insert(key, owner.clone());
-                }
-                owner
+        let known = self.owners.get(package).and_then(|files| files.get(file)).cloned();
+        let owner = known.unwrap_or_else(|| {
+            let owner = self.module.owner(package, file);
+            if self.remembered < MAX_OWNERS {
+                self.remembered += 1;
+                let files = self.owners.entry(package.to_owned()).or_default();
+                files.insert(file.to_owned(), owner.clone());
             }
-        };
+            owner
+        });
         match owner {
             Owner::Ours => self.tally.ours += 1,
             Owner::Required => self.tally.required += 1,
