@@ -179,7 +179,7 @@ fn goroutines(path: &Path, count: u64) -> Result<(), Failure> {
         writeln!(out, "fatal error: all goroutines are asleep - deadlock!\n")?;
         for id in 1..=count {
             let place = if id % 50 == 0 { id } else { id % 7 };
-            let lock = 0xc000_010_000 + id % 7 * 16;
+            let lock = 0x00c0_0001_0000 + id % 7 * 16;
             write!(
                 out,
                 "goroutine {id} [sync.Mutex.Lock, {} minutes]:\n\
