@@ -8,6 +8,7 @@
 //! Start reading at [`Task`].
 
 mod bench_analyzer;
+mod bench_ingest;
 mod bench_runtime;
 mod chromium;
 mod demo;
@@ -20,6 +21,7 @@ mod measured_page;
 mod new_rule;
 mod picture;
 mod process;
+mod producers;
 mod raceguard;
 mod release_build;
 mod report_line;
@@ -62,6 +64,8 @@ enum Task {
     GoSuite(go_suite::Arguments),
     /// Run the seeded races under stock -race and under raceguard
     Seeded(seeded::Arguments),
+    /// Test the parsers of foreign evidence on what the oldest and the newest Go write
+    Producers(producers::Arguments),
     /// Measure raceguard
     Bench {
         #[command(subcommand)]
@@ -90,6 +94,8 @@ enum BenchSubject {
     Runtime(bench_runtime::Arguments),
     /// What `raceguard check` finds of labelled and real races, what it reports wrongly, and how fast it is
     Analyzer(bench_analyzer::Arguments),
+    /// How fast `raceguard ingest` reads each format, and in how much memory
+    Ingest(bench_ingest::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -115,6 +121,8 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
         Task::Bench { subject: BenchSubject::Analyzer(arguments) } => {
             bench_analyzer::run(arguments, raceguard)
         }
+        Task::Bench { subject: BenchSubject::Ingest(arguments) } => bench_ingest::run(arguments, raceguard),
+        Task::Producers(arguments) => producers::run(arguments),
         Task::Toolchain { release } => toolchain::print_path(*release),
         Task::Tidy => tidy::run(),
         Task::Docs => docs::write(),

@@ -1,8 +1,10 @@
 //! Crashes of a Go program: the record, what kind of mistake the message names, and the parser that finds
 //! them in the program's output.
 
+mod dump;
 mod parser;
 mod traceback;
+mod waits;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,9 @@ use crate::frame::Frame;
 use crate::record::Extra;
 
 pub use parser::CrashParser;
+
+pub(crate) use dump::{DumpParser, EndedDump};
+pub(crate) use traceback::{frame_position, header};
 
 /// The program died by a fatal error of Go's runtime or an unrecovered panic.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -90,6 +95,8 @@ pub enum CrashCause {
     CloseOfClosedChannel,
     /// A value was sent on a closed channel.
     SendOnClosedChannel,
+    /// A value was put into a map that was never made.
+    NilMapWrite,
     /// A `sync.WaitGroup` was counted down too often, or reused too early.
     WaitGroupMisuse,
     /// Anything else.
@@ -103,9 +110,10 @@ impl CrashCause {
         known.map_or(Self::Other, |(_, cause)| *cause)
     }
 
-    /// Whether the crash is a mistake of concurrency, whatever else the program did.
+    /// Whether the crash is a mistake of concurrency, whatever else the program did. A write to a nil map is a mistake
+    /// without any concurrency.
     pub fn is_concurrency(self) -> bool {
-        self != Self::Other
+        !matches!(self, Self::Other | Self::NilMapWrite)
     }
 
     /// Messages of Go's runtime and the sync package, in the spelling of every version from Go 1.22.
@@ -121,6 +129,7 @@ impl CrashCause {
         ("sync: RUnlock of unlocked RWMutex", Self::UnlockOfUnlockedMutex),
         ("close of closed channel", Self::CloseOfClosedChannel),
         ("send on closed channel", Self::SendOnClosedChannel),
+        ("assignment to entry in nil map", Self::NilMapWrite),
         ("sync: negative WaitGroup counter", Self::WaitGroupMisuse),
         ("sync: WaitGroup is reused before previous Wait has returned", Self::WaitGroupMisuse),
         ("sync: WaitGroup misuse", Self::WaitGroupMisuse),

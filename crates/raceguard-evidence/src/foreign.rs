@@ -12,11 +12,21 @@
 //!
 //! A new format is one file below `foreign/`, and a line in [`FORMATS`].
 
+mod coverage;
+mod evidence;
 mod execution_trace;
+mod go_output;
+mod go_test_json;
+mod go_vet_json;
+mod golangci_lint;
 mod input;
+mod junit;
 mod otlp;
 mod pprof;
+mod pprof_text;
 mod protobuf;
+mod sarif;
+mod static_tool;
 mod varint;
 
 use crate::record::Record;
@@ -70,8 +80,22 @@ pub trait Sink {
     }
 }
 
-/// All formats.
-pub const FORMATS: &[&Format] = &[&execution_trace::FORMAT, &pprof::FORMAT, &otlp::FORMAT];
+/// All formats. Of several that are equally sure of a file, the first one reads it.
+pub const FORMATS: &[&Format] = &[
+    &evidence::FORMAT,
+    &execution_trace::FORMAT,
+    &pprof::FORMAT,
+    &otlp::FORMAT,
+    &go_test_json::FORMAT,
+    &junit::FORMAT,
+    &coverage::FORMAT,
+    &pprof_text::FORMAT,
+    &sarif::FORMAT,
+    &golangci_lint::FORMAT,
+    &go_vet_json::FORMAT,
+    // Any text may be a log, so this one is last.
+    &go_output::FORMAT,
+];
 
 /// The format of the name `name`.
 pub fn find(name: &str) -> Option<&'static Format> {

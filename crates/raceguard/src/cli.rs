@@ -14,6 +14,7 @@ use crate::commands::advise::AdviseArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::explain::ExplainArgs;
+use crate::commands::ingest::IngestArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rule::RuleArgs;
 use crate::error::CommandError;
@@ -96,6 +97,17 @@ Examples:
   raceguard explain --by http.route --operations 5
 
 Exit codes: 0 when there is no root cause, 1 when there is, 2 when there is no evidence.";
+const INGEST_HELP: &str = "\
+Race reports, crashes and goroutine dumps in logs of any collector, results of tests, coverage,
+profiles, traces, spans, and findings of other analysers: `raceguard ingest --formats` lists all.
+They become a run in .raceguard/ of the module, which other commands read like one of their own.
+
+Examples:
+  raceguard ingest crash.log mutex.pprof cover.out
+  raceguard ingest ci-artifacts/
+  kubectl logs --prefix --timestamps -l app=gateway | raceguard ingest -
+
+Exit codes: 0 when all files were read, 2 when one was not; the others are ingested nevertheless.";
 
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
@@ -133,6 +145,9 @@ enum Command {
     Explain(ExplainArgs),
     /// Say which lock or map suits, with the numbers it rests on
     Advise(AdviseArgs),
+    /// Read evidence that other tools wrote: logs, crashes, profiles, coverage, results of tests
+    #[command(after_help = INGEST_HELP)]
+    Ingest(IngestArgs),
     /// Check what is missing on this machine, and how to mend it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -202,6 +217,7 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Report(arguments) => commands::report::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Advise(arguments) => commands::advise::run(&arguments),
+        Command::Ingest(arguments) => commands::ingest::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.
         Command::Toolexec => commands::toolexec::run([]),

@@ -5,6 +5,7 @@ pub mod build;
 pub mod check;
 pub mod doctor;
 pub mod explain;
+pub mod ingest;
 pub mod report;
 pub mod rule;
 pub mod run;

@@ -87,6 +87,14 @@ pub enum CommandError {
         /// The file.
         path: PathBuf,
     },
+    /// No foreign format has this name.
+    #[error("there is no format of evidence named {name}")]
+    UnknownEvidenceFormat {
+        /// As the user wrote it.
+        name: String,
+        /// All names.
+        known: String,
+    },
     /// A check could not be made.
     #[error(transparent)]
     Check(#[from] CheckError),
@@ -130,6 +138,7 @@ impl CommandError {
                 "name a run, its folder, or the file that RACEGUARD_EVIDENCE named; `raceguard test ./...` starts a run"
                     .to_owned()
             }
+            Self::UnknownEvidenceFormat { known, .. } => format!("the formats are {known}"),
             Self::UnknownReportFormat { .. } => {
                 "end it in .txt, .json, .html or .sarif, or give the format with --format".to_owned()
             }

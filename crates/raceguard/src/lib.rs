@@ -16,6 +16,7 @@ pub mod evidence_tail;
 pub mod explain;
 pub mod go_build;
 pub mod go_failure;
+pub mod ingest;
 pub mod interrupt;
 pub mod progress;
 pub mod race_text;

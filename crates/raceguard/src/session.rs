@@ -119,7 +119,7 @@ fn run_record(environment: &Environment, mode: RunMode, id: String, started_unix
 
 /// Evidence is no source; a `.gitignore` inside keeps it out of commits without touching the user's own one.
 /// Where it can't be written the evidence itself can't either, and that is reported.
-fn keep_out_of_git(root: &Path) {
+pub(crate) fn keep_out_of_git(root: &Path) {
     let ignore = root.join(".raceguard").join(".gitignore");
     if !ignore.exists() {
         let _ = fs::write(ignore, "*\n");

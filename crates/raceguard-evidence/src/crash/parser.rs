@@ -15,6 +15,8 @@ const MAX_FRAMES: usize = 1000;
 const MAX_LINE: usize = 64 << 10;
 /// Lines that may stand between the message and the dump.
 const MAX_PREAMBLE: usize = 16;
+/// Foreign lines in a row that end a dump: what other programs and goroutines wrote in between.
+const MAX_FOREIGN: usize = 8;
 
 /// Takes the lines of a program's output and gives back the crashes in them.
 ///
@@ -31,7 +33,7 @@ enum State {
     /// The message was seen, its dump not yet.
     Message { crash: Crash, believed: bool, lines: usize },
     /// In the dump.
-    Dump { crash: Crash, last: LastLine },
+    Dump { crash: Crash, last: LastLine, foreign: usize },
 }
 
 /// What the next position line belongs to.
@@ -54,7 +56,7 @@ impl CrashParser {
         let (state, ended) = match std::mem::take(&mut self.state) {
             State::Searching => (State::Searching, None),
             State::Message { crash, believed, lines } => after_message(crash, believed, lines, line),
-            State::Dump { crash, last } => in_dump(crash, last, line),
+            State::Dump { crash, last, foreign } => in_dump(crash, last, foreign, line),
         };
         self.state = match state {
             State::Searching => match crash_start(line) {
@@ -64,6 +66,21 @@ impl CrashParser {
             inside => inside,
         };
         ended
+    }
+
+    /// Whether the next line is of no interest unless it starts a crash.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.state, State::Searching)
+    }
+
+    /// Whether a message was seen whose dump may follow.
+    pub(crate) fn awaits_dump(&self) -> bool {
+        matches!(self.state, State::Message { .. })
+    }
+
+    /// Whether that message is a crash even when no dump follows.
+    pub(crate) fn is_believed(&self) -> bool {
+        matches!(self.state, State::Message { believed: true, .. })
     }
 
     /// Ends the stream; gives back the crash it ended in, if it did.
@@ -105,7 +122,7 @@ fn crash_start(line: &str) -> Option<(Crash, bool)> {
 fn after_message(mut crash: Crash, believed: bool, lines: usize, line: &str) -> (State, Option<Crash>) {
     if let Some(goroutine) = goroutine_header(line) {
         crash.goroutines.push(goroutine);
-        return (State::Dump { crash, last: LastLine::Other }, None);
+        return (State::Dump { crash, last: LastLine::Other, foreign: 0 }, None);
     }
     if lines == MAX_PREAMBLE || ends_process(line) || crash_start(line).is_some() {
         return (State::Searching, believed.then_some(crash));
@@ -113,10 +130,10 @@ fn after_message(mut crash: Crash, believed: bool, lines: usize, line: &str) -> 
     (State::Message { crash, believed, lines: lines + 1 }, None)
 }
 
-fn in_dump(mut crash: Crash, last: LastLine, line: &str) -> (State, Option<Crash>) {
+fn in_dump(mut crash: Crash, last: LastLine, foreign: usize, line: &str) -> (State, Option<Crash>) {
     if let Some(goroutine) = goroutine_header(line) {
         push_goroutine(&mut crash, goroutine);
-        return (State::Dump { crash, last: LastLine::Other }, None);
+        return (State::Dump { crash, last: LastLine::Other, foreign: 0 }, None);
     }
     let left_out = crash.goroutines_left_out > 0;
     let goroutine = crash.goroutines.last_mut().filter(|_| !left_out);
@@ -141,10 +158,12 @@ fn in_dump(mut crash: Crash, last: LastLine, line: &str) -> (State, Option<Crash
         }
     } else if is_remark(line) {
         LastLine::Other
+    } else if foreign < MAX_FOREIGN && !ends_process(line) && crash_start(line).is_none() {
+        return (State::Dump { crash, last, foreign: foreign + 1 }, None);
     } else {
         return (State::Searching, Some(crash));
     };
-    (State::Dump { crash, last }, None)
+    (State::Dump { crash, last, foreign: 0 }, None)
 }
 
 fn push_goroutine(crash: &mut Crash, goroutine: CrashGoroutine) {
@@ -164,7 +183,7 @@ fn open_frame(goroutine: &mut CrashGoroutine, last: LastLine) -> Option<&mut Fra
 }
 
 /// Lines of `go test` and `go run` that can only follow the end of a process.
-fn ends_process(line: &str) -> bool {
+pub(super) fn ends_process(line: &str) -> bool {
     ["exit status ", "FAIL\t", "ok  \t"].iter().any(|start| line.starts_with(start)) || line == "FAIL"
 }
 

@@ -3,13 +3,36 @@
 use super::CrashGoroutine;
 use crate::frame::Frame;
 
-/// `goroutine 18 [running]:`, also with `gp=0x… m=0 mp=0x…` between number and state.
-pub(super) fn goroutine_header(line: &str) -> Option<CrashGoroutine> {
+/// The first line of a goroutine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header<'a> {
+    /// Go's number of it.
+    pub(crate) id: u64,
+    /// `chan receive, 2 minutes, locked to thread`.
+    pub(crate) state: &'a str,
+    /// What stands between braces: `tenant: "a b", k: v`; empty when nothing does.
+    pub(crate) labels: &'a str,
+}
+
+/// `goroutine 18 [running]:`, also with `gp=0x… m=0 mp=0x…` between number and state, and with labels of the
+/// profiler behind it: `goroutine 18 [select] {tenant: a}:`.
+pub(crate) fn header(line: &str) -> Option<Header<'_>> {
     let rest = line.strip_prefix("goroutine ")?;
     let (id, rest) = rest.split_once(' ')?;
     let id = id.parse().ok()?;
-    let state = rest[rest.find('[')? + 1..].strip_suffix("]:")?;
-    Some(CrashGoroutine { id, state: state.to_owned(), ..CrashGoroutine::default() })
+    let (between, rest) = rest.split_once('[')?;
+    if !(between.is_empty() || between.starts_with("gp=") && between.len() < 100) {
+        return None;
+    }
+    let (state, rest) = rest.strip_suffix(':')?.split_once(']')?;
+    let labels = if rest.is_empty() { "" } else { rest.trim_start().strip_prefix('{')?.strip_suffix('}')? };
+    Some(Header { id, state, labels })
+}
+
+/// The goroutine that a line begins.
+pub(super) fn goroutine_header(line: &str) -> Option<CrashGoroutine> {
+    let header = header(line)?;
+    Some(CrashGoroutine { id: header.id, state: header.state.to_owned(), ..CrashGoroutine::default() })
 }
 
 /// `example.com/m.(*T).M(0xc000012345, {0x1, 0x2})` or, for an inlined call, `example.com/m.(*T).M(...)`.
@@ -38,7 +61,11 @@ pub(super) fn created_by_line(line: &str) -> Option<(Frame, Option<u64>)> {
 
 /// `\t/path/file.go:12 +0x39`, with the offset left out for inlined calls.
 pub(super) fn position_line(line: &str) -> Option<(String, u32, Option<u64>)> {
-    let rest = line.strip_prefix('\t')?;
+    frame_position(line.strip_prefix('\t')?)
+}
+
+/// The same without the tab.
+pub(crate) fn frame_position(rest: &str) -> Option<(String, u32, Option<u64>)> {
     let (position, offset) = match rest.split_once(" +0x") {
         Some((position, offset)) => {
             let digits = offset.split(' ').next().unwrap_or_default();
@@ -75,6 +102,9 @@ mod tests {
             Some((1, "chan receive, 2 minutes".into()))
         );
         assert_eq!(header("goroutine 1 gp=0xc0 m=0 mp=0x5 [running]:"), Some((1, "running".into())));
+        assert_eq!(header("goroutine 7 [select] {tenant: \"a]b\", k: v}:"), Some((7, "select".into())));
+        assert_eq!(super::header("goroutine 7 [select] {tenant: a}:").map(|h| h.labels), Some("tenant: a"));
+        assert_eq!(header("goroutine 7 [select] and more:"), None);
         assert_eq!(header("goroutine x [running]:"), None);
         assert_eq!(header("goroutine 18"), None);
     }

@@ -252,8 +252,26 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn printable(head: &[u8]) -> String {
+    if let Some(archive) = archive(head) {
+        return format!("{archive}: unpack it first");
+    }
     let text = String::from_utf8_lossy(&head[..head.len().min(48)]);
     format!("{:?}", text.lines().next().unwrap_or_default())
+}
+
+/// What kind of container of other files it is.
+fn archive(head: &[u8]) -> Option<&'static str> {
+    const MAGIC: [(&[u8], &str); 5] = [
+        (b"PK\x03\x04", "a zip archive"),
+        (b"\x28\xb5\x2f\xfd", "compressed with zstd"),
+        (b"\xfd7zXZ\0", "compressed with xz"),
+        (b"BZh", "compressed with bzip2"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    ];
+    if head.get(257..262) == Some(b"ustar") {
+        return Some("a tar archive");
+    }
+    MAGIC.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name)
 }
 
 /// Counts and hashes what is read.
