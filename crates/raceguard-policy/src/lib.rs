@@ -18,6 +18,7 @@
 
 pub mod condition;
 mod default_policy;
+mod digest;
 mod evaluate;
 pub mod examples;
 pub mod facts;

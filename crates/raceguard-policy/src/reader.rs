@@ -10,9 +10,9 @@ pub(crate) mod response;
 use std::path::Path;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::condition::{Condition, Scope};
+use crate::digest::short_hash;
 use crate::facts::typed::Type;
 use crate::facts::{Over, globals};
 use crate::policy::{Count, Level, Policy, PolicySet, Response, Severity, Threshold, Validity, Window};
@@ -98,13 +98,12 @@ impl Reader<'_> {
                 return Vec::new();
             }
             Some((node, _)) => {
-                self.problem(node.at, "`schema` is no version", format!("write `schema: {SCHEMA}`"))
+                self.problem(node.at, "`schema` is no version", format!("write `schema: {SCHEMA}`"));
             }
-            None => self.problem(
-                root.at,
-                "the version of the format is missing",
-                format!("write `schema: {SCHEMA}`"),
-            ),
+            None => {
+                let hint = format!("write `schema: {SCHEMA}`");
+                self.problem(root.at, "the version of the format is missing", hint);
+            }
         }
         let Some(list) = fields.get("policies") else {
             self.problem(root.at, "there are no policies", "write them as a list below `policies:`");
@@ -181,12 +180,11 @@ impl Reader<'_> {
 
     fn matching(&mut self, node: &Node) -> Option<(Over, Option<Condition>, Condition)> {
         let fields = self.fields(node, "`match`", MATCH_KEYS)?;
-        let over = match fields.get("over") {
-            Some(node) => self.word(node, "over", Over::ALL.map(|over| (over.word(), over))),
-            None => {
-                let all = Over::ALL.map(Over::word).join(", ");
-                self.missing(&fields, "over", &format!("say what it goes over: {all}"))
-            }
+        let over = if let Some(node) = fields.get("over") {
+            self.word(node, "over", Over::ALL.map(|over| (over.word(), over)))
+        } else {
+            let all = Over::ALL.map(Over::word).join(", ");
+            self.missing(&fields, "over", &format!("say what it goes over: {all}"))
         }?;
         let mut variables: Vec<(String, Type)> =
             globals().into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect();
@@ -207,13 +205,12 @@ impl Reader<'_> {
     }
 
     fn condition(&mut self, node: &Node, name: &str, scope: &Scope) -> Option<Condition> {
-        let source = match (&node.content, node.json()) {
-            (Content::Scalar { text, .. }, Value::String(_) | Value::Bool(_)) => text,
-            _ => {
-                let message = format!("`{name}` is {}, not a condition", node.kind());
-                self.problem(node.at, message, "write a CEL expression like `finding.kind == 'race'`");
-                return None;
-            }
+        let (Content::Scalar { text: source, .. }, Value::String(_) | Value::Bool(_)) =
+            (&node.content, node.json())
+        else {
+            let message = format!("`{name}` is {}, not a condition", node.kind());
+            self.problem(node.at, message, "write a CEL expression like `finding.kind == 'race'`");
+            return None;
         };
         match Condition::compile(source, scope) {
             Ok(condition) => Some(condition),
@@ -281,8 +278,7 @@ fn usual_severity(responses: &[Threshold]) -> Severity {
 
 /// Hash of the content, with keys in a fixed order, so that comments and layout do not matter.
 fn hash(value: &Value) -> String {
-    let digest = Sha256::digest(sorted(value).to_string());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    short_hash(sorted(value).to_string().as_bytes())
 }
 
 fn sorted(value: &Value) -> Value {

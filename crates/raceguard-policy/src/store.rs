@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use crate::digest::short_hash;
 use crate::examples::{Tested, test};
 use crate::policy::PolicySet;
 use crate::problem::Problems;
@@ -297,14 +297,14 @@ pub fn sound(files: &[NamedText], now: Timestamp) -> Result<PolicySet, StoreErro
 fn hash(files: &[NamedText]) -> String {
     let mut files: Vec<_> = files.iter().map(|(path, text)| (path.file_name(), text)).collect();
     files.sort();
-    let mut hasher = Sha256::new();
+    let mut bytes = Vec::new();
     for (name, text) in files {
-        hasher.update(name.map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default());
-        hasher.update([0]);
-        hasher.update(text.as_bytes());
-        hasher.update([0]);
+        bytes.extend(name.map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default());
+        bytes.push(0);
+        bytes.extend(text.as_bytes());
+        bytes.push(0);
     }
-    hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    short_hash(&bytes)
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {

@@ -132,15 +132,16 @@ impl<'a> Checker<'a> {
         let ty = self.known_type_of(&select.operand, at);
         let of = path(&select.operand).unwrap_or_else(|| ty.to_string());
         let found = match &ty {
-            Type::Record(record) => match record.field(&select.field) {
-                Some(field) => (field.ty)(),
-                None => {
+            Type::Record(record) => {
+                if let Some(field) = record.field(&select.field) {
+                    (field.ty)()
+                } else {
                     let hint = suggestion(&select.field, record.names());
                     // The place of a field is that of its dot.
                     self.report(at, format!("`{of}` has no field `{}`", select.field), hint);
                     Type::Any
                 }
-            },
+            }
             Type::Any => Type::Any,
             other => {
                 self.report(at, format!("`{of}` is {other} and has no fields"), String::new());
@@ -354,10 +355,12 @@ fn is_arithmetic(name: &str) -> bool {
 /// Whether values of two types can be equal.
 fn comparable(one: &Type, other: &Type) -> bool {
     match (one, other) {
-        (Type::Any, _) | (_, Type::Any) => true,
-        (Type::Nullable(_), Type::Null) | (Type::Null, Type::Nullable(_)) => true,
+        (Type::Any, _)
+        | (_, Type::Any)
+        | (Type::Nullable(_), Type::Null)
+        | (Type::Null, Type::Nullable(_))
+        | (Type::Int | Type::Double, Type::Int | Type::Double) => true,
         (Type::Nullable(one), other) | (other, Type::Nullable(one)) => comparable(one, other),
-        (Type::Int | Type::Double, Type::Int | Type::Double) => true,
         (Type::List(one), Type::List(other)) => comparable(one, other),
         (one, other) => one == other,
     }

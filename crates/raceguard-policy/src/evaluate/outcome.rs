@@ -1,5 +1,6 @@
 //! What an evaluation leaves: for each policy what it looked at, what matched, what it came to and why.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -212,16 +213,20 @@ pub(super) fn counted_reason(policy: &Policy, outcome: &Outcome) -> String {
     };
     match policy.count {
         Count::Items => {}
-        Count::Occurrences => reason.push_str(&format!(", seen {} times", outcome.count)),
-        Count::Runs => reason.push_str(&format!(", in {} runs", outcome.count)),
+        Count::Occurrences => {
+            let _ = write!(reason, ", seen {} times", outcome.count);
+        }
+        Count::Runs => {
+            let _ = write!(reason, ", in {} runs", outcome.count);
+        }
     }
     if outcome.unmeasured > 0 {
-        reason.push_str(&format!(", {} could not be judged", outcome.unmeasured));
+        let _ = write!(reason, ", {} could not be judged", outcome.unmeasured);
     }
     if outcome.count > 0 {
         let given: Vec<String> =
             outcome.thresholds.iter().map(|it| format!("{} from {}", it.response, it.at)).collect();
-        reason.push_str(&format!("; {}", given.join(", ")));
+        let _ = write!(reason, "; {}", given.join(", "));
     }
     reason
 }

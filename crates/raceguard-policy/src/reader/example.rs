@@ -9,10 +9,10 @@ use crate::policy::{Example, Level};
 use crate::yaml::{Content, Node};
 
 /// The keys of an example beside facts.
-pub const EXAMPLE_KEYS: &[&str] = &["name", "expect"];
+pub(crate) const EXAMPLE_KEYS: &[&str] = &["name", "expect"];
 
 /// The kinds of facts in an example, each with its fields and whether it is a list.
-pub fn fact_keys() -> Vec<(&'static str, &'static Record, bool)> {
+pub(crate) fn fact_keys() -> Vec<(&'static str, &'static Record, bool)> {
     vec![
         ("findings", Over::Findings.record(), true),
         ("clusters", Over::Clusters.record(), true),

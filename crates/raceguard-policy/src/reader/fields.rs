@@ -76,14 +76,12 @@ impl Reader<'_> {
 
     /// Text.
     pub(super) fn text_of(&mut self, node: &Node, name: &str) -> Option<String> {
-        match node.json() {
-            Value::String(text) => Some(text),
-            _ => {
-                let message = format!("`{name}` is {}, not text", node.kind());
-                self.problem(node.at, message, "put quotes around it");
-                None
-            }
+        if let Value::String(text) = node.json() {
+            return Some(text);
         }
+        let message = format!("`{name}` is {}, not text", node.kind());
+        self.problem(node.at, message, "put quotes around it");
+        None
     }
 
     /// A list of texts.
@@ -131,13 +129,11 @@ impl Reader<'_> {
         // A text with a time of day is no mere date, though its beginning is one.
         let is_day = text.len() <= 10;
         let time = if is_day { day() } else { text.parse::<Timestamp>().ok() };
-        match time {
-            Some(time) => Some(Moment { text, time }),
-            None => {
-                let message = format!("`{name}` is no day: `{text}`");
-                self.problem(node.at, message, "write 2026-12-31, or 2026-12-31T18:00:00Z");
-                None
-            }
+        if let Some(time) = time {
+            return Some(Moment { text, time });
         }
+        let message = format!("`{name}` is no day: `{text}`");
+        self.problem(node.at, message, "write 2026-12-31, or 2026-12-31T18:00:00Z");
+        None
     }
 }

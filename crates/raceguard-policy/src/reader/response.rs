@@ -6,10 +6,10 @@ use crate::policy::{Quarantine, Response, Threshold, Ticket};
 use crate::yaml::{Content, Key, Node};
 
 /// The keys of a `ticket`.
-pub const TICKET_KEYS: &[&str] = &["title", "labels", "assignee"];
+pub(crate) const TICKET_KEYS: &[&str] = &["title", "labels", "assignee"];
 
 /// The keys of a `quarantine`.
-pub const QUARANTINE_KEYS: &[&str] = &["tests", "until", "reason", "owner"];
+pub(crate) const QUARANTINE_KEYS: &[&str] = &["tests", "until", "reason", "owner"];
 
 impl Reader<'_> {
     /// `responses` and `threshold` together.
@@ -52,13 +52,13 @@ impl Reader<'_> {
                 }
                 other => self.unknown_response(node, other),
             },
-            Content::Map(entries) => match entries.as_slice() {
-                [(key, value)] => self.detailed(key, value),
-                _ => {
-                    self.problem(node.at, "a response has one name", "begin each one with `- `");
-                    None
+            Content::Map(entries) => {
+                if let [(key, value)] = entries.as_slice() {
+                    return self.detailed(key, value);
                 }
-            },
+                self.problem(node.at, "a response has one name", "begin each one with `- `");
+                None
+            }
             Content::List(_) => {
                 self.problem(node.at, "a response is a list", "write its name, `- fail`");
                 None
