@@ -120,7 +120,7 @@ facts! {
     pub struct ChangedFileFact as "changed file" {
         /// The file, relative to the module.
         pub file: String,
-        /// Executed statements in percent of those on changed lines.
+        /// Executed lines in percent of the changed lines with a statement.
         pub percent: f64,
         /// Changed lines with a statement that no test executes.
         pub missing: Vec<u64>,
@@ -132,8 +132,8 @@ facts! {
         pub percent: f64,
         /// The same of changed lines; null when there is no change to compare with, or it has no statement.
         pub changed_percent: Option<f64>,
-        /// Statements on changed lines.
-        pub changed_statements: u64,
+        /// Changed lines with a statement.
+        pub changed_lines: u64,
         /// Whether there was a change to compare with.
         pub compared: bool,
         /// The changed files that have statements.
@@ -211,7 +211,7 @@ facts! {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Facts {
-    /// Findings, one for each fingerprint.
+    /// Findings. Static ones of one fingerprint stand as often as they occur.
     pub findings: Vec<FindingFact>,
     /// Clusters of them.
     pub clusters: Vec<ClusterFact>,

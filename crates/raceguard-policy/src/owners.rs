@@ -6,6 +6,8 @@ use glob::{MatchOptions, Pattern};
 #[derive(Debug, Clone, Default)]
 pub struct Owners {
     lines: Vec<Line>,
+    /// Where the files that are asked for lie in the repository.
+    folder: String,
 }
 
 #[derive(Debug, Clone)]
@@ -41,13 +43,20 @@ impl Owners {
             let owners = if owners.is_empty() { owners_of_section.clone() } else { owners };
             lines.push(Line { patterns: patterns(&pattern), owners });
         }
-        Self { lines }
+        Self { lines, folder: String::new() }
     }
 
-    /// The owners of a file, given relative to the repository.
+    /// The same for files that are given relative to a folder of the repository.
+    #[must_use]
+    pub fn inside(self, folder: &str) -> Self {
+        Self { folder: folder.trim_matches('/').to_owned(), ..self }
+    }
+
+    /// The owners of a file, given relative to the repository or to [`Self::inside`].
     pub fn of(&self, file: &str) -> &[String] {
         let file = file.trim_start_matches('/');
-        let fits = |line: &&Line| line.patterns.iter().any(|it| it.matches_with(file, OPTIONS));
+        let file = if self.folder.is_empty() { file.to_owned() } else { format!("{}/{file}", self.folder) };
+        let fits = |line: &&Line| line.patterns.iter().any(|it| it.matches_with(&file, OPTIONS));
         self.lines.iter().rev().find(fits).map(|line| line.owners.as_slice()).unwrap_or_default()
     }
 }
@@ -116,6 +125,7 @@ mod tests {
         ] {
             assert_eq!(owners.of(file), expected, "{file}");
         }
+        assert_eq!(owners.inside("internal/pay").of("a.go"), ["@payments", "@security"]);
         assert!(Owners::parse("").of("a.go").is_empty());
     }
 

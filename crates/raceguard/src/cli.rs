@@ -12,6 +12,8 @@ use raceguard_gotool::flags::{CommandLine, OwnFlag, Verb};
 use crate::commands;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
+use crate::commands::gate::GateArgs;
+use crate::commands::policy::PolicyArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rule::RuleArgs;
 use crate::error::CommandError;
@@ -84,6 +86,23 @@ Examples:
 Exit codes: 0 when nothing was found, 1 when something was, 2 for wrong usage or when a file could not
 be read or parsed; the findings in all others are shown nevertheless.";
 
+const GATE_HELP: &str = "\
+Judges the newest run of each kind (`raceguard test` or `run`, `raceguard check`, `raceguard ingest`), or
+the runs that are named. Policies are those of --policy, else of raceguard-policy.yaml of the module or
+of a folder above it, else those that `raceguard policy apply` put in force, else the default ones.
+
+Examples:
+  raceguard gate
+  raceguard gate --base origin/main --format github
+  raceguard gate --report junit=gate.xml --report gitlab=gl-code-quality-report.json
+  raceguard gate --update-baseline --accept-new
+
+Exit codes: 0 when no policy fails, 1 when one does, 2 for wrong usage, a mistake in a policy, or when there
+is no evidence.";
+
+const POLICY_HELP: &str = "\
+Exit codes: 0 when all is well, 1 when an example fails or policies differ, 2 for a mistake in a policy.";
+
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
 raceguard here, else 2.";
@@ -115,6 +134,12 @@ enum Command {
     /// Show the findings of the last run, or of another one, again
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
+    /// Judge evidence by policies, for CI
+    #[command(after_help = GATE_HELP)]
+    Gate(Box<GateArgs>),
+    /// Check, test, explain and version policies
+    #[command(after_help = POLICY_HELP)]
+    Policy(PolicyArgs),
     /// Check what is missing on this machine, and how to mend it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -182,6 +207,8 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Rule(arguments) => commands::rule::run(&arguments),
         Command::Report(arguments) => commands::report::run(&arguments),
+        Command::Gate(arguments) => commands::gate::run(&arguments),
+        Command::Policy(arguments) => commands::policy::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.
         Command::Toolexec => commands::toolexec::run([]),

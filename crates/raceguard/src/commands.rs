@@ -3,6 +3,8 @@
 pub mod build;
 pub mod check;
 pub mod doctor;
+pub mod gate;
+pub mod policy;
 pub mod report;
 pub mod rule;
 pub mod run;

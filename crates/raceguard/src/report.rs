@@ -7,6 +7,7 @@
 //! Evidence comes from programs under test and may hold anything: each format escapes it where it writes it.
 
 mod advice;
+pub(crate) mod brief;
 pub(crate) mod github;
 pub(crate) mod html;
 mod json;

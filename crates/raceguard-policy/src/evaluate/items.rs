@@ -1,5 +1,7 @@
 //! The items that a policy goes over: their values for conditions, and what people see of them.
 
+use std::collections::HashMap;
+
 use cel::Value;
 
 use super::outcome::Match;
@@ -19,13 +21,27 @@ pub(super) struct Item {
 /// The items of a kind.
 pub(super) fn of(facts: &Facts, over: Over) -> Vec<Item> {
     match over {
-        Over::Findings => facts.findings.iter().map(|it| item(it, finding(it))).collect(),
+        Over::Findings => numbered(facts.findings.iter().map(|it| item(it, finding(it))).collect()),
         Over::Clusters => facts.clusters.iter().map(|it| item(it, cluster(it))).collect(),
         Over::Locks => facts.locks.iter().map(|it| item(it, lock(it))).collect(),
         Over::Coverage => facts.coverage.iter().map(|it| item(it, coverage(it))).collect(),
         Over::Runs => facts.runs.iter().map(|it| item(it, run(it))).collect(),
         Over::Evidence => vec![item(&facts.evidence, evidence(&facts.evidence))],
     }
+}
+
+/// Tells findings of one fingerprint apart: the second one of it is another item than the first.
+fn numbered(mut items: Vec<Item>) -> Vec<Item> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    for item in &mut items {
+        let number = seen.entry(item.id.clone()).or_insert(0);
+        *number += 1;
+        if *number > 1 {
+            item.id = format!("{}-{number}", item.id);
+            item.shown.id.clone_from(&item.id);
+        }
+    }
+    items
 }
 
 fn item(fact: &impl Fact, shown: Match) -> Item {

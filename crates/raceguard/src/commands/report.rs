@@ -78,7 +78,7 @@ pub fn has_findings(evidence: &RunEvidence) -> bool {
         || evidence.crashes.iter().any(|found| crate::crashes::is_finding(&found.crash))
 }
 
-fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
+pub(crate) fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
     if let Some(path) = name.filter(|path| path.exists()) {
         // The folder of a module stands for its last run.
         let is_module = path.join(".raceguard/last").is_file();
@@ -99,7 +99,7 @@ fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
 }
 
 /// The nearest folder above that is a module or has evidence. Reports need no Go, so it is not asked.
-fn module_root() -> Result<PathBuf, CommandError> {
+pub(crate) fn module_root() -> Result<PathBuf, CommandError> {
     let here = env::current_dir()
         .map_err(|source| CommandError::System { action: "find the current folder".to_owned(), source })?;
     let is_root =
