@@ -22,7 +22,46 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::evaluate::{Question, Snapshot, evaluate};
     use crate::examples::test;
+    use crate::facts::{CoverageFact, Facts, FindingFact, LockFact};
+    use crate::policy::Level;
+
+    /// What one of the policies comes to.
+    fn level(id: &str, facts: Facts) -> Level {
+        let set = default_policy().unwrap();
+        let now = Timestamp::now();
+        let snapshots = [Snapshot { name: String::new(), started: now, facts }];
+        let question = Question { snapshots: &snapshots, now, owners: None, allowed: &[] };
+        let evaluation = evaluate(&set, &question);
+        evaluation.outcomes.iter().find(|outcome| outcome.policy == id).unwrap().level
+    }
+
+    #[test]
+    fn thresholds_are_as_documented() {
+        let warnings = |count: usize| {
+            let warning = FindingFact {
+                kind: "static".into(),
+                severity: "warning".into(),
+                rule: "RG213".into(),
+                is_new: true,
+                ..FindingFact::default()
+            };
+            level("few-new-warnings", Facts { findings: vec![warning; count], ..Facts::default() })
+        };
+        assert_eq!([1, 2, 3].map(warnings), [Level::Pass, Level::Warn, Level::Fail]);
+        let coverage = |percent: f64| {
+            let coverage =
+                CoverageFact { compared: true, changed_percent: Some(percent), ..CoverageFact::default() };
+            level("changes-are-covered", Facts { coverage: Some(coverage), ..Facts::default() })
+        };
+        assert_eq!([84.9, 85.0].map(coverage), [Level::Fail, Level::Pass]);
+        let wait = |mean_wait_ms: f64| {
+            let lock = LockFact { mean_wait_ms, ..LockFact::default() };
+            level("short-waits-for-locks", Facts { locks: vec![lock], ..Facts::default() })
+        };
+        assert_eq!([50.0, 50.1].map(wait), [Level::Pass, Level::Fail]);
+    }
 
     #[test]
     fn every_default_policy_is_sound_and_has_examples_both_ways() {
