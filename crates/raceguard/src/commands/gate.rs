@@ -25,7 +25,7 @@ use crate::gate::{ci, record, tickets};
 use crate::report;
 
 /// Flags of `raceguard gate`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 pub struct GateArgs {
     /// Runs to judge: names in .raceguard/runs, folders or files with evidence [default: the newest of each kind]
@@ -118,7 +118,7 @@ pub fn run(arguments: &GateArgs) -> Result<u8, CommandError> {
     let mut verdict = judged.verdict();
     if !arguments.dry_run {
         match tickets::write(&judged.evaluation, &judged.module) {
-            Ok(paths) => verdict.tickets = paths.into_iter().map(|path| judged.shown(&path)).collect(),
+            Ok(paths) => verdict.tickets = paths.into_iter().map(|path| below_here(&path)).collect(),
             Err(error) => print_warning(format!("no ticket could be drafted: {error}")),
         }
         if let Err(error) = record::keep(&verdict, &judged.runs, &judged.module, judged.now) {
@@ -140,7 +140,7 @@ pub fn judge(arguments: &GateArgs) -> Result<Judged, CommandError> {
     // First of all: nothing else is looked at while a policy has a mistake.
     let source = Source::find(arguments.policy.as_deref(), &module)?;
     let policies = source.policies(&here)?;
-    refuse_unknown(&arguments.allow, &policies)?;
+    refuse_unknown("allow", &arguments.allow, &policies)?;
     let runs = runs::judged(&module, &arguments.runs)?;
     for loaded in &runs {
         loaded.evidence.warnings.iter().for_each(print_warning);
@@ -179,7 +179,7 @@ impl Judged {
     pub fn verdict(&self) -> Verdict<'_> {
         let facts = &self.snapshots[0].facts;
         let baseline = (!self.known.is_empty()).then(|| BaselineView {
-            path: self.shown(self.known.path()).display().to_string(),
+            path: below_here(self.known.path()).display().to_string(),
             known: self.known.len(),
             seen: self.known.seen(facts, &self.runs),
             gone: facts.evidence.baseline_gone,
@@ -195,10 +195,11 @@ impl Judged {
             prefix: prefix.map(|prefix| prefix.display().to_string()).unwrap_or_default(),
         }
     }
+}
 
-    fn shown(&self, path: &Path) -> PathBuf {
-        here().map_or_else(|_| path.to_owned(), |here| shown(path, &here).to_owned())
-    }
+/// A path as the user would write it from where they stand.
+fn below_here(path: &Path) -> PathBuf {
+    here().map_or_else(|_| path.to_owned(), |here| shown(path, &here).to_owned())
 }
 
 /// The current folder.
@@ -211,10 +212,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn refuse_unknown(allowed: &[String], policies: &PolicySet) -> Result<(), GateError> {
+/// Refuses names of policies that there are not.
+pub fn refuse_unknown(flag: &str, allowed: &[String], policies: &PolicySet) -> Result<(), GateError> {
     let Some(unknown) = allowed.iter().find(|id| policies.find(id).is_none()) else { return Ok(()) };
     Err(GateError::Usage {
-        message: format!("--allow {unknown}: there is no such policy"),
+        message: format!("--{flag} {unknown}: there is no such policy"),
         hint: raceguard_policy::problem::suggestion(unknown, policies.ids()),
     })
 }
@@ -253,7 +255,7 @@ fn update_baseline(arguments: &GateArgs, judged: &Judged) -> Result<u8, CommandE
     let facts = &judged.snapshots[0].facts;
     let (known, updated) = judged.known.updated(facts, &judged.runs, arguments.accept_new);
     known.write()?;
-    let path = judged.shown(known.path());
+    let path = below_here(known.path());
     let findings =
         |count: usize| if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") };
     println!(

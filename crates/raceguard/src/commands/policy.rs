@@ -3,6 +3,7 @@
 mod explain;
 mod versions;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -147,23 +148,24 @@ fn test_examples(path: Option<&Path>) -> Result<u8, CommandError> {
     for example in &tested {
         let Some(failure) = &example.failure else { continue };
         failures += 1;
-        text.push_str(&format!(
-            "{}:{}:{}: {} of {}: {failure}\n",
+        let _ = writeln!(
+            text,
+            "{}:{}:{}: {} of {}: {failure}",
             example.file.display(),
             example.at.line,
             example.at.column,
             example.name,
             example.policy
-        ));
+        );
     }
     let without: Vec<&str> =
         policies.policies.iter().filter(|it| it.examples.is_empty()).map(|it| it.id.as_str()).collect();
     if !without.is_empty() {
-        text.push_str(&format!("without an example: {}\n", without.join(", ")));
+        let _ = writeln!(text, "without an example: {}", without.join(", "));
     }
     let examples =
         if tested.len() == 1 { "1 example".to_owned() } else { format!("{} examples", tested.len()) };
-    text.push_str(&format!("{examples} of {}, {failures} failed\n", counted(policies.policies.len())));
+    let _ = writeln!(text, "{examples} of {}, {failures} failed", counted(policies.policies.len()));
     print(&text)?;
     Ok(u8::from(failures > 0))
 }
@@ -175,14 +177,15 @@ fn list(path: Option<&Path>) -> Result<u8, CommandError> {
     for policy in &policies.policies {
         let responses: Vec<String> =
             policy.responses.iter().map(|it| format!("{} from {}", it.response, it.at)).collect();
-        text.push_str(&format!(
-            "  {:width$}  v{} {}  {}; {}\n",
+        let _ = writeln!(
+            text,
+            "  {:width$}  v{} {}  {}; {}",
             policy.id,
             policy.version,
             policy.hash,
             policy.description,
             responses.join(", ")
-        ));
+        );
     }
     print(&text)
 }

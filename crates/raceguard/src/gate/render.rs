@@ -162,10 +162,10 @@ fn details(item: &Match) -> Vec<String> {
 }
 
 /// Policies worth a look, the worst first; those that pass only if asked.
-fn shown<'a>(evaluation: &'a Evaluation, verbose: bool) -> Vec<&'a Outcome> {
+fn shown(evaluation: &Evaluation, verbose: bool) -> Vec<&Outcome> {
     let least = if verbose { Level::Pass } else { Level::Note };
     let is_shown = |outcome: &&Outcome| outcome.level >= least || !outcome.reached.is_empty();
     let mut outcomes: Vec<&Outcome> = evaluation.outcomes.iter().filter(is_shown).collect();
-    outcomes.sort_by(|a, b| b.level.cmp(&a.level));
+    outcomes.sort_by_key(|outcome| std::cmp::Reverse(outcome.level));
     outcomes
 }

@@ -1,20 +1,21 @@
 //! `raceguard policy explain`: which policy decided, and why.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::{Args, Parser as _};
+use clap::Args;
 use raceguard_policy::policy::{Level, Policy, Window};
 use raceguard_policy::{Outcome, Status};
 
 use super::print;
 use crate::check::render::clean;
-use crate::commands::gate::{GateArgs, judge};
+use crate::commands::gate::{GateArgs, judge, refuse_unknown};
 use crate::error::CommandError;
 use crate::gate::render::summary;
 
 /// Flags of `raceguard policy explain`.
 #[derive(Debug, Clone, Args)]
-pub struct ExplainArgs {
+pub(super) struct ExplainArgs {
     /// Runs, as for `raceguard gate` [default: the newest of each kind]
     #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
@@ -32,26 +33,16 @@ pub struct ExplainArgs {
     only: Vec<String>,
 }
 
-/// The gate's own flags, at their defaults.
-#[derive(Debug, clap::Parser)]
-struct Defaults {
-    #[command(flatten)]
-    gate: GateArgs,
-}
-
 /// Judges as the gate does, and says everything on it. Nothing is written.
 pub(super) fn run(arguments: &ExplainArgs) -> Result<u8, CommandError> {
     let gate = GateArgs {
         runs: arguments.runs.clone(),
         policy: arguments.policy.clone(),
         base: arguments.base.clone(),
-        allow: arguments.only.clone(),
-        ..Defaults::parse_from(["gate"]).gate
+        ..GateArgs::default()
     };
-    // Names are checked as those of --allow are; allowed is none of them.
     let judged = judge(&gate)?;
-    let judged =
-        if arguments.only.is_empty() { judged } else { judge(&GateArgs { allow: Vec::new(), ..gate })? };
+    refuse_unknown("only", &arguments.only, &judged.policies)?;
     let mut text = String::new();
     let decided: Vec<&str> = judged
         .evaluation
@@ -65,10 +56,12 @@ pub(super) fn run(arguments: &ExplainArgs) -> Result<u8, CommandError> {
             explain(policy, outcome, &mut text);
         }
     }
-    text.push_str(&format!("By {}: {}.\n", judged.source, summary(&judged.evaluation)));
+    let _ = writeln!(text, "By {}: {}.", judged.source, summary(&judged.evaluation));
     match decided.as_slice() {
         [] => text.push_str("No policy fails.\n"),
-        ids => text.push_str(&format!("Decided by {}.\n", ids.join(", "))),
+        ids => {
+            let _ = writeln!(text, "Decided by {}.", ids.join(", "));
+        }
     }
     print(&text)
 }

@@ -21,7 +21,7 @@ use crate::gate::in_force::{STORE, Source, own_file, shown};
 
 /// Where versions are.
 #[derive(Debug, Clone, Args)]
-pub struct StoreArgs {
+pub(super) struct StoreArgs {
     /// The folder of revisions, or the file in git [default: raceguard-policy.yaml, else .raceguard/policies]
     #[arg(long, value_name = "PATH")]
     store: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct StoreArgs {
 
 /// Flags of `raceguard policy apply`.
 #[derive(Debug, Clone, Args)]
-pub struct ApplyArgs {
+pub(super) struct ApplyArgs {
     /// Files of policies, or one folder of them
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -44,7 +44,7 @@ pub struct ApplyArgs {
 
 /// Flags of `raceguard policy diff`.
 #[derive(Debug, Clone, Args)]
-pub struct DiffArgs {
+pub(super) struct DiffArgs {
     /// The older version: the number of a revision, or a commit [default: the one before]
     #[arg(value_name = "FROM")]
     from: Option<String>,
@@ -59,7 +59,7 @@ pub struct DiffArgs {
 
 /// Flags of `raceguard policy rollback`.
 #[derive(Debug, Clone, Args)]
-pub struct RollbackArgs {
+pub(super) struct RollbackArgs {
     /// The version: the number of a revision, or a commit [default: the one before]
     #[arg(value_name = "VERSION")]
     to: Option<String>,

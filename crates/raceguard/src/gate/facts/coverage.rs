@@ -8,6 +8,7 @@ use raceguard_evidence::{CoveredBlock, Record};
 use raceguard_policy::facts::{ChangedFileFact, CoverageFact};
 
 use super::Context;
+use crate::check::git_diff::ChangedLines;
 use crate::gate::runs::LoadedRun;
 use crate::report::read_source_file;
 
@@ -50,7 +51,7 @@ impl Covered {
             blocks().filter(|block| block.count > 0).map(|block| u64::from(block.statements)).sum();
         let changed = context.change.map(|(_, changed)| changed);
         let mut files: Vec<(ChangedFileFact, u64, u64)> = Vec::new();
-        for (path, ranges) in changed.into_iter().flat_map(|changed| changed.files()) {
+        for (path, ranges) in changed.into_iter().flat_map(ChangedLines::files) {
             files.extend(self.changed_file(path, ranges, context.module));
         }
         files.sort_by(|a, b| a.0.file.cmp(&b.0.file));
@@ -153,7 +154,9 @@ mod tests {
             count,
         };
         let mut blocks = Vec::new();
-        [block(1, 0), block(5, 1), block(1, 3)].into_iter().for_each(|it| merge(&mut blocks, it));
+        for block in [block(1, 0), block(5, 1), block(1, 3)] {
+            merge(&mut blocks, block);
+        }
         assert_eq!(blocks.iter().map(|it| it.count).collect::<Vec<_>>(), [3, 1]);
         let covered = Covered { files: [("a.go".to_owned(), blocks)].into() };
         assert_eq!(covered.count_at("a.go", 3), Some(3));

@@ -27,12 +27,11 @@ pub(super) fn findings(
         for finding in of_run(run, covered, context) {
             let number = numbers.entry(finding.fingerprint.clone()).or_insert(0);
             *number += 1;
-            match known.get(&(finding.fingerprint.clone(), *number)) {
-                Some(&index) => join(&mut all[index], finding),
-                None => {
-                    known.insert((finding.fingerprint.clone(), *number), all.len());
-                    all.push(finding);
-                }
+            if let Some(&index) = known.get(&(finding.fingerprint.clone(), *number)) {
+                join(&mut all[index], finding);
+            } else {
+                known.insert((finding.fingerprint.clone(), *number), all.len());
+                all.push(finding);
             }
         }
     }

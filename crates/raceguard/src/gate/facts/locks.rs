@@ -46,7 +46,7 @@ pub(super) fn locks(runs: &[LoadedRun]) -> Vec<LockFact> {
         }
     }
     let mut locks: Vec<LockFact> = places.into_iter().map(|(place, waits)| fact(place, waits)).collect();
-    locks.sort_by(|a, b| b.total_wait_ns.cmp(&a.total_wait_ns));
+    locks.sort_by_key(|lock| std::cmp::Reverse(lock.total_wait_ns));
     locks
 }
 
