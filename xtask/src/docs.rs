@@ -1,6 +1,7 @@
 //! The generated parts of the docs: each is made from the data it describes, stands between two markers or is a file
 //! of its own, and is kept up to date by `cargo xtask tidy`.
 
+mod policy_schema;
 mod rule_pages;
 
 use std::fmt::Write;
@@ -19,9 +20,11 @@ struct Part {
     make: fn() -> Result<String, Failure>,
 }
 
-const PARTS: [Part; 2] = [
+const PARTS: [Part; 4] = [
     Part { file: "CONTRIBUTING.md", name: "crates", make: crates },
     Part { file: "examples/README.md", name: "examples", make: example_list },
+    Part { file: "docs/policy.md", name: "facts", make: facts },
+    Part { file: "docs/policy.md", name: "default policy", make: default_policy },
 ];
 
 /// The task `docs`.
@@ -34,12 +37,14 @@ pub(crate) fn write() -> Result<(), Failure> {
             println!("wrote {}", part.file);
         }
     }
+    policy_schema::write()?;
     rule_pages::write()
 }
 
 /// The files whose generated part is out of date.
 pub(crate) fn stale() -> Result<Vec<String>, Failure> {
     let mut stale = rule_pages::stale()?;
+    stale.extend(policy_schema::stale());
     for part in &PARTS {
         let (_, text) = part.current()?;
         if part.updated(&text)? != text {
@@ -121,6 +126,18 @@ fn example_list() -> Result<String, Failure> {
         let _ = writeln!(table, "| [{0}]({0}) | {1} |", example.name, example.what);
     }
     Ok(table)
+}
+
+/// The facts that policies look at, as tables.
+#[expect(clippy::unnecessary_wraps, reason = "the other parts can fail")]
+fn facts() -> Result<String, Failure> {
+    Ok(raceguard_policy::schema::facts_as_markdown())
+}
+
+/// The text of the default policy.
+#[expect(clippy::unnecessary_wraps, reason = "the other parts can fail")]
+fn default_policy() -> Result<String, Failure> {
+    Ok(format!("```yaml\n{}```\n", raceguard_policy::DEFAULT_TEXT))
 }
 
 #[cfg(test)]

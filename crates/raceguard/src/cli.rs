@@ -14,7 +14,9 @@ use crate::commands::advise::AdviseArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::explain::ExplainArgs;
+use crate::commands::gate::GateArgs;
 use crate::commands::ingest::IngestArgs;
+use crate::commands::policy::PolicyArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rule::RuleArgs;
 use crate::error::CommandError;
@@ -97,6 +99,7 @@ Examples:
   raceguard explain --by http.route --operations 5
 
 Exit codes: 0 when there is no root cause, 1 when there is, 2 when there is no evidence.";
+
 const INGEST_HELP: &str = "\
 Race reports, crashes and goroutine dumps in logs of any collector, results of tests, coverage,
 profiles, traces, spans, and findings of other analysers: `raceguard ingest --formats` lists all.
@@ -108,6 +111,23 @@ Examples:
   kubectl logs --prefix --timestamps -l app=gateway | raceguard ingest -
 
 Exit codes: 0 when all files were read, 2 when one was not; the others are ingested nevertheless.";
+
+const GATE_HELP: &str = "\
+Judges the newest run of each kind (`raceguard test` or `run`, `raceguard check`, `raceguard ingest`), or
+the runs that are named. Policies are those of --policy, else of raceguard-policy.yaml of the module or
+of a folder above it, else those that `raceguard policy apply` put in force, else the default ones.
+
+Examples:
+  raceguard gate
+  raceguard gate --base origin/main --format github
+  raceguard gate --report junit=gate.xml --report gitlab=gl-code-quality-report.json
+  raceguard gate --update-baseline --accept-new
+
+Exit codes: 0 when no policy fails, 1 when one does, 2 for wrong usage, a mistake in a policy, or when there
+is no evidence.";
+
+const POLICY_HELP: &str = "\
+Exit codes: 0 when all is well, 1 when an example fails or policies differ, 2 for a mistake in a policy.";
 
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
@@ -148,6 +168,12 @@ enum Command {
     /// Read evidence that other tools wrote: logs, crashes, profiles, coverage, results of tests
     #[command(after_help = INGEST_HELP)]
     Ingest(IngestArgs),
+    /// Judge evidence by policies, for CI
+    #[command(after_help = GATE_HELP)]
+    Gate(Box<GateArgs>),
+    /// Check, test, explain and version policies
+    #[command(after_help = POLICY_HELP)]
+    Policy(PolicyArgs),
     /// Check what is missing on this machine, and how to mend it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -218,6 +244,8 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Advise(arguments) => commands::advise::run(&arguments),
         Command::Ingest(arguments) => commands::ingest::run(&arguments),
+        Command::Gate(arguments) => commands::gate::run(&arguments),
+        Command::Policy(arguments) => commands::policy::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.
         Command::Toolexec => commands::toolexec::run([]),

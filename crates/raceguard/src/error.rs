@@ -9,6 +9,7 @@ use raceguard_evidence::EvidenceError;
 use raceguard_gotool::error::{EnvironmentError, FlagError, ToolexecError};
 
 use crate::check::error::CheckError;
+use crate::gate::error::GateError;
 
 /// Why a command could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,9 @@ pub enum CommandError {
     /// A check could not be made.
     #[error(transparent)]
     Check(#[from] CheckError),
+    /// Policies could not be read, or the gate could not be judged.
+    #[error(transparent)]
+    Gate(#[from] GateError),
     /// The file for a report has a name that says no format.
     #[error("cannot tell a report format from the name {}", path.display())]
     UnknownReportFormat {
@@ -114,6 +118,7 @@ impl CommandError {
             Self::Flags(error) => error.hint(),
             Self::Toolexec(error) => error.hint(),
             Self::Check(error) => return error.hint(),
+            Self::Gate(error) => return error.hint(),
             // These say it in their message.
             Self::Evidence(_) | Self::NoRunOfCommit { .. } => return None,
             Self::EvidenceFolder { .. } => {

@@ -6,6 +6,7 @@
 //! Source files are read through [`Options::read_source`], so nothing here touches the file system by itself.
 //! Evidence comes from programs under test and may hold anything: each format escapes it where it writes it.
 
+pub(crate) mod brief;
 pub(crate) mod github;
 pub(crate) mod html;
 mod json;

@@ -28,7 +28,11 @@ pub(super) fn tell(example: &Example, go: &Go, raceguard: &raceguard::Source) ->
     story.raceguard(&["check"], 0, "static analysis finds nothing more")?;
     story.raceguard(&["test", "./..."], 0, "nor do the tests")?;
     story.raceguard(&["gate"], 0, "the gate passes")?;
-    step(&format!("the loop took {:.0} s; the page: {}", started.elapsed().as_secs_f64(), story.module.join("diagnosis.html").display()));
+    step(&format!(
+        "the loop took {:.0} s; the page: {}",
+        started.elapsed().as_secs_f64(),
+        story.module.join("diagnosis.html").display()
+    ));
     Ok(())
 }
 
@@ -106,7 +110,8 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), Failure> {
     let entries = fs::read_dir(from).map_err(|error| Failure::file("list", from, &error))?;
     for entry in entries.flatten() {
         let path = entry.path();
-        let is_source = path.extension().is_some_and(|extension| extension == "go") || path.ends_with("go.mod");
+        let is_source =
+            path.extension().is_some_and(|extension| extension == "go") || path.ends_with("go.mod");
         if is_source && path.is_file() {
             let target = to.join(entry.file_name());
             fs::copy(&path, &target).map_err(|error| Failure::file("copy", &path, &error))?;

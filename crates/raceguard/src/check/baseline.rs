@@ -28,13 +28,17 @@ pub struct Baseline {
 }
 
 /// A fingerprint's entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Entry {
-    count: usize,
-    rule: String,
-    subject: String,
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// How often it occurs.
+    pub(crate) count: usize,
+    /// `race` or `crash`; empty for what static analysis found.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) kind: String,
+    pub(crate) rule: String,
+    pub(crate) subject: String,
     /// The file of the first statement, relative to the baseline.
-    file: String,
+    pub(crate) file: String,
 }
 
 /// The file's content.
@@ -73,6 +77,17 @@ impl Baseline {
             }
             other => other,
         }
+    }
+
+    /// All entries, by fingerprint.
+    pub(crate) fn entries(&self) -> &BTreeMap<String, Entry> {
+        &self.entries
+    }
+
+    /// The baseline with other entries.
+    #[must_use]
+    pub(crate) fn with_entries(&self, entries: BTreeMap<String, Entry>) -> Self {
+        Self { folder: self.folder.clone(), entries }
     }
 
     /// The findings beyond those that are known.
@@ -136,13 +151,18 @@ impl Baseline {
         let relative = Path::new(file).strip_prefix(&self.folder).unwrap_or(Path::new(file));
         Entry {
             count: 0,
+            kind: String::new(),
             rule: finding.rule.clone(),
             subject: finding.subject.clone(),
             file: relative.to_string_lossy().into_owned(),
         }
     }
 
+    /// Whether the analysis could have found it. Races and crashes it never can.
     fn is_in(&self, scope: &Scope, entry: &Entry) -> bool {
+        if !entry.kind.is_empty() {
+            return false;
+        }
         let path = self.folder.join(&entry.file);
         scope.files.contains(&path) || !path.exists()
     }

@@ -24,6 +24,19 @@ pub struct Context<'a> {
     pub started: Timestamp,
     /// How it ended.
     pub exit_code: u8,
+    /// Whether the whole module was analysed and nothing was left out by rule, severity or change.
+    pub whole: bool,
+    /// What the baseline hid, when there is one.
+    pub baseline: Option<&'a Known>,
+}
+
+/// What a baseline hid of a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Fingerprints, each as often as it was hidden.
+    pub fingerprints: Vec<String>,
+    /// Entries of the baseline that no longer occur.
+    pub gone: usize,
 }
 
 /// Writes a new run.
@@ -41,6 +54,11 @@ pub fn write(report: &Report, context: &Context<'_>) -> Result<(), EvidenceError
     }
     let mut extra = Map::new();
     extra.insert("packages".to_owned(), report.packages.into());
+    extra.insert("whole".to_owned(), context.whole.into());
+    if let Some(known) = context.baseline {
+        extra.insert("known".to_owned(), known.fingerprints.clone().into());
+        extra.insert("baseline_gone".to_owned(), known.gone.into());
+    }
     let ended_unix_ns = unix_ns(Timestamp::now());
     let exit_code = context.exit_code.into();
     writer.write(&RunEnd { ended_unix_ns, exit_code, interrupted: false, extra }.into())

@@ -74,6 +74,16 @@ impl ChangedLines {
         changed
     }
 
+    /// The changed files with their changed lines.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, &[RangeInclusive<u32>])> {
+        self.files.iter().map(|(path, lines)| (path.as_path(), lines.as_slice()))
+    }
+
+    /// Whether a line is changed.
+    pub fn contains(&self, file: &Path, line: u32) -> bool {
+        self.files.get(file).is_some_and(|ranges| ranges.iter().any(|range| range.contains(&line)))
+    }
+
     /// Whether a statement of the finding is on a changed line.
     pub fn touches(&self, finding: &StaticFinding) -> bool {
         finding.sites.iter().any(|site| {

@@ -8,7 +8,7 @@ mod github;
 mod gitlab;
 mod html;
 mod json;
-mod junit;
+pub(crate) mod junit;
 mod paths;
 mod sarif;
 pub mod statistics;

@@ -180,7 +180,7 @@ impl Check {
         found.filtered.report.seconds = clock.elapsed().as_secs_f64();
         self.show(&found)?;
         let exit_code = found.filtered.report.exit_code();
-        self.keep_evidence(&found.filtered, started, exit_code);
+        self.keep_evidence(&found, started, exit_code);
         Ok(exit_code)
     }
 
@@ -248,6 +248,19 @@ impl Check {
         }
     }
 
+    /// Whether a finding that does not show up is not there.
+    fn is_whole(&self) -> bool {
+        let CheckArgs { select, ignore, severity, no_tests, .. } = &self.arguments;
+        let patterns = &self.settings.request.patterns;
+        let all_packages = patterns.is_empty() || patterns.iter().all(|pattern| pattern == "./...");
+        all_packages
+            && self.base.is_none()
+            && select.is_empty()
+            && ignore.is_empty()
+            && severity.is_none()
+            && !no_tests
+    }
+
     fn read_baseline(&self) -> Result<Option<Baseline>, CheckError> {
         let Some(path) = &self.settings.baseline else { return Ok(None) };
         let read = if self.arguments.update_baseline { Baseline::read_if_there } else { Baseline::read };
@@ -288,14 +301,34 @@ impl Check {
     }
 
     /// A module that can't be written is checked nevertheless.
-    fn keep_evidence(&self, filtered: &Filtered, started: Timestamp, exit_code: u8) {
+    fn keep_evidence(&self, found: &Found, started: Timestamp, exit_code: u8) {
         let (module, build) = (self.settings.module.as_path(), &self.settings.request.build);
-        let context = evidence::Context { module, build, started, exit_code };
-        if let Err(error) = evidence::write(&filtered.report, &context)
+        let known = found.baseline.as_ref().map(|baseline| known(found, baseline));
+        let whole = self.is_whole();
+        let context =
+            evidence::Context { module, build, started, exit_code, whole, baseline: known.as_ref() };
+        if let Err(error) = evidence::write(&found.filtered.report, &context)
             && !self.arguments.quiet
         {
             print_warning(format!("no evidence is kept for `raceguard report`: {error}"));
         }
+    }
+}
+
+/// What the baseline hid, for the gate: the findings that are not shown, in their order.
+fn known(found: &Found, baseline: &Baseline) -> evidence::Known {
+    let mut shown: Vec<&str> =
+        found.filtered.report.findings.iter().map(|it| it.fingerprint.as_str()).collect();
+    let mut fingerprints = Vec::new();
+    for finding in &found.filtered.before_baseline {
+        match shown.iter().position(|print| *print == finding.fingerprint.as_str()) {
+            Some(at) => drop(shown.swap_remove(at)),
+            None => fingerprints.push(finding.fingerprint.to_string()),
+        }
+    }
+    evidence::Known {
+        fingerprints,
+        gone: baseline.gone(&found.filtered.before_baseline, &scope(&found.analysed)),
     }
 }
 

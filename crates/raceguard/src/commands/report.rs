@@ -78,7 +78,7 @@ pub fn has_findings(evidence: &RunEvidence) -> bool {
         || evidence.crashes.iter().any(|found| crate::crashes::is_finding(&found.crash))
 }
 
-fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
+pub(crate) fn find_run(name: Option<&Path>) -> Result<RunFolder, CommandError> {
     if let Some(path) = name.filter(|path| path.exists()) {
         // The folder of a module stands for its last run.
         let is_module = path.join(".raceguard/last").is_file();

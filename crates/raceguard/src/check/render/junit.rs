@@ -97,12 +97,12 @@ fn error(problem: &SourceProblem, look: &Look<'_>, out: &mut dyn Write) -> io::R
     writeln!(out, "    </testcase>")
 }
 
-fn attribute(text: &str) -> String {
+pub(crate) fn attribute(text: &str) -> String {
     escaped(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }
 
 /// The text with XML's own characters escaped, and those that XML 1.0 can't hold replaced.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

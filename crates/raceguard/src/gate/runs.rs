@@ -1,0 +1,202 @@
+//! Which runs are judged, and which came before them.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use raceguard_evidence::{EvidenceReader, Record, Run, RunEvidence, RunFolder, RunMode};
+use raceguard_policy::policy::{PolicySet, Window};
+
+use super::error::GateError;
+use crate::commands::report::find_run;
+use crate::error::CommandError;
+
+/// A run with its evidence.
+#[derive(Debug)]
+pub struct LoadedRun {
+    /// Name of its folder or file.
+    pub name: String,
+    /// Where its evidence lies.
+    pub folder: RunFolder,
+    /// Its evidence.
+    pub evidence: RunEvidence,
+}
+
+/// A run of which only the first record was read.
+#[derive(Debug)]
+struct Glimpse {
+    folder: RunFolder,
+    run: Run,
+}
+
+/// The runs that are judged: those that are named, else the newest of each kind.
+pub fn judged(module: &Path, named: &[PathBuf]) -> Result<Vec<LoadedRun>, CommandError> {
+    let folders: Vec<RunFolder> = if named.is_empty() {
+        newest_of_each(&glimpses(module)).into_iter().map(|glimpse| glimpse.folder.clone()).collect()
+    } else {
+        named.iter().map(|name| find_run(Some(name))).collect::<Result<_, _>>()?
+    };
+    let mut runs: Vec<LoadedRun> = Vec::new();
+    for folder in folders {
+        // A run that is named twice counts once.
+        if !runs.iter().any(|run| run.folder == folder) {
+            runs.push(load(folder)?);
+        }
+    }
+    if runs.iter().all(|run| is_empty(&run.evidence)) {
+        return Err(GateError::NoEvidence { module: module.to_owned() }.into());
+    }
+    Ok(runs)
+}
+
+/// Runs before the judged ones, newest first: as many as any policy looks back at.
+pub fn earlier(
+    module: &Path,
+    judged: &[LoadedRun],
+    policies: &PolicySet,
+    now: Timestamp,
+) -> Result<Vec<LoadedRun>, CommandError> {
+    let (mut count, mut days) = (0, 0);
+    for policy in &policies.policies {
+        match policy.window {
+            Window::Runs(runs) => count = count.max(runs.saturating_sub(1)),
+            Window::Days(window) => days = days.max(window),
+        }
+    }
+    if count == 0 && days == 0 {
+        return Ok(Vec::new());
+    }
+    let known: HashSet<PathBuf> = judged.iter().map(|run| run.folder.evidence_path()).collect();
+    let oldest = unix_ns(now).saturating_sub(days.saturating_mul(24 * 60 * 60 * 1_000_000_000));
+    let before =
+        glimpses(module).into_iter().filter(|glimpse| !known.contains(&glimpse.folder.evidence_path()));
+    before
+        .enumerate()
+        .filter(|(index, glimpse)| {
+            (*index as u64) < count || (days > 0 && glimpse.run.started_unix_ns >= oldest)
+        })
+        .map(|(_, glimpse)| load(glimpse.folder))
+        .collect()
+}
+
+fn unix_ns(time: Timestamp) -> u64 {
+    u64::try_from(time.as_nanosecond()).unwrap_or_default()
+}
+
+fn load(folder: RunFolder) -> Result<LoadedRun, CommandError> {
+    let evidence = RunEvidence::load(&folder)?;
+    let path = folder.evidence_path();
+    let is_usual = path.file_name().is_some_and(|name| name == "evidence.jsonl");
+    let named = if is_usual { folder.path() } else { path.as_path() };
+    let name =
+        named.file_name().map_or_else(|| named.display().to_string(), |name| name.display().to_string());
+    Ok(LoadedRun { name, folder, evidence })
+}
+
+fn is_empty(evidence: &RunEvidence) -> bool {
+    evidence.run.is_none() && evidence.end.is_none() && evidence.processes.is_empty()
+}
+
+/// The module's runs, newest first. What has no record of a run can only be judged by its name.
+fn glimpses(module: &Path) -> Vec<Glimpse> {
+    let entries = fs::read_dir(module.join(".raceguard").join("runs")).into_iter().flatten();
+    let mut runs: Vec<Glimpse> =
+        entries.filter_map(|entry| glimpse(RunFolder::at(&entry.ok()?.path()))).collect();
+    runs.sort_by(|a, b| (b.run.started_unix_ns, &b.run.id).cmp(&(a.run.started_unix_ns, &a.run.id)));
+    runs
+}
+
+fn glimpse(folder: RunFolder) -> Option<Glimpse> {
+    let file = File::open(folder.evidence_path()).ok()?;
+    match EvidenceReader::new(BufReader::new(file)).next()?.ok()? {
+        Record::Run(run) => Some(Glimpse { folder, run }),
+        _ => None,
+    }
+}
+
+/// The newest run with the detector, the newest check, and what was ingested for the same code.
+fn newest_of_each(runs: &[Glimpse]) -> Vec<&Glimpse> {
+    let newest = |modes: &[RunMode]| runs.iter().find(|glimpse| modes.contains(&glimpse.run.mode));
+    let mut chosen: Vec<&Glimpse> =
+        [newest(&[RunMode::Test, RunMode::Run]), newest(&[RunMode::Check])].into_iter().flatten().collect();
+    let Some(oldest) = chosen.iter().map(|glimpse| glimpse.run.started_unix_ns).min() else {
+        return newest(&[RunMode::Ingest]).into_iter().collect();
+    };
+    let commits: Vec<&String> = chosen.iter().filter_map(|glimpse| glimpse.run.commit.as_ref()).collect();
+    let ingested = runs.iter().filter(|glimpse| glimpse.run.mode == RunMode::Ingest);
+    let belongs = |glimpse: &&Glimpse| match &glimpse.run.commit {
+        Some(commit) if !commits.is_empty() => commits.contains(&commit),
+        _ => glimpse.run.started_unix_ns >= oldest,
+    };
+    let ingested: Vec<&Glimpse> = ingested.filter(belongs).collect();
+    chosen.extend(ingested);
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn write(module: &Path, id: &str, mode: &str, started: u64, commit: Option<&str>) {
+        let folder = module.join(".raceguard/runs").join(id);
+        fs::create_dir_all(&folder).unwrap();
+        let run = json!({"schema": 1, "kind": "run", "id": id, "mode": mode, "started_unix_ns": started, "commit": commit});
+        fs::write(folder.join("evidence.jsonl"), format!("{run}\n")).unwrap();
+    }
+
+    fn names(runs: &[LoadedRun]) -> Vec<&str> {
+        runs.iter().map(|run| run.name.as_str()).collect()
+    }
+
+    #[test]
+    fn the_newest_of_each_kind_is_judged() {
+        let module = tempfile::tempdir().unwrap();
+        let path = module.path();
+        assert!(matches!(judged(path, &[]), Err(CommandError::Gate(GateError::NoEvidence { .. }))));
+        write(path, "i0", "ingest", 1, None);
+        assert_eq!(names(&judged(path, &[]).unwrap()), ["i0"]);
+        write(path, "t1", "test", 10, None);
+        write(path, "c1", "check", 20, None);
+        write(path, "t2", "run", 30, None);
+        write(path, "i1", "ingest", 40, None);
+        fs::create_dir_all(path.join(".raceguard/runs/empty")).unwrap();
+        assert_eq!(names(&judged(path, &[]).unwrap()), ["t2", "c1", "i1"], "i0 is older than all others");
+    }
+
+    #[test]
+    fn what_was_ingested_for_another_commit_does_not_count() {
+        let module = tempfile::tempdir().unwrap();
+        let path = module.path();
+        write(path, "i1", "ingest", 5, Some("aaa"));
+        write(path, "t1", "test", 10, Some("aaa"));
+        write(path, "i2", "ingest", 20, Some("bbb"));
+        assert_eq!(names(&judged(path, &[]).unwrap()), ["t1", "i1"]);
+    }
+
+    #[test]
+    fn earlier_runs_are_read_where_a_policy_looks_back() {
+        let module = tempfile::tempdir().unwrap();
+        let path = module.path();
+        for (id, started) in [("t1", 10), ("t2", 20), ("t3", 30)] {
+            write(path, id, "test", started, None);
+        }
+        let runs = judged(path, &[]).unwrap();
+        let policies = |window: &str| {
+            let text = format!(
+                "schema: 1\npolicies: [{{id: p, version: 1, description: d, {window} responses: [fail], \
+                 match: {{over: runs, when: 'true'}}}}]"
+            );
+            raceguard_policy::read([(Path::new("p.yaml"), text.as_str())]).unwrap()
+        };
+        let earlier = |window, now| earlier(path, &runs, &policies(window), now).unwrap();
+        let (then, now) = (Timestamp::UNIX_EPOCH, Timestamp::now());
+        assert!(earlier("", then).is_empty());
+        assert_eq!(names(&earlier("window: {runs: 2},", now)), ["t2"]);
+        assert_eq!(names(&earlier("window: {runs: 9},", now)), ["t2", "t1"]);
+        assert_eq!(names(&earlier("window: {days: 1},", then)), ["t2", "t1"]);
+        assert!(earlier("window: {days: 1},", now).is_empty());
+    }
+}
