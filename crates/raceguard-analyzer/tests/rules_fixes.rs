@@ -37,14 +37,19 @@ fn a_lock_is_released_before_a_return_that_looks_at_nothing() {
                 \tmu.Lock()\n\tif fail {\n\t\treturn 0, false\n\t}\n\tmu.Unlock()\n\treturn n, true\n}\n";
     assert!(fixed(text, "RG302").contains("\t\tmu.Unlock()\n\t\treturn 0, false\n"));
     let guarded = text.replace("return 0, false", "return len(names()), false");
-    assert_eq!(fixed(&guarded, "RG302"), guarded);
+    let deferred = "\tmu.Lock()\n\tdefer mu.Unlock()\n\tif fail {\n\t\treturn len(names()), false\n\t}\n\treturn n, true\n}";
+    assert!(fixed(&guarded, "RG302").contains(deferred), "one that looks at something needs the lock");
 }
 
 #[test]
 fn fixed_examples_are_not_reported_any_more() {
-    for rule in ALL.iter().filter(|rule| rule.fixable && rule.code != "RG302") {
+    let mut with_fix = Vec::new();
+    for rule in ALL.iter().filter(|rule| !new_lines(rule.code).is_empty() && rule.code != "RG302") {
+        assert!(rule.fixable, "the page of {} says that it has no fix", rule.code);
         assert_eq!(differences(&fixed_example(rule.code)), "", "{}", rule.code);
+        with_fix.push(rule.code);
     }
+    assert_eq!(with_fix, ["RG104", "RG106", "RG110", "RG205", "RG208"]);
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl Case {
             analysed: &self.analysed,
             findings: &self.analysed.outcome.findings,
             quiet: true,
+            shown: None,
         };
         let changes = fixing.changes(&CheckProgress::start(true));
         between(&self.module);

@@ -208,14 +208,17 @@ impl Check {
     /// Mends what can be mended and looks again; false when only the patch was asked for.
     fn fix(&self, found: &mut Found) -> Result<bool, CommandError> {
         let progress = CheckProgress::start(self.arguments.quiet);
+        let baseline = found.baseline.as_ref();
+        let shown = |analysed: &Analysed| filter(analysed, &self.settings, None, baseline).report.findings;
         let fixing = Fixing {
             request: &self.settings.request,
             analysed: &found.analysed,
             findings: &found.filtered.report.findings,
             quiet: self.arguments.quiet,
+            // Lines that have changed since the base are known of the files as they are only.
+            shown: if self.base.is_none() { Some(&shown) } else { None },
         };
         let changes = fixing.changes(&progress);
-        progress.finish();
         if self.arguments.diff.is_some() && self.base.is_none() {
             self.tell_problems(&found.filtered);
             changes.print(&fixing, &self.folder)?;

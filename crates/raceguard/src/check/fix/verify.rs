@@ -59,8 +59,20 @@ fn is_better(before: &Outcome, after: &Outcome, mended: &[&StaticFinding]) -> bo
             *count -= 1;
             true
         }
-        _ => false,
+        Some(_) => false,
+        None => was_hidden(finding, before, mended),
     })
+}
+
+/// Whether a race was there before, but not told: of many on the same memory only some are, and the two accesses of
+/// one are those that show it best. Changes elsewhere than in its first function can't have made it.
+fn was_hidden(finding: &StaticFinding, before: &Outcome, mended: &[&StaticFinding]) -> bool {
+    let function = |finding: &StaticFinding| finding.sites.first().map(|site| site.function.clone());
+    let is_race = |rule: &str| rule.starts_with("RG1") || rule.starts_with("RG2");
+    is_race(&finding.rule)
+        && before.findings.iter().any(|known| known.subject == finding.subject && is_race(&known.rule))
+        && finding.sites.first().is_some()
+        && mended.iter().all(|mended| function(mended) != function(finding))
 }
 
 #[cfg(test)]
