@@ -1,7 +1,7 @@
 //! RG302: `defer` for the unlock that is missing, or comes too soon.
 
 use super::function_tree::{FunctionTree, LockCall};
-use super::under_lock::{Strictness, may_run};
+use super::under_lock::{Strictness, identity_of, may_run, takes};
 use crate::analysis::models::Effect;
 use crate::finding::{Edit, Finding, Fix};
 use crate::rules::ProgramContext;
@@ -27,11 +27,17 @@ pub(super) fn defer_at_once(tree: &FunctionTree<'_>, lock: Span, unlock: Span) -
     let again = calls.iter().any(|call| call.lock == *name && call.span.start > unlock.start);
     let rest = Span::new(unlock.end, function.end);
     let guards = tree.stmts_in(rest).next().is_some();
-    if again || !guards || tree.is_in_loop(lock) || !may_run(tree, rest, Strictness::Lenient) {
+    if again || !guards || tree.is_in_loop(lock) || !may_be_held_over(tree, lock, rest) {
         return None;
     }
     let edits = vec![tree.insert(unlock.start, "defer ".to_owned())];
     Some(Fix { title: format!("defer the unlock of {name}"), edits })
+}
+
+/// Whether nothing that follows blocks, or has to do with the lock.
+fn may_be_held_over(tree: &FunctionTree<'_>, lock: Span, rest: Span) -> bool {
+    may_run(tree, rest, Strictness::Lenient)
+        && identity_of(tree, lock).is_none_or(|identity| !takes(tree, rest, &identity))
 }
 
 /// Replaces all unlocks of a lock by one that is deferred, where each of them is the last thing before a way out.
@@ -45,7 +51,7 @@ fn defer_once(tree: &FunctionTree<'_>, lock: Span) -> Option<Fix> {
     let rest = Span::new(lock.end, function.end);
     if others.iter().any(|call| call.effect != unlock || call.deferred || call.span.start < lock.start)
         || tree.is_in_loop(lock)
-        || !may_run(tree, rest, Strictness::Lenient)
+        || !may_be_held_over(tree, lock, rest)
     {
         return None;
     }
@@ -64,7 +70,10 @@ fn removed(tree: &FunctionTree<'_>, call: &LockCall, function: Span) -> Option<E
     let statement = call.statement?;
     let (block, number, _) = tree.statements_around(&[statement])?;
     let leaves = match block.stmts.get(number + 1) {
-        Some(&next) => matches!(tree.arena[next].kind, StmtKind::Return(_)),
+        Some(&next) => {
+            let next = &tree.arena[next];
+            matches!(next.kind, StmtKind::Return(_)) && may_run(tree, next.span, Strictness::Strict)
+        }
         None => block.span == function,
     };
     let line = tree.whole_line(statement)?;

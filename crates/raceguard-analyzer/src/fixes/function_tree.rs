@@ -38,6 +38,15 @@ pub(super) enum BlockKind {
     Other,
 }
 
+/// What a path begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathRoot {
+    /// A variable of the function.
+    Local(LocalId),
+    /// A package-level variable.
+    Package,
+}
+
 /// A call of a method of a lock.
 #[derive(Debug, Clone)]
 pub(super) struct LockCall {
@@ -182,9 +191,8 @@ impl<'a> FunctionTree<'a> {
         })
     }
 
-    /// The local variable that a path like `c.inner` begins with, if that is all it is made of: names and fields.
-    /// `Some(None)`: it begins with a package-level variable.
-    pub(super) fn root_of_path(&self, expr: ExprId) -> Option<Option<LocalId>> {
+    /// What a path like `c.inner` begins with, if that is all it is made of: names and fields.
+    pub(super) fn root_of_path(&self, expr: ExprId) -> Option<PathRoot> {
         let mut expr = expr;
         loop {
             match &self.arena[expr].kind {
@@ -194,8 +202,8 @@ impl<'a> FunctionTree<'a> {
             }
         }
         match self.info.entity(expr) {
-            Entity::Local(local) => Some(Some(local)),
-            Entity::Object(_) | Entity::Import(_) => Some(None),
+            Entity::Local(local) => Some(PathRoot::Local(local)),
+            Entity::Object(_) | Entity::Import(_) => Some(PathRoot::Package),
             _ => None,
         }
     }

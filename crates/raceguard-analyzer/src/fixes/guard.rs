@@ -1,11 +1,12 @@
 //! Taking the lock that guards a field or a package-level variable, where an access forgets it.
 
 use super::deferred_unlock;
-use super::function_tree::{FunctionTree, LockCall};
+use super::function_tree::{FunctionTree, LockCall, PathRoot};
 use super::hold_lock::{Lock, hold};
+use crate::analysis::models::Effect;
 use crate::finding::{Fix, Location};
 use crate::rules::ProgramContext;
-use crate::syntax::ast::{ExprId, ExprKind};
+use crate::syntax::ast::{ExprId, ExprKind, StmtKind};
 use crate::syntax::name::Name;
 use crate::syntax::span::Span;
 use crate::types::{ObjectId, Selection, Type};
@@ -35,7 +36,7 @@ pub(crate) fn fix(context: &ProgramContext<'_>, unguarded: &Unguarded<'_>) -> Op
     let tree = FunctionTree::at(context, unguarded.place)?;
     let function = tree.function_around(unguarded.place.span)?.span;
     let own = |span: &&Span| tree.function_around(**span).is_some_and(|around| around.span == function);
-    let mut spans: Vec<Span> = unguarded.spans.iter().filter(own).copied().collect();
+    let spans: Vec<Span> = unguarded.spans.iter().filter(own).copied().collect();
     let mut lock = if unguarded.global {
         global_lock(&tree, unguarded)?
     } else {
@@ -43,7 +44,10 @@ pub(crate) fn fix(context: &ProgramContext<'_>, unguarded: &Unguarded<'_>) -> Op
         let same = |&span: &Span| {
             base_of(&tree, unguarded, span).is_some_and(|other| tree.expr_text(other) == tree.expr_text(base))
         };
-        spans.retain(same);
+        // A lock of one object does nothing for the accesses to another.
+        if !spans.iter().all(same) {
+            return None;
+        }
         field_lock(&tree, unguarded, base)?
     };
     lock.read = kind == LockKind::ReadWrite && !unguarded.write;
@@ -59,7 +63,44 @@ pub(crate) fn fix(context: &ProgramContext<'_>, unguarded: &Unguarded<'_>) -> Op
         return deferred_unlock::defer_at_once(&tree, taken.span, released.span);
     }
     let title = format!("hold {} here", lock.text);
-    Some(Fix { title, edits: hold(&tree, &spans, &lock)? })
+    let others = other_uses(&tree, unguarded, &lock, &of_lock, function);
+    let all = Lock { read: lock.read && !is_assigned(&tree, &others), ..lock.clone() };
+    let edits =
+        hold(&tree, &[spans.as_slice(), &others].concat(), &all).or_else(|| hold(&tree, &spans, &lock))?;
+    Some(Fix { title, edits })
+}
+
+fn is_assigned(tree: &FunctionTree<'_>, uses: &[Span]) -> bool {
+    tree.stmts_in(Span::new(0, u32::MAX)).any(|(_, stmt)| match &stmt.kind {
+        StmtKind::Assign(assign) => assign.lhs.iter().any(|&lhs| uses.contains(&tree.arena[lhs].span)),
+        _ => false,
+    })
+}
+
+/// Other uses of the field in the function, outside of what the lock is held over already: to look whether it is nil,
+/// or to set it.
+fn other_uses(
+    tree: &FunctionTree<'_>,
+    unguarded: &Unguarded<'_>,
+    lock: &Lock,
+    of_lock: &[LockCall],
+    function: Span,
+) -> Vec<Span> {
+    let Some(field) = unguarded.field.filter(|_| !unguarded.global) else { return Vec::new() };
+    let held = |span: Span| {
+        let before = of_lock.iter().rfind(|call| call.span.end <= span.start);
+        before.is_some_and(|call| matches!(call.effect, Effect::Lock | Effect::ReadLock))
+    };
+    let uses = tree.exprs_in(function).filter_map(|(_, expr)| match &expr.kind {
+        ExprKind::Selector(base, member) if member.name == field => {
+            let same = lock.text.strip_prefix(tree.expr_text(*base));
+            same.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')).then_some(expr.span)
+        }
+        _ => None,
+    });
+    uses.filter(|&span| !held(span))
+        .filter(|&span| tree.function_around(span).is_some_and(|around| around.span == function))
+        .collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +134,7 @@ fn global_lock(tree: &FunctionTree<'_>, unguarded: &Unguarded<'_>) -> Option<Loc
     for field in unguarded.lock {
         text = format!("{text}.{field}");
     }
-    Some(Lock { text, root: None, read: false })
+    Some(Lock { text, root: PathRoot::Package, read: false })
 }
 
 fn field_lock(tree: &FunctionTree<'_>, unguarded: &Unguarded<'_>, base: ExprId) -> Option<Lock> {

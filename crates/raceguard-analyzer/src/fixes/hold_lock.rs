@@ -1,19 +1,18 @@
 //! Where to take and release a lock around places in a function.
 
-use super::function_tree::{BlockKind, FunctionTree, Statements};
+use super::function_tree::{BlockKind, FunctionTree, PathRoot, Statements};
 use super::under_lock::{Strictness, may_run};
 use crate::finding::Edit;
 use crate::syntax::ast::{BranchKind, ExprKind, StmtId, StmtKind};
 use crate::syntax::span::Span;
-use crate::types::LocalId;
 
 /// A lock to hold.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Lock {
     /// As it is written: `c.mu`.
     pub(super) text: String,
-    /// The local variable that this begins with.
-    pub(super) root: Option<LocalId>,
+    /// What this begins with.
+    pub(super) root: PathRoot,
     /// Whether readers need not exclude each other.
     pub(super) read: bool,
 }
@@ -38,7 +37,9 @@ pub(super) fn hold(tree: &FunctionTree<'_>, spans: &[Span], lock: &Lock) -> Opti
     let (mut block, mut first, mut last) = tree.statements_around(spans)?;
     while let (BlockKind::Loop, 1) = (block.kind, block.stmts.len()) {
         // All a loop does is done under the lock: taking it once is enough.
-        let Some(whole) = tree.loop_with(block).filter(|whole| may_hold_over(tree, lock, *whole)) else { break };
+        let Some(whole) = tree.loop_with(block).filter(|whole| may_hold_over(tree, lock, *whole)) else {
+            break;
+        };
         (block, first, last) = tree.statements_around(&[whole])?;
     }
     let span_of = |number: usize| tree.arena[block.stmts[number]].span;
@@ -59,8 +60,8 @@ pub(super) fn hold(tree: &FunctionTree<'_>, spans: &[Span], lock: &Lock) -> Opti
     if !is_left(tree, stretch) {
         return around(tree, stretch, lock);
     }
-    let returns = matches!(tree.arena[block.stmts[last]].kind, StmtKind::Return(_))
-        && !jumps_out(tree, stretch);
+    let returns =
+        matches!(tree.arena[block.stmts[last]].kind, StmtKind::Return(_)) && !jumps_out(tree, stretch);
     (rest_may_run || returns).then(|| defer_from(tree, block, first, lock))?
 }
 
@@ -73,11 +74,12 @@ fn may_hold_over(tree: &FunctionTree<'_>, lock: &Lock, whole: Span) -> bool {
 
 /// Whether what the lock is reached through is there before the stretch, and the same all through it.
 fn is_known_before(tree: &FunctionTree<'_>, lock: &Lock, stretch: Span) -> bool {
-    let Some(root) = lock.root else { return true };
+    let PathRoot::Local(root) = lock.root else { return true };
     let declared = tree.info.locals[root.0 as usize].span;
     let assigned = tree.stmts_in(stretch).any(|(_, stmt)| match &stmt.kind {
-        StmtKind::Assign(assign) => assign.lhs.iter().any(|&lhs| tree.root_of_path(lhs) == Some(Some(root))
-            && matches!(tree.arena[lhs].kind, ExprKind::Name(_))),
+        StmtKind::Assign(assign) => assign.lhs.iter().any(|&lhs| {
+            tree.root_of_path(lhs) == Some(lock.root) && matches!(tree.arena[lhs].kind, ExprKind::Name(_))
+        }),
         _ => false,
     });
     declared.start < stretch.start && !assigned

@@ -1,6 +1,6 @@
 //! Taking a local mutex that the other access holds.
 
-use super::function_tree::FunctionTree;
+use super::function_tree::{FunctionTree, PathRoot};
 use super::hold_lock::{Lock, hold};
 use crate::finding::{Finding, Fix};
 use crate::rules::ProgramContext;
@@ -25,6 +25,6 @@ pub(super) fn fix(context: &ProgramContext<'_>, finding: &Finding) -> Option<Fix
         return None;
     }
     let read = ty == "sync.RWMutex" && !bare.write;
-    let lock = Lock { text: held.clone(), root: Some(LocalId(id)), read };
+    let lock = Lock { text: held.clone(), root: PathRoot::Local(LocalId(id)), read };
     Some(Fix { title: format!("hold {held} here"), edits: hold(&tree, &[bare.location.span], &lock)? })
 }

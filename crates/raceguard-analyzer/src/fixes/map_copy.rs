@@ -25,7 +25,7 @@ pub(super) fn fix(context: &ProgramContext<'_>, finding: &Finding) -> Option<Fix
     let (Some(&map), None) = (maps.next(), maps.next()) else { return None };
     let ty = written_type(&tree, finding)?;
     let taken = |name: &&str| tree.info.locals.iter().any(|local| local.name.as_str() == *name);
-    if ["copied", "key", "value"].iter().any(|name| taken(&name)) {
+    if ["copied", "key", "value"].iter().any(taken) {
         return None;
     }
     let indent = tree.indent(statement.span.start)?;
@@ -34,8 +34,7 @@ pub(super) fn fix(context: &ProgramContext<'_>, finding: &Finding) -> Option<Fix
         "copied := make({ty}, len({text}))\n{indent}for key, value := range {text} {{\n{indent}\tcopied[key] = value\n\
          {indent}}}\n{indent}"
     );
-    let edits =
-        vec![tree.insert(statement.span.start, copy), tree.replace(tree.arena[map].span, "copied")];
+    let edits = vec![tree.insert(statement.span.start, copy), tree.replace(tree.arena[map].span, "copied")];
     Some(Fix { title: "give away a copy".to_owned(), edits })
 }
 

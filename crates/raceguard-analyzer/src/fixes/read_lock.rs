@@ -1,10 +1,9 @@
 //! RG106: `Lock` instead of `RLock` around a write.
 
 use super::function_tree::{FunctionTree, LockCall};
-use super::under_lock::{LockIdentity, takes};
+use super::under_lock::{identity_of, takes};
 use crate::analysis::models::Effect;
 use crate::finding::{Finding, Fix, Location};
-use crate::ir::function::for_each_call;
 use crate::rules::ProgramContext;
 use crate::syntax::span::Span;
 
@@ -22,25 +21,29 @@ fn in_function(context: &ProgramContext<'_>, place: Location, names: &[&str]) ->
     let function = tree.function_around(place.span)?.span;
     let calls = tree.lock_calls(tree.unit.bodies[0].span);
     let own = |call: &&LockCall| tree.function_around(call.span).is_some_and(|body| body.span == function);
-    let taken = calls
-        .iter()
-        .filter(own)
-        .filter(|call| call.effect == Effect::ReadLock && call.span.start < place.span.start)
-        .filter(|call| call.statement.is_some() && !call.deferred && is_named(call, names))
-        .next_back()?;
+    let taken = calls.iter().filter(own).rfind(|call| {
+        call.effect == Effect::ReadLock
+            && call.span.start < place.span.start
+            && call.statement.is_some()
+            && !call.deferred
+            && is_named(call, names)
+    })?;
     let of_lock: Vec<&LockCall> = calls.iter().filter(|call| call.lock == taken.lock).collect();
-    let next = of_lock.iter().find(|call| call.effect == Effect::ReadLock && call.span.start > taken.span.start);
+    let next =
+        of_lock.iter().find(|call| call.effect == Effect::ReadLock && call.span.start > taken.span.start);
     let until = next.map_or(u32::MAX, |next| next.span.start);
     let pair: Vec<&&LockCall> =
         of_lock.iter().filter(|call| taken.span.end <= call.span.start && call.span.start < until).collect();
     let released = pair.iter().all(|call| call.effect == Effect::ReadUnlock) && !pair.is_empty();
-    let explicit = pair.iter().filter(|call| !call.deferred && own(&**call)).map(|call| call.span.end).max();
-    let deferred = pair.iter().any(|call| call.deferred || !own(&**call));
+    let explicit = pair.iter().filter(|call| !call.deferred && own(call)).map(|call| call.span.end).max();
+    let deferred = pair.iter().any(|call| call.deferred || !own(call));
     let end = if deferred { function.end } else { explicit? };
     if !released || end < place.span.end || next.is_some() && deferred {
         return None;
     }
-    if takes_again(&tree, taken, Span::new(taken.span.end, end)) {
+    // A read lock mostly survives being taken again, a write lock never does.
+    let stretch = Span::new(taken.span.end, end);
+    if identity_of(&tree, taken.span).is_some_and(|lock| takes(&tree, stretch, &lock)) {
         return None;
     }
     let mut edits = vec![tree.replace(taken.method, "Lock")];
@@ -52,17 +55,4 @@ fn in_function(context: &ProgramContext<'_>, place: Location, names: &[&str]) ->
 fn is_named(call: &LockCall, names: &[&str]) -> bool {
     let name = call.lock.rsplit('.').next().unwrap_or(&call.lock);
     names.contains(&name) || names.contains(&"RWMutex")
-}
-
-/// Whether what runs under the lock takes it again, which a read lock mostly survives and a write lock never.
-fn takes_again(tree: &FunctionTree<'_>, taken: &LockCall, stretch: Span) -> bool {
-    let mut identity = None;
-    for body in &tree.unit.bodies {
-        for_each_call(&body.block, &mut |call| {
-            if call.span == taken.span {
-                identity = LockIdentity::of(call);
-            }
-        });
-    }
-    identity.is_some_and(|lock| takes(tree, stretch, &lock))
 }

@@ -4,7 +4,9 @@ use foldhash::{HashSet, HashSetExt as _};
 
 use super::function_tree::FunctionTree;
 use crate::analysis::models::Effect;
-use crate::ir::function::{Call, CallMode, ChannelOpKind, FieldKey, Node, Target, for_each_node};
+use crate::ir::function::{
+    Call, CallMode, ChannelOpKind, FieldKey, Node, Target, for_each_call, for_each_node,
+};
 use crate::ir::place::{Root, Value};
 use crate::syntax::ast::StmtKind;
 use crate::syntax::span::Span;
@@ -40,6 +42,19 @@ impl LockIdentity {
     }
 }
 
+/// The lock of a call that stands in a function.
+pub(super) fn identity_of(tree: &FunctionTree<'_>, call: Span) -> Option<LockIdentity> {
+    let mut identity = None;
+    for body in &tree.unit.bodies {
+        for_each_call(&body.block, &mut |known| {
+            if known.span == call {
+                identity = LockIdentity::of(known);
+            }
+        });
+    }
+    identity
+}
+
 /// Packages whose functions neither block nor call back anything that may take a lock, as far as one can tell.
 const PURE: &[&str] = &[
     "bytes",
@@ -72,8 +87,27 @@ const PURE: &[&str] = &[
 
 /// Functions of these packages that do block, or write somewhere.
 const NOT_PURE: &[&str] = &[
-    "Sleep", "Print", "Println", "Printf", "Fprint", "Fprintln", "Fprintf", "Scan", "Scanln", "Scanf", "Fscan",
-    "Fscanln", "Fscanf", "Glob", "Walk", "WalkDir", "EvalSymlinks", "Call", "Recv", "Send", "Select",
+    "Sleep",
+    "Print",
+    "Println",
+    "Printf",
+    "Fprint",
+    "Fprintln",
+    "Fprintf",
+    "Scan",
+    "Scanln",
+    "Scanf",
+    "Fscan",
+    "Fscanln",
+    "Fscanf",
+    "Glob",
+    "Walk",
+    "WalkDir",
+    "EvalSymlinks",
+    "Call",
+    "Recv",
+    "Send",
+    "Select",
 ];
 
 /// So many calls deep is looked for what a call does.
@@ -94,7 +128,7 @@ pub(super) fn may_run(tree: &FunctionTree<'_>, stretch: Span, strictness: Strict
     search.stretch_is_fine(stretch)
 }
 
-/// Whether a stretch of a function takes a lock, itself or through what it calls.
+/// Whether a stretch of a function takes a lock, itself or through what it calls, or calls what releases it.
 pub(super) fn takes(tree: &FunctionTree<'_>, stretch: Span, lock: &LockIdentity) -> bool {
     let search = Search { tree, wanted: Some(lock), strictness: Strictness::Lenient };
     !search.stretch_is_fine(stretch)
@@ -149,11 +183,12 @@ impl Search<'_, '_> {
     fn call_is_fine(&self, call: &Call, seen: &mut HashSet<FuncId>, depth: usize) -> bool {
         let effect = self.tree.context.models.effect(&call.target);
         if let Some(wanted) = self.wanted {
-            let takes = matches!(
-                effect,
-                Some(Effect::Lock | Effect::ReadLock | Effect::TryLock | Effect::TryReadLock)
-            );
-            if takes {
+            let counts = match effect {
+                Some(Effect::Lock | Effect::ReadLock | Effect::TryLock | Effect::TryReadLock) => true,
+                Some(Effect::Unlock | Effect::ReadUnlock) => depth > 0,
+                _ => false,
+            };
+            if counts {
                 return !LockIdentity::of(call).is_some_and(|lock| lock.is(wanted));
             }
         } else if effect.is_some_and(|effect| self.is_forbidden(effect)) {
@@ -172,17 +207,27 @@ impl Search<'_, '_> {
     }
 
     fn is_forbidden(&self, effect: Effect) -> bool {
-        match effect {
-            Effect::GroupWait | Effect::CondWait | Effect::BubbleWait | Effect::Subtest(_) => true,
-            Effect::Parallel | Effect::RunParallel(_) => true,
-            Effect::Lock | Effect::ReadLock | Effect::TryLock | Effect::TryReadLock => {
-                self.strictness == Strictness::Strict
-            }
-            Effect::Unlock | Effect::ReadUnlock | Effect::OnceDo | Effect::HandlerObject(_) => {
-                self.strictness == Strictness::Strict
-            }
-            _ => false,
-        }
+        let may_block = matches!(
+            effect,
+            Effect::Lock
+                | Effect::ReadLock
+                | Effect::TryLock
+                | Effect::TryReadLock
+                | Effect::Unlock
+                | Effect::ReadUnlock
+                | Effect::OnceDo
+                | Effect::HandlerObject(_)
+        );
+        let blocks = matches!(
+            effect,
+            Effect::GroupWait
+                | Effect::CondWait
+                | Effect::BubbleWait
+                | Effect::Subtest(_)
+                | Effect::Parallel
+                | Effect::RunParallel(_)
+        );
+        blocks || may_block && self.strictness == Strictness::Strict
     }
 
     fn function_is_fine(&self, func: FuncId, seen: &mut HashSet<FuncId>, depth: usize) -> bool {

@@ -1,6 +1,6 @@
 //! RG208: `Add` before the goroutine starts.
 
-use super::function_tree::FunctionTree;
+use super::function_tree::{FunctionTree, PathRoot};
 use crate::finding::{Finding, Fix};
 use crate::rules::ProgramContext;
 use crate::syntax::ast::{ExprKind, StmtKind};
@@ -20,8 +20,8 @@ pub(super) fn fix(context: &ProgramContext<'_>, finding: &Finding) -> Option<Fix
     // Both the group and the count must be known outside, and mean the same there.
     let literal = matches!(tree.arena[*count].kind, ExprKind::Literal(_));
     let declared_outside = match tree.root_of_path(group)? {
-        Some(local) => tree.info.locals[local.0 as usize].span.start < start.start,
-        None => true,
+        PathRoot::Local(local) => tree.info.locals[local.0 as usize].span.start < start.start,
+        PathRoot::Package => true,
     };
     if !literal || !declared_outside {
         return None;

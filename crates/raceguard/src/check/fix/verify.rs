@@ -9,14 +9,40 @@ use crate::check::analysis::Outcome;
 /// The most fixes that hold together.
 ///
 /// `analyse` tells what would be found with the fixes of some findings applied; none if they can't be applied together.
-/// All are tried at once; where that fails, halves are, so that a single bad fix among `n` costs about `2 log n`
-/// analyses.
+/// All are tried at once. Where that fails, those whose own finding stays are left out; where it is not that, halves are
+/// tried, so that a single bad fix among `n` costs about `2 log n` analyses.
 pub(super) fn that_hold<'f>(
     fixable: &[&'f StaticFinding],
     before: &Outcome,
     analyse: &mut dyn FnMut(&[&StaticFinding]) -> Option<Outcome>,
 ) -> Vec<&'f StaticFinding> {
-    grow(Vec::new(), fixable, before, analyse)
+    let mut tried = fixable.to_vec();
+    while let Some(after) = (!tried.is_empty()).then(|| analyse(&tried)).flatten() {
+        if is_better(before, &after, &tried) {
+            return tried;
+        }
+        let gone: Vec<&StaticFinding> =
+            tried.iter().copied().filter(|finding| is_gone(finding, before, &after, &tried)).collect();
+        if gone.len() == tried.len() {
+            break;
+        }
+        tried = gone;
+    }
+    // That all of them together fail is known.
+    if tried.len() < 2 {
+        return Vec::new();
+    }
+    let (first, second) = tried.split_at(tried.len() / 2);
+    let accepted = grow(Vec::new(), first, before, analyse);
+    grow(accepted, second, before, analyse)
+}
+
+/// Whether as many findings like this one are gone as should be.
+fn is_gone(finding: &StaticFinding, before: &Outcome, after: &Outcome, mended: &[&StaticFinding]) -> bool {
+    let is_same = |other: &StaticFinding| other.fingerprint == finding.fingerprint;
+    let expected = mended.iter().filter(|other| is_same(other)).count();
+    let count = |outcome: &Outcome| outcome.findings.iter().filter(|other| is_same(other)).count();
+    count(after) + expected <= count(before)
 }
 
 fn grow<'f>(
