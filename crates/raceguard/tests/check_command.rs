@@ -27,6 +27,10 @@ fn commented(text: &str, comment: &str) -> String {
 
 #[test]
 fn findings_are_1_and_none_are_0() {
+    let module = GoModule::without_go(&[("a.go", RACY)]);
+    module.check(&["--exit-zero"]).expect(0, &["1 error in 1 package"]);
+    module.write("a.go", "package");
+    assert_eq!(module.check(&["--exit-zero"]).code, 2, "what was not analysed is no finding");
     let (module, rule) = racy();
     let ended = module.check(&[]);
     ended.expect(
@@ -259,6 +263,13 @@ fn watching_checks_again_when_a_file_changes() {
 
 #[test]
 fn rules_have_pages() {
+    let module = GoModule::bare(&[]);
+    let ended = module.raceguard(&["rule", "rg4"]);
+    ended.expect(0, &["RG401", "RG404"]);
+    assert!(!ended.stdout.contains("RG3"), "{ended}");
+    module
+        .raceguard(&["rule", "--all"])
+        .expect(0, &["RG101 concurrent-map-writes", "RG404 map-copy-under-lock"]);
     let module = GoModule::bare(&[]);
     module.raceguard(&["rule"]).expect(0, &["RG001  warning", "RG101  error", "RG404"]);
     module.raceguard(&["rule", "rg101"]).expect(0, &["RG101 ", "Why it is bad\n"]);

@@ -19,6 +19,9 @@ use crate::check::progress::CheckProgress;
 use crate::check::render::counted;
 use crate::error::CommandError;
 
+/// Chooses the findings that the user wants to see.
+pub type Shown<'a> = dyn Fn(&Analysed) -> Vec<StaticFinding> + 'a;
+
 /// What to fix, and in what.
 pub struct Fixing<'a> {
     /// How the sources were loaded.
@@ -30,7 +33,7 @@ pub struct Fixing<'a> {
     /// No more than errors is told.
     pub quiet: bool,
     /// Which findings of an analysis of the result are to be mended too. None: one round is all.
-    pub shown: Option<&'a dyn Fn(&Analysed) -> Vec<StaticFinding>>,
+    pub shown: Option<&'a Shown<'a>>,
 }
 
 impl std::fmt::Debug for Fixing<'_> {

@@ -41,11 +41,11 @@ pub(super) fn run(fixing: &Fixing<'_>) -> Mended {
         let contents = mended.contents.clone();
         let current = |path: &Path| contents.get(path).cloned().or_else(|| fixing.original(path));
         let with = |findings: &[&StaticFinding]| joined(&contents, findings, &current);
-        let mut last: Option<Analysed> = None;
+        let mut latest: Option<Analysed> = None;
         let mut analyse = |findings: &[&StaticFinding]| {
             let analysed = analyse_tree(&Overlay { contents: &with(findings)? }, fixing.request);
             let outcome = analysed.outcome.clone();
-            last = Some(analysed);
+            latest = Some(analysed);
             Some(outcome)
         };
         let held = verify::that_hold(&now, &before, &mut analyse);
@@ -54,7 +54,7 @@ pub(super) fn run(fixing: &Fixing<'_>) -> Mended {
         let Some(new) = (!held.is_empty()).then(|| with(&held)).flatten() else { break };
         mended.findings += held.len();
         // The last analysis is that of what held, unless the last try failed.
-        let analysed = match last {
+        let analysed = match latest {
             Some(analysed) if held.len() == now.len() => analysed,
             _ => analyse_tree(&Overlay { contents: &new }, fixing.request),
         };

@@ -97,7 +97,7 @@ fn was_hidden(finding: &StaticFinding, before: &Outcome, mended: &[&StaticFindin
     let is_race = |rule: &str| rule.starts_with("RG1") || rule.starts_with("RG2");
     is_race(&finding.rule)
         && before.findings.iter().any(|known| known.subject == finding.subject && is_race(&known.rule))
-        && finding.sites.first().is_some()
+        && !finding.sites.is_empty()
         && mended.iter().all(|mended| function(mended) != function(finding))
 }
 
