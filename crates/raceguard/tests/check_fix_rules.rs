@@ -79,6 +79,15 @@ fn the_guard_is_held_for_the_whole_function_where_that_is_all_it_does() {
 }
 
 #[test]
+fn the_lock_is_taken_for_writing_where_something_behind_the_map_is_written() {
+    let bump =
+        "func (c *Cache) Bump(key string) {\n\tc.items[key].count++\n}\n\ntype item struct{ count int }\n";
+    let source = cache(bump).replace("map[string]int", "map[string]*item");
+    let source = source.replace("value int)", "value *item)");
+    assert_eq!(new_lines("1.22", &source), "+\tc.mu.Lock()\n+\tdefer c.mu.Unlock()\n");
+}
+
+#[test]
 fn the_guard_is_held_around_what_needs_it_where_something_may_block() {
     let count = "func (c *Cache) Count(keys chan string) {\n\tfor key := range keys {\n\t\t// One more.\n\
                  \t\tif c.items[key] == 0 { // new\n\t\t\tc.items[key] = 1\n\t\t}\n\t}\n}\n";

@@ -64,15 +64,24 @@ pub(crate) fn fix(context: &ProgramContext<'_>, unguarded: &Unguarded<'_>) -> Op
     }
     let title = format!("hold {} here", lock.text);
     let others = other_uses(&tree, unguarded, &lock, &of_lock, function);
-    let all = Lock { read: lock.read && !is_assigned(&tree, &others), ..lock.clone() };
-    let edits =
-        hold(&tree, &[spans.as_slice(), &others].concat(), &all).or_else(|| hold(&tree, &spans, &lock))?;
+    let all = [spans.as_slice(), &others].concat();
+    let over = |spans: &[Span]| {
+        let read = lock.read && !is_assigned(&tree, spans);
+        hold(&tree, spans, &Lock { read, ..lock.clone() })
+    };
+    let edits = over(&all).or_else(|| over(&spans))?;
     Some(Fix { title, edits })
 }
 
+/// Whether something is written that is reached through one of the uses: `c.items`, `c.items[key].count`.
 fn is_assigned(tree: &FunctionTree<'_>, uses: &[Span]) -> bool {
+    let is_use = |expr: ExprId| {
+        let span = tree.arena[expr].span;
+        uses.iter().any(|used| used.start == span.start && used.end <= span.end)
+    };
     tree.stmts_in(Span::new(0, u32::MAX)).any(|(_, stmt)| match &stmt.kind {
-        StmtKind::Assign(assign) => assign.lhs.iter().any(|&lhs| uses.contains(&tree.arena[lhs].span)),
+        StmtKind::Assign(assign) => assign.lhs.iter().any(|&lhs| is_use(lhs)),
+        StmtKind::IncDec(expr, _) => is_use(*expr),
         _ => false,
     })
 }
