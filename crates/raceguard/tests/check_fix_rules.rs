@@ -168,6 +168,15 @@ fn goroutines_are_counted_before_they_start_and_get_variables_of_their_own() {
     let added = "+\t\twg.Add(1)\n-\t\t\twg.Add(1)\n";
     assert_eq!(new_lines("1.22", source), added);
     assert_eq!(new_lines("1.21", source), format!("+\t\ti := i\n{added}"));
+    let source = "package m\n\nimport \"sync\"\n\nfunc Each(names map[string]int, visit func(string, int)) {\n\
+                  \tvar wg sync.WaitGroup\n\tfor name, number := range names {\n\t\twg.Add(1)\n\t\tgo func() {\n\
+                  \t\t\tdefer wg.Done()\n\t\t\tvisit(name, number)\n\t\t}()\n\t}\n\twg.Wait()\n}\n";
+    let added = new_lines("1.21", source);
+    assert!(
+        added == "+\t\tnumber := number\n+\t\tname := name\n"
+            || added == "+\t\tname := name\n+\t\tnumber := number\n",
+        "{added}"
+    );
 }
 
 #[test]

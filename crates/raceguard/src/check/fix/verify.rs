@@ -105,7 +105,7 @@ fn was_hidden(finding: &StaticFinding, before: &Outcome, mended: &[&StaticFindin
 mod tests {
     use super::super::edits::tests::fixed_by;
     use super::*;
-    use raceguard_evidence::SourceProblem;
+    use raceguard_evidence::{Fingerprint, Site, SourceProblem};
 
     fn outcome(findings: &[&StaticFinding]) -> Outcome {
         let findings = findings.iter().map(|finding| (*finding).clone()).collect();
@@ -129,6 +129,24 @@ mod tests {
         let held: Vec<&str> = held.iter().map(|finding| finding.subject.as_str()).collect();
         assert_eq!(held, ["0", "1", "2", "3", "4", "5", "7", "8"]);
         assert!(analyses < 10, "{analyses}");
+    }
+
+    #[test]
+    fn races_on_the_same_memory_that_were_hidden_are_no_news() {
+        let at = |rule: &str, subject: &str, function: &str| StaticFinding {
+            rule: rule.into(),
+            sites: vec![Site { function: function.into(), ..Default::default() }],
+            fingerprint: Fingerprint::of_static_finding(rule, subject, &[]),
+            ..fixed_by(subject, &[])
+        };
+        let mended = at("RG102", "map m", "Get");
+        let before = outcome(&[&mended]);
+        let held =
+            |after: StaticFinding| that_hold(&[&mended], &before, &mut |_| Some(outcome(&[&after]))).len();
+        assert_eq!(held(at("RG101", "map m", "Len")), 1);
+        assert_eq!(held(at("RG101", "map m", "Get")), 0, "the fix may have made it");
+        assert_eq!(held(at("RG101", "map n", "Len")), 0, "nothing was told of that memory");
+        assert_eq!(held(at("RG306", "map m", "Len")), 0, "not a race");
     }
 
     #[test]
