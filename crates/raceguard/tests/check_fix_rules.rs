@@ -110,6 +110,21 @@ fn nothing_is_held_over_what_may_take_the_lock_or_by_whom_holds_it() {
 }
 
 #[test]
+fn a_lock_that_another_package_can_not_name_is_not_taken_there() {
+    let source = cache("").replace("items", "Items");
+    let user =
+        "package user\n\nimport \"example.com/m\"\n\nfunc Len(c *m.Cache) int {\n\treturn len(c.Items)\n}\n";
+    let module = GoModule::without_go(&[("a.go", &source), ("user/user.go", user)]);
+    let ended = module.check(&["--fix"]);
+    assert_eq!((ended.code, module.read("user/user.go").as_str()), (1, user), "{ended}");
+    module.write("a.go", source.replace("mu    sync.RWMutex", "sync.RWMutex").replace("c.mu.", "c."));
+    module.check(&["--fix"]).expect(0, &["1 finding fixed"]);
+    assert!(
+        module.read("user/user.go").contains("\tc.RLock()\n\tdefer c.RUnlock()\n\treturn len(c.Items)\n")
+    );
+}
+
+#[test]
 fn a_helper_is_left_as_it_is_and_its_caller_takes_the_lock() {
     let helper = "func (c *Cache) put(key string) {\n\tc.items[key] = 1\n}\n\nfunc (c *Cache) Locked(key string) {\n\
                   \tc.mu.Lock()\n\tdefer c.mu.Unlock()\n\tc.put(key)\n}\n\nfunc (c *Cache) Bare(key string, done chan int) {\n\

@@ -150,6 +150,10 @@ fn field_lock(tree: &FunctionTree<'_>, unguarded: &Unguarded<'_>, base: ExprId) 
     let root = tree.root_of_path(base)?;
     let mut text = tree.expr_text(base).to_owned();
     if !is_promoted(tree, unguarded) {
+        let is_ours = unguarded.owner.package == tree.unit.package;
+        if !is_ours && !unguarded.lock.iter().all(|field| field.is_exported()) {
+            return None;
+        }
         for field in unguarded.lock {
             text = format!("{text}.{field}");
         }

@@ -76,10 +76,12 @@ pub(crate) struct Ended {
 }
 
 impl GoModule {
-    /// A module `example.com/m` with these files.
+    /// A module `example.com/m` with these files; a go.mod among them counts.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let module = Self { has_go: true, ..Self::bare(files) };
-        module.write("go.mod", "module example.com/m\n\ngo 1.22\n");
+        if files.iter().all(|(name, _)| *name != "go.mod") {
+            module.write("go.mod", "module example.com/m\n\ngo 1.22\n");
+        }
         module
     }
 
