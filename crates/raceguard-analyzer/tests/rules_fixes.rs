@@ -67,3 +67,14 @@ fn imports_are_added_in_order() {
     assert!(fixed.contains("import (\n\t\"fmt\"\n\t\"maps\"\n\t\"sync\"\n)"), "{fixed}");
     assert!(fixed.contains("return maps.Clone(x.m)"), "{fixed}");
 }
+
+#[test]
+fn a_name_that_is_taken_is_not_used_for_an_import() {
+    let text = "package a\n\nimport \"sync\"\n\ntype t struct {\n\tmu sync.Mutex\n\tm  map[int]int\n}\n\n\
+                func (x *t) Set() {\n\tx.mu.Lock()\n\tdefer x.mu.Unlock()\n\tx.m[1] = 1\n}\n\n\
+                func (x *t) Get(names int) map[int]int {\n\tx.mu.Lock()\n\tdefer x.mu.Unlock()\n\treturn x.m\n}\n";
+    assert_ne!(fixed(text, "RG104"), text);
+    for taken in [text.replace("names int", "maps int"), format!("{text}\nvar maps int\n")] {
+        assert_eq!(fixed(&taken, "RG104"), taken);
+    }
+}
