@@ -1,4 +1,4 @@
-//! `cargo xtask picture`: the picture of a report in the README, made of what raceguard really prints.
+//! `cargo xtask picture`: the pictures of reports in the README, made of what raceguard really prints.
 
 use anstyle_svg::{Term, WIN10_CONSOLE};
 
@@ -8,7 +8,17 @@ use crate::report_line::step;
 use crate::toolchain;
 use crate::{process, raceguard, workspace};
 
-const PICTURE: &str = "docs/images/report.svg";
+/// A picture: what people would type, what is run for it, and the file.
+struct Picture {
+    typed: &'static str,
+    arguments: &'static [&'static str],
+    file: &'static str,
+}
+
+const PICTURES: [Picture; 2] = [
+    Picture { typed: "raceguard test ./...", arguments: &["report"], file: "docs/images/report.svg" },
+    Picture { typed: "raceguard check", arguments: &["check", "--no-cache"], file: "docs/images/check.svg" },
+];
 
 /// The task `picture`.
 pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {
@@ -16,17 +26,22 @@ pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {
     let example = examples::shown()?;
     step(&format!("raceguard test in examples/{SHOWN}"));
     examples::find_races(&example, &go, raceguard)?;
-    let mut command = raceguard.command(&go)?;
-    command.arg("report").env("CLICOLOR_FORCE", "1").current_dir(example.folder());
-    let report = process::collect(&mut command)?.stdout;
-    let excerpt = first_finding(&report).ok_or_else(|| {
-        Failure::Findings(format!("examples/{SHOWN}: the report has no finding to show\n{report}"))
+    for picture in &PICTURES {
+        let mut command = raceguard.command(&go)?;
+        command.args(picture.arguments).env("CLICOLOR_FORCE", "1").current_dir(example.folder());
+        draw(picture, &process::collect(&mut command)?.stdout)?;
+    }
+    Ok(())
+}
+
+fn draw(picture: &Picture, report: &str) -> Result<(), Failure> {
+    let Picture { typed, file, .. } = picture;
+    let excerpt = first_finding(report).ok_or_else(|| {
+        Failure::Findings(format!("examples/{SHOWN}: {typed} has no finding to show\n{report}"))
     })?;
-    let picture =
-        Term::new().palette(WIN10_CONSOLE).render_svg(&format!("$ raceguard test ./...\n{excerpt}"));
-    let path = workspace::root().join(PICTURE);
-    workspace::write(&path, &format!("{}\n", picture.trim_end()))?;
-    println!("wrote {PICTURE}");
+    let drawn = Term::new().palette(WIN10_CONSOLE).render_svg(&format!("$ {typed}\n{excerpt}"));
+    workspace::write(&workspace::root().join(file), &format!("{}\n", drawn.trim_end()))?;
+    println!("wrote {file}");
     Ok(())
 }
 

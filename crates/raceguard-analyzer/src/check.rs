@@ -1,6 +1,7 @@
 //! The whole analysis: from loaded packages to findings.
 
 use crate::finding::Finding;
+use crate::fixes;
 use crate::pipeline::{Lowered, lower};
 use crate::rules::{PROGRAM_CHECKS, ProgramContext};
 use crate::source::Loaded;
@@ -23,6 +24,7 @@ pub fn check(loaded: &Loaded) -> Checked {
     for check in PROGRAM_CHECKS {
         check(&context, &mut findings);
     }
+    fixes::attach(&context, &mut findings);
     findings.sort_by(|a, b| {
         let key = |finding: &Finding| (finding.sites.first().map(|site| site.location), finding.rule.code);
         key(a).cmp(&key(b))

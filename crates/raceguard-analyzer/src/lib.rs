@@ -7,7 +7,7 @@
 //! 3. [`types`] resolves names and types as far as the analysis asks. What it can't know is unknown, never guessed;
 //! 4. [`ir`] keeps of each function what can matter to a race: accesses as access paths, calls, channel operations;
 //! 5. [`analysis`] finds accesses that may run at the same time with nothing to order them;
-//! 6. [`rules`] say what each kind of finding means; [`finding`] is what comes out.
+//! 6. [`rules`] say what each kind of finding means, `fixes` what to write instead; [`finding`] is what comes out.
 //!
 //! Invariants: no I/O outside [`source::SourceTree`]; bytes come in, values go out; whatever could not be read,
 //! parsed or resolved is in the result, never silently left out. The same input gives the same findings in the same
@@ -16,6 +16,7 @@
 pub mod analysis;
 pub mod check;
 pub mod finding;
+mod fixes;
 pub mod ir;
 pub mod pipeline;
 pub mod rules;

@@ -1,17 +1,17 @@
 //! Sources that can't be analysed as a whole, and settings that contradict themselves: told, counted, and never the end
 //! of the analysis of the rest.
 
-mod check_support;
+mod support;
 
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use check_support::{CLEAN, Module, RACY};
+use support::{CLEAN, GoModule, RACY};
 
 #[test]
 fn files_and_folders_without_a_module_work() {
-    let folder = Module::bare(&[("a.go", RACY), ("sub/b.go", CLEAN)]);
+    let folder = GoModule::bare(&[("a.go", RACY), ("sub/b.go", CLEAN)]);
     folder.check(&[]).expect(1, &["a.go:6:3", "1 error in 2 packages"]);
     folder.check(&["a.go"]).expect(1, &["a.go:6:3", "1 error in 1 package"]);
     folder.check(&["sub"]).expect(0, &["no findings in 1 package"]);
@@ -20,18 +20,18 @@ fn files_and_folders_without_a_module_work() {
 #[test]
 fn what_does_not_parse_is_told_and_the_rest_is_analysed() {
     let broken = RACY.replace("func Race()", "func Broken( {\n}\n\nfunc Race()");
-    let module = Module::new(&[("a.go", &broken), ("b/b.go", RACY)]);
+    let module = GoModule::without_go(&[("a.go", &broken), ("b/b.go", RACY)]);
     let ended = module.check(&[]);
     ended.expect(2, &["error: a.go:3:", "b/b.go:6:3", "left out of the analysis", "in 2 packages"]);
     module.check(&["--quiet"]).expect(2, &["error: a.go:3:"]);
     assert!(module.json(&[])["summary"]["losses"].as_u64() >= Some(1));
-    let module = Module::new(&[("a.go", "func x() {}\n"), ("b.go", RACY)]);
+    let module = GoModule::without_go(&[("a.go", "func x() {}\n"), ("b.go", RACY)]);
     module.check(&[]).expect(2, &["error: a.go:1:1", "b.go:6:3"]);
 }
 
 #[test]
 fn a_cycle_of_imports_is_told() {
-    let module = Module::new(&[
+    let module = GoModule::without_go(&[
         ("a/a.go", "package a\n\nimport \"example.com/m/b\"\n\nvar A = b.B\n"),
         ("b/b.go", "package b\n\nimport \"example.com/m/a\"\n\nvar B = a.A\n"),
         ("c/c.go", RACY),
@@ -44,7 +44,7 @@ fn a_cycle_of_imports_is_told() {
 #[test]
 fn missing_dependencies_are_told_once_with_their_number() {
     let import = |name: &str| format!("package m\n\nimport _ \"example.org/{name}\"\n");
-    let module = Module::new(&[
+    let module = GoModule::without_go(&[
         ("a.go", RACY),
         ("b.go", &import("x")),
         ("c.go", &import("y")),
@@ -59,7 +59,7 @@ fn missing_dependencies_are_told_once_with_their_number() {
 
 #[test]
 fn loops_of_links_do_not_hang() {
-    let module = Module::new(&[("a.go", RACY)]);
+    let module = GoModule::without_go(&[("a.go", RACY)]);
     symlink("..", module.join("up")).unwrap();
     symlink("loop.go", module.join("loop.go")).unwrap();
     module.check(&[]).expect(2, &["loop.go", "a.go:6:3"]);
@@ -74,13 +74,13 @@ fn huge_generated_files_are_analysed() {
         let _ = writeln!(text, "\t{number}: \"value {number}\",");
     }
     text.push_str("}\n");
-    let module = Module::new(&[("a.go", RACY), ("table.go", &text)]);
+    let module = GoModule::without_go(&[("a.go", RACY), ("table.go", &text)]);
     module.check(&["--no-cache"]).expect(1, &["1 error in 1 package"]);
 }
 
 #[test]
 fn bytes_that_are_no_text_are_told() {
-    let module = Module::new(&[("a.go", RACY)]);
+    let module = GoModule::without_go(&[("a.go", RACY)]);
     module.write("b.go", b"package m\n\n// \xff\xfe\nvar x = \"\xc3\"\n");
     module.write("c.go", b"\x00\x01\x02");
     module.check(&[]).expect(2, &["b.go:3:", "c.go:1:1", "a.go:6:3"]);
@@ -88,7 +88,7 @@ fn bytes_that_are_no_text_are_told() {
 
 #[test]
 fn files_that_can_not_be_read_are_told() {
-    let module = Module::new(&[("a.go", RACY)]);
+    let module = GoModule::without_go(&[("a.go", RACY)]);
     fs::create_dir(module.join("dir.go")).unwrap();
     symlink("gone.go", module.join("dangling.go")).unwrap();
     module.check(&[]).expect(2, &["dangling.go", "a.go:6:3"]);
@@ -96,16 +96,16 @@ fn files_that_can_not_be_read_are_told() {
 
 #[test]
 fn patterns_that_match_nothing_are_told() {
-    let module = Module::new(&[("a.go", RACY)]);
+    let module = GoModule::without_go(&[("a.go", RACY)]);
     module.check(&["./none"]).expect(2, &["error: none: the directory can't be read", "hint:"]);
     module.check(&["none.go"]).expect(2, &["none.go"]);
-    let empty = Module::bare(&[]);
+    let empty = GoModule::bare(&[]);
     empty.check(&[]).expect(2, &["hint:"]);
 }
 
 #[test]
 fn settings_that_are_wrong_are_named_with_what_is_near() {
-    let module = Module::new(&[("a.go", CLEAN)]);
+    let module = GoModule::without_go(&[("a.go", CLEAN)]);
     for (text, expected) in [
         ("[check]\nselct = [\"RG1\"]\n", "raceguard.toml:2: unknown key `selct`"),
         ("[check]\nselct = [\"RG1\"]\n", "hint: did you mean `select`?"),
@@ -121,7 +121,7 @@ fn settings_that_are_wrong_are_named_with_what_is_near() {
 
 #[test]
 fn a_module_that_can_not_be_written_is_checked() {
-    let module = Module::new(&[("a.go", RACY)]);
+    let module = GoModule::without_go(&[("a.go", RACY)]);
     // A file where the folder should be: this holds for root too.
     module.write(".raceguard", "");
     module.check(&[]).expect(1, &["1 error in 1 package", "warning: no evidence is kept"]);

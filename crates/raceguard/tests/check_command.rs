@@ -1,17 +1,17 @@
 //! `raceguard check` and `raceguard rule` as users run them.
 
-mod check_support;
+mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
-use check_support::{CLEAN, Module, RACY, run};
+use support::{CLEAN, GoModule, RACY, run};
 
 /// A module with one finding, and the code of its rule.
-fn racy() -> (Module, String) {
-    let module = Module::new(&[("a.go", RACY)]);
+fn racy() -> (GoModule, String) {
+    let module = GoModule::without_go(&[("a.go", RACY)]);
     let rules = module.rules(&[]);
     assert_eq!(rules.len(), 1, "{rules:?}");
     let rule = rules[0].clone();
@@ -27,6 +27,10 @@ fn commented(text: &str, comment: &str) -> String {
 
 #[test]
 fn findings_are_1_and_none_are_0() {
+    let module = GoModule::without_go(&[("a.go", RACY)]);
+    module.check(&["--exit-zero"]).expect(0, &["1 error in 1 package"]);
+    module.write("a.go", "package");
+    assert_eq!(module.check(&["--exit-zero"]).code, 2, "what was not analysed is no finding");
     let (module, rule) = racy();
     let ended = module.check(&[]);
     ended.expect(
@@ -34,7 +38,7 @@ fn findings_are_1_and_none_are_0() {
         &[&format!("error[{rule}]"), "a.go:6:3", "1 error in 1 package", &format!("raceguard rule {rule}")],
     );
     assert!(ended.stderr.is_empty(), "{ended}");
-    Module::new(&[("a.go", CLEAN)]).check(&[]).expect(0, &["no findings in 1 package"]);
+    GoModule::without_go(&[("a.go", CLEAN)]).check(&[]).expect(0, &["no findings in 1 package"]);
 }
 
 #[test]
@@ -54,7 +58,7 @@ fn codes_choose_what_is_shown() {
 
 #[test]
 fn packages_and_files_can_be_named() {
-    let module = Module::new(&[("a/a.go", RACY), ("b/b.go", CLEAN)]);
+    let module = GoModule::without_go(&[("a/a.go", RACY), ("b/b.go", CLEAN)]);
     assert_eq!(module.rules(&["./b"]).len(), 0);
     assert_eq!(module.rules(&["a"]).len(), 1);
     assert_eq!(module.rules(&["a/a.go"]).len(), 1);
@@ -66,7 +70,7 @@ fn packages_and_files_can_be_named() {
 #[test]
 fn tests_tags_and_platforms_choose_files() {
     let tagged = format!("//go:build special\n\n{RACY}");
-    let module = Module::new(&[
+    let module = GoModule::without_go(&[
         ("a_test.go", RACY),
         ("b/b.go", &tagged),
         ("c/c_windows.go", RACY),
@@ -138,7 +142,7 @@ fn a_baseline_hides_what_was_there() {
 
 #[test]
 fn a_diff_shows_what_a_change_touches() {
-    let module = Module::new(&[("a.go", RACY), ("b.go", CLEAN)]);
+    let module = GoModule::without_go(&[("a.go", RACY), ("b.go", CLEAN)]);
     module
         .check(&["--diff", "main"])
         .expect(2, &["cannot tell what has changed since main", "not a git repository"]);
@@ -227,7 +231,7 @@ fn the_second_run_comes_from_the_cache_until_something_changes() {
 
 #[test]
 fn watching_checks_again_when_a_file_changes() {
-    let module = Module::new(&[("a.go", CLEAN)]);
+    let module = GoModule::without_go(&[("a.go", CLEAN)]);
     let mut child =
         module.command(&["check", "--watch"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let stdout = child.stdout.take().unwrap();
@@ -259,7 +263,14 @@ fn watching_checks_again_when_a_file_changes() {
 
 #[test]
 fn rules_have_pages() {
-    let module = Module::bare(&[]);
+    let module = GoModule::bare(&[]);
+    let ended = module.raceguard(&["rule", "rg4"]);
+    ended.expect(0, &["RG401", "RG404"]);
+    assert!(!ended.stdout.contains("RG3"), "{ended}");
+    module
+        .raceguard(&["rule", "--all"])
+        .expect(0, &["RG101 concurrent-map-writes", "RG404 map-copy-under-lock"]);
+    let module = GoModule::bare(&[]);
     module.raceguard(&["rule"]).expect(0, &["RG001  warning", "RG101  error", "RG404"]);
     module.raceguard(&["rule", "rg101"]).expect(0, &["RG101 ", "Why it is bad\n"]);
     module

@@ -12,6 +12,7 @@ mod facts;
 mod guards;
 mod key;
 mod lock_walk;
+mod mend;
 mod pairs;
 mod parameters;
 mod report;

@@ -1,10 +1,11 @@
 //! Adding an import.
 
 use crate::finding::{Edit, Location};
+use crate::syntax::name::Name;
 use crate::syntax::span::Span;
 use crate::types::{PackageId, Program};
 
-/// What makes a file import a package of the standard library: nothing if it does already. None: another import has
+/// What makes a file import a package of the standard library: nothing if it does already. None: something else has
 /// the package's name, or a name was given to it.
 pub(super) fn import_edit(program: &Program, package: PackageId, file: u32, path: &str) -> Option<Vec<Edit>> {
     let input = &program.package(package).files[file as usize];
@@ -13,7 +14,8 @@ pub(super) fn import_edit(program: &Program, package: PackageId, file: u32, path
         return known.name.is_none().then(Vec::new);
     }
     let taken = |import: &str| import.rsplit('/').next() == Some(path);
-    if imports.iter().any(|import| taken(import.path.as_str())) {
+    let declared = program.lookup(package, Name::new(path)).is_some();
+    if declared || imports.iter().any(|import| taken(import.path.as_str())) {
         return None;
     }
     let at = |offset: u32| Location { package, file, span: Span::new(offset, offset) };

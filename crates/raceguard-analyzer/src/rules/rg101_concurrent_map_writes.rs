@@ -58,5 +58,5 @@ func count(words []string) map[string]int {
              them send the results to the one goroutine that owns the map.",
     limits: "Maps that are elements of other maps or slices are told apart only by constant keys and by loop \
              variables. Maps reached through interfaces that the program does not implement are not seen.",
-    fixable: false,
+    fixable: true,
 };

@@ -78,5 +78,5 @@ func Serve(updates <-chan string) error {
              read often. Swap a new map through `atomic.Pointer` when reads vastly outnumber reloads.",
     limits: "That a handler runs beside the rest of the program is known for net/http, RPC and the registrations that \
              the analyzer lists; callbacks of other libraries are called in place.",
-    fixable: false,
+    fixable: true,
 };

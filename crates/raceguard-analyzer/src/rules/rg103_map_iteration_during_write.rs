@@ -72,5 +72,5 @@ func Serve(logins <-chan string) error {
              walk the copy. A read lock is enough for either.",
     limits: "Hidden walks are known for the standard library and well-known encoders; a library function of your own \
              that takes `any` and reflects over it is not followed.",
-    fixable: false,
+    fixable: true,
 };

@@ -160,6 +160,9 @@ fn clone_fix(context: &PathContext<'_>, value: &Value, statement: Span) -> Optio
     if context.program.package(unit.package).files[unit.file as usize].language < (1, 21) {
         return None;
     }
+    if unit.vars.iter().any(|var| var.name.as_str() == "maps") {
+        return None;
+    }
     let map = wording.place(value.identity()?);
     let text = wording.source(statement);
     let mut occurrences = text.match_indices(map.as_str());

@@ -66,5 +66,5 @@ func (c *Cache) Put(key, value string) {
              each entry, a mutex of its own).",
     limits: "A write that happens only in a callback given to the function is not followed into callers that the \
              analyzer can't name.",
-    fixable: false,
+    fixable: true,
 };

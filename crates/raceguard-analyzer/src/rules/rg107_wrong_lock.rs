@@ -59,5 +59,5 @@ func (b *Bank) Balance(account string) int {
     remedy: "Decide which lock guards the memory, say so in a comment (`// guarded by mu`), and take that one around \
              every access.",
     limits: "Two instances are told apart only where the source names them differently in the same function.",
-    fixable: false,
+    fixable: true,
 };

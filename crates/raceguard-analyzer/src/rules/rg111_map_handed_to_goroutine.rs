@@ -44,5 +44,5 @@ func Welcome(user string) {
     remedy: "Give the goroutine a map of its own: make it inside the loop, or pass `maps.Clone(m)`.",
     limits: "A map that reaches the goroutine through a field of a struct is reported by the rule for the accesses \
              themselves (RG101 to RG103).",
-    fixable: false,
+    fixable: true,
 };

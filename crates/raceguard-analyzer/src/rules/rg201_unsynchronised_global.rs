@@ -53,5 +53,5 @@ func Register() {
     remedy: "Guard the variable with a mutex beside it, make it atomic when it is a single word, or hand the value \
              over through a channel. Better still, move it into the object that owns it.",
     limits: "Variables of other packages are judged by the functions of the analysed packages alone.",
-    fixable: false,
+    fixable: true,
 };

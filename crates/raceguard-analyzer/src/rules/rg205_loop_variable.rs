@@ -50,5 +50,5 @@ func Each(names []string, visit func(string)) {
     remedy: "Declare the variable in the loop and set the go directive to 1.22 or later; or pass it as an argument \
              (`go func(i int) { ... }(i)`), or copy it first (`i := i`).",
     limits: "Where the language version is not known (files without a module) the newest is assumed.",
-    fixable: false,
+    fixable: true,
 };

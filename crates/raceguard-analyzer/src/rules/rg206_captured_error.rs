@@ -53,5 +53,5 @@ func Mirror(from, to string) error {
     remedy: "Declare an `err` of its own inside the goroutine (`:=`), and hand it back through a channel or \
              `errgroup.Group`.",
     limits: "The same as of RG202.",
-    fixable: false,
+    fixable: true,
 };

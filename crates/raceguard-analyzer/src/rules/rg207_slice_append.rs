@@ -51,5 +51,5 @@ func Lengths(words []string) []int {
     remedy: "Let each goroutine write its own index of a slice made in advance, guard the append with a mutex, or \
              collect through a channel.",
     limits: "Two slices that share a backing array are seen as one only where the source shows it.",
-    fixable: false,
+    fixable: true,
 };

@@ -48,5 +48,5 @@ func Run(jobs []func()) {
     remedy: "Call `Add` before the `go` statement, or use `WaitGroup.Go`, which does.",
     limits: "A WaitGroup that counts goroutines of several functions is followed through the functions that get it as \
              an argument or hold it in a field.",
-    fixable: false,
+    fixable: true,
 };

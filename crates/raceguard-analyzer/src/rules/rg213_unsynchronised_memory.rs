@@ -59,5 +59,5 @@ func Start(chunks []int) int {
     remedy: "Order the two accesses: guard both with the same mutex, hand the value over through a channel, or use \
              sync/atomic for a single word.",
     limits: "Elements are told apart only by constant indexes and by loop variables.",
-    fixable: false,
+    fixable: true,
 };

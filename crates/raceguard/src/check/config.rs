@@ -76,8 +76,23 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, CheckError> {
         reader.error(at, error.message(), "see the syntax of TOML")
     })?;
     let mut config = Config::default();
-    for (name, value) in table.get_ref() {
-        if !SECTIONS.contains(&&**name.get_ref()) {
+    let mut sections: Vec<_> = table.get_ref().iter().collect();
+    sections.sort_by_key(|(name, _)| name.span().start);
+    for (name, value) in sections {
+        let word: &str = name.get_ref();
+        if KEYS.contains(&word) {
+            let at = name.span().start;
+            return Err(reader.error(
+                at,
+                format!("`{word}` stands outside of the section it belongs to"),
+                if matches!(value.get_ref(), DeValue::Table(_)) {
+                    format!("write [check.{word}]")
+                } else {
+                    "write [check] on a line above it".to_owned()
+                },
+            ));
+        }
+        if !SECTIONS.contains(&word) {
             return Err(reader.unknown(name, "section", &SECTIONS));
         }
         for (key, value) in reader.table(name.get_ref(), value)? {
@@ -256,6 +271,11 @@ mod tests {
             &["raceguard.toml:2: unknown key `selct`", "did you mean `select`?"],
         );
         refused("\n[chek]\n", &["raceguard.toml:2: unknown section `chek`", "did you mean `check`?"]);
+        refused(
+            "select = [\"RG1\"]\nbaseline = 3\n",
+            &["raceguard.toml:1: `select` stands outside of the section", "write [check] on a line above"],
+        );
+        refused("[per-file-ignores]\n", &["write [check.per-file-ignores]"]);
         refused("[check]\ncolour = 1\n", &["unknown key `colour`", "there are select, ignore"]);
     }
 

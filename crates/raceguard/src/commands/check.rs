@@ -41,11 +41,11 @@ pub struct CheckArgs {
     pub severity: Option<LeastSeverity>,
 
     /// Format of the report
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    #[arg(long, alias = "output-format", value_name = "FORMAT", default_value = "text")]
     pub format: Format,
 
     /// Write the report to FILE instead of stdout
-    #[arg(long, short, value_name = "FILE")]
+    #[arg(long, short, alias = "output-file", value_name = "FILE")]
     pub output: Option<PathBuf>,
 
     /// Do not show the findings in FILE
@@ -99,6 +99,10 @@ pub struct CheckArgs {
     /// Neither use nor keep results of earlier checks
     #[arg(long, conflicts_with = "cache_dir")]
     pub no_cache: bool,
+
+    /// End with 0 even when there are findings
+    #[arg(long, conflicts_with = "watch")]
+    pub exit_zero: bool,
 
     /// Print findings and errors only
     #[arg(long, short)]
@@ -175,11 +179,11 @@ impl Check {
             return self.update_baseline(&found.analysed, &found.filtered);
         }
         if self.arguments.fix && !self.fix(&mut found)? {
-            return Ok(found.filtered.report.exit_code());
+            return Ok(self.exit_code(&found.filtered));
         }
         found.filtered.report.seconds = clock.elapsed().as_secs_f64();
         self.show(&found)?;
-        let exit_code = found.filtered.report.exit_code();
+        let exit_code = self.exit_code(&found.filtered);
         self.keep_evidence(&found, started, exit_code);
         Ok(exit_code)
     }
@@ -192,6 +196,13 @@ impl Check {
         found.filtered.report.seconds = clock.elapsed().as_secs_f64();
         check.show(&found)?;
         Ok(found.analysed)
+    }
+
+    fn exit_code(&self, filtered: &Filtered) -> u8 {
+        match filtered.report.exit_code() {
+            1 if self.arguments.exit_zero => 0,
+            code => code,
+        }
     }
 
     fn find(&self) -> Result<Found, CommandError> {
@@ -208,14 +219,17 @@ impl Check {
     /// Mends what can be mended and looks again; false when only the patch was asked for.
     fn fix(&self, found: &mut Found) -> Result<bool, CommandError> {
         let progress = CheckProgress::start(self.arguments.quiet);
+        let baseline = found.baseline.as_ref();
+        let shown = |analysed: &Analysed| filter(analysed, &self.settings, None, baseline).report.findings;
         let fixing = Fixing {
             request: &self.settings.request,
             analysed: &found.analysed,
             findings: &found.filtered.report.findings,
             quiet: self.arguments.quiet,
+            // Lines that have changed since the base are known of the files as they are only.
+            shown: if self.base.is_none() { Some(&shown) } else { None },
         };
         let changes = fixing.changes(&progress);
-        progress.finish();
         if self.arguments.diff.is_some() && self.base.is_none() {
             self.tell_problems(&found.filtered);
             changes.print(&fixing, &self.folder)?;

@@ -17,9 +17,13 @@ use raceguard_diagnosis::rule as rules;
 /// Flags of `raceguard rule`.
 #[derive(Debug, Args)]
 pub struct RuleArgs {
-    /// The rule's code or name; all rules are listed when left out
+    /// The rule's code or name, or the beginning of codes to list: RG1; all rules are listed when left out
     #[arg(value_name = "CODE")]
     code: Option<String>,
+
+    /// Print the pages of all rules
+    #[arg(long, conflicts_with = "code")]
+    all: bool,
 
     /// Format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -39,7 +43,13 @@ enum RuleFormat {
 
 /// Prints the page of a rule, or the list of all.
 pub fn run(arguments: &RuleArgs) -> Result<u8, CommandError> {
+    let group = arguments.code.as_deref().map(beginning_with).unwrap_or_default();
     let text = match (&arguments.code, arguments.format) {
+        (Some(_), RuleFormat::Text) if group.len() > 1 => list(&group),
+        (None, RuleFormat::Text) if arguments.all => {
+            let pages = registry::rules().into_iter().map(|rule| plain(&rule.page(), &painter()));
+            pages.collect::<Vec<_>>().join("\n")
+        }
         (Some(code), RuleFormat::Text) => plain(&page_of(code)?, &painter()),
         (Some(code), RuleFormat::Markdown) => page_of(code)?,
         (None, RuleFormat::Markdown) => {
@@ -55,6 +65,13 @@ pub fn run(arguments: &RuleArgs) -> Result<u8, CommandError> {
         }
         _ => Ok(0),
     }
+}
+
+/// The rules whose codes begin like this.
+fn beginning_with(code: &str) -> Vec<&'static Rule> {
+    let begins =
+        |rule: &&Rule| rule.code.get(..code.len()).is_some_and(|start| start.eq_ignore_ascii_case(code));
+    registry::rules().into_iter().filter(begins).collect()
 }
 
 fn find(code: &str) -> Result<&'static Rule, CheckError> {

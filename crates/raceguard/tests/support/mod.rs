@@ -1,11 +1,13 @@
 //! Go modules in temporary folders, and the raceguard program run in them.
 //!
-//! These tests need Go on PATH (1.22 or newer) and a C compiler; without them they fail.
+//! Tests that run Go need it on PATH (1.22 or newer), and a C compiler; without them they fail. `raceguard check` needs
+//! none: its tests run in an environment in which nothing of this machine counts.
 
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
@@ -27,6 +29,24 @@ func TestRacy(t *testing.T) {
 }
 ";
 
+/// A file with one race on a map: a write in a goroutine against one in the function that started it.
+pub(crate) const RACY: &str = "package m
+
+func Race() {
+	counts := map[string]int{}
+	go func() {
+		counts[\"a\"] = 1
+	}()
+	counts[\"b\"] = 2
+}
+";
+
+/// A file without a finding.
+pub(crate) const CLEAN: &str = "package m
+
+func Double(n int) int { return 2 * n }
+";
+
 /// A module without a race.
 pub(crate) const CLEAN_TEST: &str = "package m
 
@@ -41,9 +61,10 @@ func TestClean(t *testing.T) {
 }
 ";
 
-/// A Go module in a temporary folder.
+/// A Go module in a temporary folder, with a home beside it.
 pub(crate) struct GoModule {
     folder: tempfile::TempDir,
+    has_go: bool,
 }
 
 /// How a program ended and what it printed.
@@ -55,26 +76,44 @@ pub(crate) struct Ended {
 }
 
 impl GoModule {
-    /// A module `example.com/m` with these files.
+    /// A module `example.com/m` with these files; a go.mod among them counts.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let module = Self { has_go: true, ..Self::bare(files) };
+        if files.iter().all(|(name, _)| *name != "go.mod") {
+            module.write("go.mod", "module example.com/m\n\ngo 1.22\n");
+        }
+        module
+    }
+
+    /// The same on a machine without Go.
+    pub(crate) fn without_go(files: &[(&str, &str)]) -> Self {
+        Self { has_go: false, ..Self::new(files) }
+    }
+
+    /// A folder without a go.mod on a machine without Go.
+    pub(crate) fn bare(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::Builder::new().prefix("raceguard-it-").tempdir().unwrap();
-        let module = Self { folder };
-        module.write("go.mod", "module example.com/m\n\ngo 1.22\n");
+        let module = Self { folder, has_go: false };
+        fs::create_dir(module.path()).unwrap();
         for (name, text) in files {
             module.write(name, text);
         }
         module
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("m")
     }
 
     pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.join(name)).unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: impl AsRef<[u8]>) {
         let path = self.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -82,7 +121,6 @@ impl GoModule {
 
     /// Writes a program for the shell.
     pub(crate) fn write_script(&self, name: &str, text: &str) -> String {
-        use std::os::unix::fs::PermissionsExt as _;
         self.write(name, text);
         fs::set_permissions(self.join(name), fs::Permissions::from_mode(0o755)).unwrap();
         self.join(name).to_str().unwrap().to_owned()
@@ -97,12 +135,49 @@ impl GoModule {
         {
             command.env_remove(variable);
         }
+        if !self.has_go {
+            command.env("XDG_CACHE_HOME", self.folder.path().join("cache"));
+            for variable in ["GOROOT", "GOPATH", "GOMODCACHE", "GOWORK", "GOENV"] {
+                command.env_remove(variable);
+            }
+            command.env("PATH", "/usr/bin:/bin").env("HOME", self.folder.path());
+        }
         command
     }
 
     /// Runs raceguard to its end.
     pub(crate) fn raceguard(&self, arguments: &[&str]) -> Ended {
         run(&mut self.command(arguments))
+    }
+
+    /// Runs `raceguard check` to its end.
+    pub(crate) fn check(&self, arguments: &[&str]) -> Ended {
+        let words: Vec<&str> = ["check"].iter().chain(arguments).copied().collect();
+        self.raceguard(&words)
+    }
+
+    /// The rules of the findings that `raceguard check` shows.
+    pub(crate) fn rules(&self, arguments: &[&str]) -> Vec<String> {
+        let report = self.json(arguments);
+        let findings = report["findings"].as_array().expect("findings");
+        findings.iter().map(|finding| finding["rule"]["code"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The report of `raceguard check` as JSON.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let words: Vec<&str> = ["--format", "json"].iter().chain(arguments).copied().collect();
+        let ended = self.check(&words);
+        serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}\n{ended}"))
+    }
+
+    /// Runs git in the module's folder.
+    pub(crate) fn git(&self, arguments: &[&str]) {
+        let mut command = Command::new("git");
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"];
+        command.args(who).args(arguments).current_dir(self.path());
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null");
+        let ended = run(&mut command);
+        assert_eq!(ended.code, 0, "{ended}");
     }
 
     /// The records of the last run.

@@ -96,7 +96,12 @@ impl Pairs<'_, '_> {
             told.insert(place);
             told.insert((other.home.unit, other.access.body.0));
             let verdict = Verdict { blamed, other, evidence, severity, guard: self.guard };
-            let report = Report { context: self.context, contexts: self.contexts, key: self.key };
+            let report = Report {
+                context: self.context,
+                contexts: self.contexts,
+                key: self.key,
+                candidates: self.candidates,
+            };
             findings.extend(report.finding(&verdict));
         }
         findings

@@ -5,6 +5,7 @@ use super::contexts::{Contexts, OriginKind};
 use super::facts::{FieldAccess, NodeRef, unit_of};
 use super::guards::Guard;
 use super::key::{Held, LockKey, MemoryKey};
+use super::mend;
 use super::pairs::Evidence;
 use crate::analysis::wording::capitalised;
 use crate::finding::{Finding, Location, Reason, Severity, Site};
@@ -26,6 +27,7 @@ pub(super) struct Report<'f, 'a> {
     pub(super) context: &'f ProgramContext<'a>,
     pub(super) contexts: &'f Contexts,
     pub(super) key: &'f MemoryKey,
+    pub(super) candidates: &'f [Candidate<'f>],
 }
 
 impl Report<'_, '_> {
@@ -59,7 +61,8 @@ impl Report<'_, '_> {
         };
         let reasons = Self::reasons(verdict, lock.as_deref());
         let severity = verdict.severity;
-        Some(Finding { rule, severity, subject, message, sites, reasons, remedy, fix: None })
+        let fix = mend::fix(self, verdict);
+        Some(Finding { rule, severity, subject, message, sites, reasons, remedy, fix })
     }
 
     fn rule(&self, verdict: &Verdict<'_>) -> Option<&'static Rule> {

@@ -2,7 +2,7 @@
 
 use super::{JumpTarget, Lower, TargetKind, var_of};
 use crate::ir::function::{ChannelOp, ChannelOpKind, Condition, How, Loop, Node};
-use crate::ir::place::{Index, Step, Value};
+use crate::ir::place::{Index, Place, Root, Step, Value};
 use crate::syntax::ast::{BinaryOp, ExprKind, ForStmt, RangeStmt, StmtId, StmtKind};
 use crate::syntax::name::Name;
 use crate::syntax::span::Span;
@@ -93,10 +93,8 @@ impl Lower<'_> {
             range_channel = lower.next_element(&ty, &value, stmt.value.is_some(), x_span);
             if per_iteration {
                 lower.declare_head(stmt, span);
-            } else if !stmt.define {
-                for lhs in stmt.key.iter().chain(&stmt.value) {
-                    lower.assign_element(*lhs, false, x_span);
-                }
+            } else {
+                lower.next_in_head(stmt, x_span);
             }
             lower.stmts(&stmt.body.stmts);
         });
@@ -111,6 +109,20 @@ impl Lower<'_> {
             range_channel,
             span,
         }));
+    }
+
+    /// Assigns the next element to the variables of the head, which all iterations share.
+    fn next_in_head(&mut self, stmt: &RangeStmt, span: Span) {
+        for &lhs in stmt.key.iter().chain(&stmt.value) {
+            match self.input.info.definition(lhs) {
+                Some(local) => {
+                    let (place, span) = (Place::new(Root::Var(var_of(local))), self.span(lhs));
+                    self.access(&place, true, How::Plain, span);
+                }
+                None if !stmt.define => self.assign_element(lhs, false, span),
+                None => {}
+            }
+        }
     }
 
     /// Declares the variables of the head.

@@ -18,6 +18,12 @@ pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(_) => None,
     };
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("there is no folder {}", folder.display()),
+        ));
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".raceguard-");
     if permissions.is_none() {

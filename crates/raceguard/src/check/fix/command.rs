@@ -11,16 +11,18 @@ use similar::TextDiff;
 
 use super::atomic::replace_file;
 use super::edits::{Contents, EditSet};
-use super::overlay::Overlay;
-use super::{gofmt, verify};
-use crate::check::analysis::{Analysed, Request, analyse_tree};
+use super::gofmt;
+use super::rounds::{self, Mended};
+use crate::check::analysis::{Analysed, Request};
 use crate::check::error::CheckError;
 use crate::check::progress::CheckProgress;
 use crate::check::render::counted;
-use crate::error::{CommandError, print_hint};
+use crate::error::CommandError;
+
+/// Chooses the findings that the user wants to see.
+pub type Shown<'a> = dyn Fn(&Analysed) -> Vec<StaticFinding> + 'a;
 
 /// What to fix, and in what.
-#[derive(Debug)]
 pub struct Fixing<'a> {
     /// How the sources were loaded.
     pub request: &'a Request,
@@ -30,6 +32,14 @@ pub struct Fixing<'a> {
     pub findings: &'a [StaticFinding],
     /// No more than errors is told.
     pub quiet: bool,
+    /// Which findings of an analysis of the result are to be mended too. None: one round is all.
+    pub shown: Option<&'a Shown<'a>>,
+}
+
+impl std::fmt::Debug for Fixing<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fixing").field("findings", &self.findings.len()).finish_non_exhaustive()
+    }
 }
 
 /// Changes that hold, not yet written.
@@ -40,23 +50,17 @@ pub struct Changes {
 }
 
 impl Fixing<'_> {
-    /// Finds out which fixes hold. Tells which do not.
+    /// Finds out which fixes hold. Tells how many do not.
     pub fn changes(&self, progress: &CheckProgress) -> Changes {
-        let fixable: Vec<&StaticFinding> =
-            self.findings.iter().filter(|finding| self.may_fix(finding)).collect();
-        progress.message(&format!("verifying the fixes of {}", counted(fixable.len(), "finding")));
-        let mut analyse = |findings: &[&StaticFinding]| {
-            let contents = EditSet::of(findings)?.applied(&|path| self.original(path))?;
-            Some(analyse_tree(&Overlay { contents: &contents }, self.request).outcome)
-        };
-        let held = verify::that_hold(&fixable, &self.analysed.outcome, &mut analyse);
-        self.tell_refused(fixable.len() - held.len());
-        let contents = EditSet::of(&held).and_then(|edits| edits.applied(&|path| self.original(path)));
-        Changes { contents: self.formatted(contents.unwrap_or_default()), mended: held.len() }
+        progress.message("verifying fixes");
+        let Mended { contents, findings, refused } = rounds::run(self);
+        progress.finish();
+        self.tell_refused(refused);
+        Changes { contents: self.formatted(contents), mended: findings }
     }
 
     /// Whether it has a fix, in files that are the user's to change.
-    fn may_fix(&self, finding: &StaticFinding) -> bool {
+    pub(super) fn may_fix(&self, finding: &StaticFinding) -> bool {
         let files: BTreeSet<PathBuf> =
             EditSet::of(&[finding]).iter().flat_map(|edits| edits.files().map(Path::to_owned)).collect();
         !files.is_empty()
@@ -71,7 +75,7 @@ impl Fixing<'_> {
         ours.flat_map(|package| &package.files).find(|file| file.path == path)
     }
 
-    fn original(&self, path: &Path) -> Option<Arc<[u8]>> {
+    pub(super) fn original(&self, path: &Path) -> Option<Arc<[u8]>> {
         self.source_file(path).map(|file| Arc::clone(&file.bytes))
     }
 
@@ -89,7 +93,6 @@ impl Fixing<'_> {
         if count > 0 && !self.quiet {
             let fixes = if count == 1 { "1 fix is".to_owned() } else { format!("{count} fixes are") };
             eprintln!("raceguard: {fixes} not applied: with it the analysis finds no less, or something new");
-            print_hint("fixes of the same lines exclude each other; run it again for the rest");
         }
     }
 }

@@ -18,8 +18,13 @@ pub(super) struct EditSet {
 impl EditSet {
     /// The edits of all the findings' fixes; none if some of them overlap.
     pub(super) fn of(findings: &[&StaticFinding]) -> Option<Self> {
-        let mut set = Self::default();
-        for edit in findings.iter().filter_map(|finding| finding.fix.as_ref()).flat_map(|fix| &fix.edits) {
+        findings.iter().try_fold(Self::default(), |set, finding| set.with(finding))
+    }
+
+    /// These and the edits of a finding's fix; none if some of them overlap.
+    pub(super) fn with(&self, finding: &StaticFinding) -> Option<Self> {
+        let mut set = self.clone();
+        for edit in finding.fix.iter().flat_map(|fix| &fix.edits) {
             let edits = set.files.entry(PathBuf::from(&edit.file)).or_default();
             if !edits.contains(edit) {
                 edits.push(edit.clone());

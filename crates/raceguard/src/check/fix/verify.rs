@@ -9,14 +9,40 @@ use crate::check::analysis::Outcome;
 /// The most fixes that hold together.
 ///
 /// `analyse` tells what would be found with the fixes of some findings applied; none if they can't be applied together.
-/// All are tried at once; where that fails, halves are, so that a single bad fix among `n` costs about `2 log n`
-/// analyses.
+/// All are tried at once. Where that fails, those whose own finding stays are left out; where it is not that, halves are
+/// tried, so that a single bad fix among `n` costs about `2 log n` analyses.
 pub(super) fn that_hold<'f>(
     fixable: &[&'f StaticFinding],
     before: &Outcome,
     analyse: &mut dyn FnMut(&[&StaticFinding]) -> Option<Outcome>,
 ) -> Vec<&'f StaticFinding> {
-    grow(Vec::new(), fixable, before, analyse)
+    let mut tried = fixable.to_vec();
+    while let Some(after) = (!tried.is_empty()).then(|| analyse(&tried)).flatten() {
+        if is_better(before, &after, &tried) {
+            return tried;
+        }
+        let gone: Vec<&StaticFinding> =
+            tried.iter().copied().filter(|finding| is_gone(finding, before, &after, &tried)).collect();
+        if gone.len() == tried.len() {
+            break;
+        }
+        tried = gone;
+    }
+    // That all of them together fail is known.
+    if tried.len() < 2 {
+        return Vec::new();
+    }
+    let (first, second) = tried.split_at(tried.len() / 2);
+    let accepted = grow(Vec::new(), first, before, analyse);
+    grow(accepted, second, before, analyse)
+}
+
+/// Whether as many findings like this one are gone as should be.
+fn is_gone(finding: &StaticFinding, before: &Outcome, after: &Outcome, mended: &[&StaticFinding]) -> bool {
+    let is_same = |other: &StaticFinding| other.fingerprint == finding.fingerprint;
+    let expected = mended.iter().filter(|other| is_same(other)).count();
+    let count = |outcome: &Outcome| outcome.findings.iter().filter(|other| is_same(other)).count();
+    count(after) + expected <= count(before)
 }
 
 fn grow<'f>(
@@ -59,15 +85,27 @@ fn is_better(before: &Outcome, after: &Outcome, mended: &[&StaticFinding]) -> bo
             *count -= 1;
             true
         }
-        _ => false,
+        Some(_) => false,
+        None => was_hidden(finding, before, mended),
     })
+}
+
+/// Whether a race was there before, but not told: of many on the same memory only some are, and the two accesses of
+/// one are those that show it best. Changes elsewhere than in its first function can't have made it.
+fn was_hidden(finding: &StaticFinding, before: &Outcome, mended: &[&StaticFinding]) -> bool {
+    let function = |finding: &StaticFinding| finding.sites.first().map(|site| site.function.clone());
+    let is_race = |rule: &str| rule.starts_with("RG1") || rule.starts_with("RG2");
+    is_race(&finding.rule)
+        && before.findings.iter().any(|known| known.subject == finding.subject && is_race(&known.rule))
+        && !finding.sites.is_empty()
+        && mended.iter().all(|mended| function(mended) != function(finding))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::edits::tests::fixed_by;
     use super::*;
-    use raceguard_evidence::SourceProblem;
+    use raceguard_evidence::{Fingerprint, Site, SourceProblem};
 
     fn outcome(findings: &[&StaticFinding]) -> Outcome {
         let findings = findings.iter().map(|finding| (*finding).clone()).collect();
@@ -91,6 +129,24 @@ mod tests {
         let held: Vec<&str> = held.iter().map(|finding| finding.subject.as_str()).collect();
         assert_eq!(held, ["0", "1", "2", "3", "4", "5", "7", "8"]);
         assert!(analyses < 10, "{analyses}");
+    }
+
+    #[test]
+    fn races_on_the_same_memory_that_were_hidden_are_no_news() {
+        let at = |rule: &str, subject: &str, function: &str| StaticFinding {
+            rule: rule.into(),
+            sites: vec![Site { function: function.into(), ..Default::default() }],
+            fingerprint: Fingerprint::of_static_finding(rule, subject, &[]),
+            ..fixed_by(subject, &[])
+        };
+        let mended = at("RG102", "map m", "Get");
+        let before = outcome(&[&mended]);
+        let held =
+            |after: StaticFinding| that_hold(&[&mended], &before, &mut |_| Some(outcome(&[&after]))).len();
+        assert_eq!(held(at("RG101", "map m", "Len")), 1);
+        assert_eq!(held(at("RG101", "map m", "Get")), 0, "the fix may have made it");
+        assert_eq!(held(at("RG101", "map n", "Len")), 0, "nothing was told of that memory");
+        assert_eq!(held(at("RG306", "map m", "Len")), 0, "not a race");
     }
 
     #[test]

@@ -49,7 +49,15 @@ pub(super) fn write_end(report: &Report, painter: &Painter, out: &mut dyn Write)
         painter.good(&text)
     };
     writeln!(out, "{line}")?;
-    hidden(report).map_or(Ok(()), |text| writeln!(out, "{}", painter.dim(&text)))
+    if let Some(text) = hidden(report) {
+        writeln!(out, "{}", painter.dim(&text))?;
+    }
+    match report.findings.iter().filter(|finding| finding.fix.is_some()).count() {
+        0 => Ok(()),
+        fixable => {
+            writeln!(out, "{}", painter.dim(&format!("{fixable} fixable with `raceguard check --fix`")))
+        }
+    }
 }
 
 struct Text<'a> {
