@@ -1,9 +1,8 @@
 //! Where the maps in fields are used, and under which locks.
 
-use super::ProgramContext;
+use super::collected::Collected;
 use super::fields::field_type;
-use super::path_checks::{PathContext, gather};
-use super::path_facts::summaries::Summaries;
+use super::path_checks::PathContext;
 use super::path_facts::{Held, Trace, What};
 use crate::ir::function::{Access, BodyId, FieldKey};
 use crate::ir::place::{Root, Value};
@@ -29,29 +28,27 @@ pub(super) struct MapUse {
     pub(super) fresh: bool,
 }
 
-/// All uses, in the order of the program.
-pub(super) fn map_uses(context: &ProgramContext<'_>, summaries: &Summaries) -> Vec<MapUse> {
-    gather(context, summaries, |paths, uses| {
-        for trace in paths.traces {
-            for step in &trace.steps {
-                let What::Access(access) = step.what else { continue };
-                if !access.how.is_map() {
-                    continue;
-                }
-                let Some(field) = access.field.as_ref().filter(|field| field.contents) else { continue };
-                let beside = |lock: &&Held| lock.field.as_ref().is_some_and(|lock| lock.owner == field.owner);
-                uses.push(MapUse {
-                    field: FieldKey { steps: 0, ..field.clone() },
-                    write: access.write,
-                    unit: paths.index,
-                    body: trace.body,
-                    span: access.span,
-                    locks: step.facts.held.iter().filter(beside).cloned().collect(),
-                    fresh: is_fresh(access),
-                });
+/// Notes the uses in a function.
+pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
+    for trace in context.traces {
+        for step in &trace.steps {
+            let What::Access(access) = step.what else { continue };
+            if !access.how.is_map() {
+                continue;
             }
+            let Some(field) = access.field.as_ref().filter(|field| field.contents) else { continue };
+            let beside = |lock: &&Held| lock.field.as_ref().is_some_and(|lock| lock.owner == field.owner);
+            collected.map_uses.push(MapUse {
+                field: FieldKey { steps: 0, ..field.clone() },
+                write: access.write,
+                unit: context.index,
+                body: trace.body,
+                span: access.span,
+                locks: step.facts.held.iter().filter(beside).cloned().collect(),
+                fresh: is_fresh(access),
+            });
         }
-    })
+    }
 }
 
 fn is_fresh(access: &Access) -> bool {

@@ -1,9 +1,10 @@
 //! RG104: a guarded map leaves its lock.
 
+use super::collected::Collected;
 use super::fields::same_field;
-use super::guarded_maps::{MapUse, loaded_field, map_uses, receiver_of};
+use super::guarded_maps::{MapUse, loaded_field, receiver_of};
 use super::import_edit::import_edit;
-use super::path_checks::{PathContext, gather};
+use super::path_checks::PathContext;
 use super::path_facts::summaries::Summaries;
 use super::path_facts::{Trace, What};
 use super::wording::{Wording, field_name};
@@ -80,7 +81,7 @@ func (r *Registry) Nodes() map[string]int {
 };
 
 /// A map that is given away.
-struct Escape {
+pub(super) struct Escape {
     field: FieldKey,
     unit: usize,
     body: BodyId,
@@ -92,14 +93,14 @@ struct Escape {
 }
 
 /// Looks for maps that are changed under a lock in one place and given away in another.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let escapes = gather(context, summaries, escapes);
-    if escapes.is_empty() {
-        return;
-    }
-    let uses = map_uses(context, summaries);
-    for escape in &escapes {
-        let changed = uses.iter().find(|used| {
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    _: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
+    for escape in &collected.escapes {
+        let changed = collected.map_uses.iter().find(|used| {
             used.write
                 && !used.fresh
                 && same_field(&used.field, &escape.field)
@@ -111,7 +112,8 @@ pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, finding
     }
 }
 
-fn escapes(context: &PathContext<'_>, escapes: &mut Vec<Escape>) {
+/// Notes the maps that a function gives away.
+pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
     let Some(owner) = receiver_of(context) else { return };
     if context.wording().speaks_of_held_lock() || context.wording().is_test() {
         return;
@@ -139,7 +141,7 @@ fn escapes(context: &PathContext<'_>, escapes: &mut Vec<Escape>) {
             let Some(field) = loaded_field(context, trace, value) else { continue };
             if field.owner == owner && (locks || exported) && !is_replaced(context, &field, value) {
                 let fix = clone_fix(context, value, span);
-                escapes.push(Escape {
+                collected.escapes.push(Escape {
                     field,
                     unit: context.index,
                     body: trace.body,

@@ -2,7 +2,8 @@
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
-use super::path_checks::{PathContext, gather};
+use super::collected::Collected;
+use super::path_checks::PathContext;
 use super::path_facts::summaries::Summaries;
 use super::path_facts::{What, lock_place};
 use super::wording::{Wording, field_name, function_name, object_name};
@@ -91,13 +92,13 @@ func Replay() {
 
 /// A lock, whatever the instance.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Class {
+pub(super) enum Class {
     Global(ObjectId),
     Field(FieldKey),
 }
 
 /// What a function does about the order of locks.
-enum Fact {
+pub(super) enum Fact {
     /// It takes a lock.
     Takes(FuncId, Class),
     /// It calls a function.
@@ -107,7 +108,7 @@ enum Fact {
 }
 
 /// A lock that is taken, or a function that is called, while another lock is held.
-struct Edge {
+pub(super) struct Edge {
     held: Class,
     /// Other locks held.
     others: Vec<Class>,
@@ -121,7 +122,7 @@ struct Edge {
     since: Span,
 }
 
-enum Next {
+pub(super) enum Next {
     Lock(Class),
     Call(FuncId),
 }
@@ -130,13 +131,18 @@ enum Next {
 type Taken = HashMap<FuncId, HashMap<Class, FuncId>>;
 
 /// Collects the orders in which locks are taken, and reports those that exist both ways.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let facts = gather(context, summaries, collect);
-    let taken = taken(&facts);
-    let releasing = releasing(&facts, summaries);
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    summaries: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
+    let facts = &collected.lock_order;
+    let taken = taken(facts);
+    let releasing = releasing(facts, summaries);
     let mut orders: HashMap<(Class, Class), (&Edge, Option<FuncId>)> = HashMap::new();
     let mut pairs = Vec::new();
-    for fact in &facts {
+    for fact in facts {
         let Fact::Edge(edge) = fact else { continue };
         let next: Vec<(&Class, Option<FuncId>)> = match &edge.next {
             Next::Lock(class) => vec![(class, None)],
@@ -175,7 +181,9 @@ pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, finding
     }
 }
 
-fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
+/// Notes what a function does about the order of locks.
+pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
+    let facts = &mut collected.lock_order;
     if context.wording().is_test() {
         return;
     }

@@ -2,8 +2,9 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
+use super::collected::Collected;
 use super::fields::{field_location, field_type, is_named};
-use super::guarded_maps::{MapUse, map_uses};
+use super::guarded_maps::MapUse;
 use super::path_facts::summaries::Summaries;
 use super::wording::{Wording, field_name, object_name};
 use super::{ProgramContext, Rule};
@@ -122,11 +123,15 @@ const LEAST_READERS: usize = 4;
 const MOST_WRITERS: usize = 1;
 
 /// Counts for each map field the functions that read and that change it.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let uses = map_uses(context, summaries);
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    _: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
     let mut by_field: HashMap<&FieldKey, Vec<&MapUse>> = HashMap::new();
     let mut order = Vec::new();
-    for used in uses.iter().filter(|used| !used.fresh && !is_test(context, used)) {
+    for used in collected.map_uses.iter().filter(|used| !used.fresh && !is_test(context, used)) {
         let known = by_field.entry(&used.field).or_insert_with(|| {
             order.push(&used.field);
             Vec::new()

@@ -2,9 +2,10 @@
 
 use foldhash::HashSet;
 
+use super::collected::Collected;
 use super::fields::is_named;
 use super::guarded_maps::loaded_field;
-use super::path_checks::{PathContext, gather};
+use super::path_checks::PathContext;
 use super::path_facts::summaries::Summaries;
 use super::path_facts::{Held, Trace, What};
 use super::wording::{Wording, field_name, function_name};
@@ -90,14 +91,14 @@ func (p *Presence) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 };
 
 /// What a function does about copies of maps.
-enum Fact {
+pub(super) enum Fact {
     /// It copies a map under a lock.
     Copy(Copy),
     /// It calls a function often.
     Calls(FuncId, usize, Span),
 }
 
-struct Copy {
+pub(super) struct Copy {
     func: FuncId,
     field: FieldKey,
     unit: usize,
@@ -107,10 +108,15 @@ struct Copy {
 }
 
 /// Collects copies under locks, and reports those in functions that run often.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let facts = gather(context, summaries, collect);
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    _: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
+    let facts = &collected.copies;
     let mut reported = HashSet::default();
-    for fact in &facts {
+    for fact in facts {
         let Fact::Copy(copy) = fact else { continue };
         let unit = &context.units.units[copy.unit];
         let reason = if is_handler(context.program, unit) {
@@ -133,7 +139,9 @@ pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, finding
     }
 }
 
-fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
+/// Notes the copies that a function makes, and what it calls often.
+pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
+    let facts = &mut collected.copies;
     let Some(func) = context.unit.func else { return };
     if context.wording().is_test() {
         return;
