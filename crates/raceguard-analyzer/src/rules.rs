@@ -7,6 +7,8 @@ mod collected;
 mod fields;
 mod guarded_maps;
 mod import_edit;
+mod lock_finding;
+mod memory;
 mod page;
 mod path_checks;
 mod path_facts;

@@ -4,13 +4,13 @@ use rayon::prelude::*;
 
 use super::collected::Collected;
 use super::path_facts::summaries::Summaries;
-use super::path_facts::{Trace, Walked, lock_place};
+use super::path_facts::{Trace, Walked, What, lock_place};
 use super::wording::Wording;
 use super::{PATH_CHECKS, PATH_COLLECTORS, PATH_PROGRAM_CHECKS, ProgramContext};
 use crate::analysis::models::{Effect, Models};
 use crate::finding::Finding;
 use crate::ir::function::{Call, Unit, for_each_call};
-use crate::ir::place::Place;
+use crate::ir::place::{Place, Value};
 use crate::types::Program;
 
 /// A function, and what holds on every way through it.
@@ -50,6 +50,24 @@ impl<'a> PathContext<'a> {
             });
         }
         released
+    }
+
+    /// Whether something else may release a lock: a function literal, or whoever is given `mu.Unlock` or the mutex.
+    pub(super) fn is_handed_on(&self, place: &Place) -> bool {
+        let gives = |value: &Value| match value {
+            Value::Method(_, receiver) => {
+                receiver.identity().is_some_and(|known| known == place || place.strip(known).is_some())
+            }
+            Value::Address(known) => known == place,
+            _ => false,
+        };
+        self.is_released_in_literal(place)
+            || self.traces.iter().flat_map(|trace| &trace.steps).any(|step| match step.what {
+                What::Return(values, _) => values.iter().any(gives),
+                What::Call(call) => call.args.iter().any(gives),
+                What::Assign(assign) => gives(&assign.value),
+                _ => false,
+            })
     }
 }
 

@@ -40,7 +40,6 @@ func Serve(logins <-chan string) error {
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"sync"
 )
@@ -52,9 +51,9 @@ var (
 
 func status(w http.ResponseWriter, request *http.Request) {
 	mu.Lock()
-	snapshot := maps.Clone(active)
+	answer, _ := json.Marshal(active)
 	mu.Unlock()
-	json.NewEncoder(w).Encode(snapshot)
+	w.Write(answer)
 }
 
 func Serve(logins <-chan string) error {

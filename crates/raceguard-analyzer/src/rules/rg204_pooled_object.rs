@@ -2,10 +2,11 @@
 
 use super::Rule;
 use super::path_checks::PathContext;
+use super::path_facts::arguments::Fate;
 use super::path_facts::{Mark, Marked, Step as PathStep, Trace, What};
 use crate::analysis::models::Effect;
 use crate::finding::{Finding, Severity};
-use crate::ir::function::Target;
+use crate::ir::function::{Call, Target};
 use crate::ir::place::{Place, Root, Step, Value};
 use crate::syntax::span::Span;
 use crate::types::Type;
@@ -56,7 +57,8 @@ func Render(name string) []byte {
 "#,
     remedy: "Put the object back only when nothing refers to it any more, and copy what must outlive it (the bytes of \
              a buffer above all).",
-    limits: "References that were stored elsewhere before `Put` are not followed, nor pools behind helpers.",
+    limits: "References that were stored elsewhere before `Put` are not followed, nor parts of an object but for slices \
+             and maps that are returned. Helpers that put back what they are given are followed.",
     fixable: false,
 };
 
@@ -66,7 +68,7 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
         let mut reported: Vec<Span> = Vec::new();
         for step in &trace.steps {
             if let Some((marked, span, message)) =
-                used(context, step).or_else(|| returned(context, trace, step))
+                used(context, trace, step).or_else(|| returned(context, trace, step))
                 && !reported.contains(&marked.at)
             {
                 reported.push(marked.at);
@@ -77,10 +79,22 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The use of an object that was put back before.
-fn used<'s>(context: &PathContext<'_>, step: &'s PathStep<'_>) -> Option<(&'s Marked, Span, &'static str)> {
+fn used<'s>(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    step: &'s PathStep<'_>,
+) -> Option<(&'s Marked, Span, &'static str)> {
+    let results = &context.unit.body(trace.body).results;
     let put = |value: &Value| {
         let place = value.identity()?;
         step.facts.marked_holder(Mark::Put, place).filter(|marked| marked.place == *place)
+    };
+    let part = |(number, value): (usize, &Value)| {
+        let place = value.identity()?;
+        let ty = results.get(number).map(|&var| context.program.underlying(&context.unit.var(var).ty));
+        let marked = step.facts.marked_holder(Mark::Put, place)?;
+        let inside = matches!(ty, Some(Type::Slice(_) | Type::Map(_))) && matches!(value, Value::Load(_));
+        (inside && lies_inside(place.strip(&marked.place)?)).then_some(marked)
     };
     match step.what {
         What::Access(access) => {
@@ -90,15 +104,27 @@ fn used<'s>(context: &PathContext<'_>, step: &'s PathStep<'_>) -> Option<(&'s Ma
         }
         What::Call(call) => {
             let marked = call.receiver.iter().chain(&call.args).find_map(put)?;
-            let again = context.models.effect(&call.target) == Some(Effect::PoolPut);
+            let again = context.models.effect(&call.target) == Some(Effect::PoolPut) || puts(context, call);
             let message = if again { "is put back twice" } else { "is used after it was put back" };
             Some((marked, call.span, message))
         }
         What::Return(values, span) => {
-            Some((values.iter().find_map(put)?, span, "is returned after it was put back"))
+            let whole =
+                values.iter().find_map(put).map(|marked| (marked, span, "is returned after it was put back"));
+            whole.or_else(|| {
+                let marked = values.iter().enumerate().find_map(part)?;
+                Some((marked, span, "was put back, and a part of it is returned"))
+            })
         }
         _ => None,
     }
+}
+
+/// Whether a function puts what it is given into a pool.
+fn puts(context: &PathContext<'_>, call: &Call) -> bool {
+    let Target::Function(func) = call.target else { return false };
+    let summary = context.summaries.get(func);
+    summary.is_some_and(|summary| summary.arguments.iter().any(|argument| argument.fate == Fate::Put))
 }
 
 /// Whether steps lead into an object, but not on to others that it refers to.
