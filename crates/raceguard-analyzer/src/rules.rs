@@ -210,6 +210,7 @@ const PATH_CHECKS: &[PathCheck] = &[
 const PATH_COLLECTORS: &[PathCollector] = &[
     guarded_maps::collect,
     rg104_guarded_map_escapes::collect,
+    rg105_map_shared_by_copy::returned::collect,
     rg303_lock_order_inversion::collect,
     rg404_map_copy_under_lock::collect,
 ];
@@ -217,6 +218,7 @@ const PATH_COLLECTORS: &[PathCollector] = &[
 /// What runs over the notes of all functions.
 const PATH_PROGRAM_CHECKS: &[PathProgramCheck] = &[
     rg104_guarded_map_escapes::check,
+    rg105_map_shared_by_copy::returned::check,
     rg303_lock_order_inversion::check,
     rg402_exclusive_lock_for_reads::check,
     rg404_map_copy_under_lock::check,

@@ -4,7 +4,10 @@
 //! draws its conclusions when all functions have been walked.
 
 use super::guarded_maps::MapUse;
-use super::{rg104_guarded_map_escapes, rg303_lock_order_inversion, rg404_map_copy_under_lock};
+use super::{
+    rg104_guarded_map_escapes, rg105_map_shared_by_copy, rg303_lock_order_inversion,
+    rg404_map_copy_under_lock,
+};
 
 /// The notes of all rules, in the order of the functions.
 #[derive(Default)]
@@ -15,6 +18,8 @@ pub(super) struct Collected {
     pub(super) escapes: Vec<rg104_guarded_map_escapes::Escape>,
     /// Locks taken, and calls made, while others are held.
     pub(super) lock_order: Vec<rg303_lock_order_inversion::Fact>,
+    /// Structs with maps that are returned by value.
+    pub(super) struct_copies: Vec<rg105_map_shared_by_copy::returned::StructCopy>,
     /// Copies of whole maps, and calls that happen often.
     pub(super) copies: Vec<rg404_map_copy_under_lock::Fact>,
 }
@@ -25,6 +30,7 @@ impl Collected {
         self.map_uses.append(&mut later.map_uses);
         self.escapes.append(&mut later.escapes);
         self.lock_order.append(&mut later.lock_order);
+        self.struct_copies.append(&mut later.struct_copies);
         self.copies.append(&mut later.copies);
     }
 }

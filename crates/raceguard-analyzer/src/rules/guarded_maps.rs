@@ -26,6 +26,8 @@ pub(super) struct MapUse {
     pub(super) span: Span,
     /// The locks held that lie beside the map.
     pub(super) locks: Vec<Held>,
+    /// Whether any lock is held for writing, wherever it lies.
+    pub(super) locked: bool,
     /// Whether the struct is new, and nobody else's yet.
     pub(super) fresh: bool,
 }
@@ -50,6 +52,7 @@ pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
                 body: trace.body,
                 span: access.span,
                 locks: step.facts.held.iter().filter(beside).cloned().collect(),
+                locked: step.facts.held.iter().any(|lock| lock.exclusive),
                 fresh: is_fresh(access),
                 map,
             });

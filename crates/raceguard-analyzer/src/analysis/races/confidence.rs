@@ -4,6 +4,7 @@
 //! many calls, is often handed over by means that source does not show: flags, states, protocols. Such conflicts weigh
 //! less, and those that weigh little are not reported.
 
+use super::wait_group::is_added_inside;
 use crate::analysis::conflicts::Conflict;
 use crate::analysis::scope::{Event, Scope, ThreadId, Touch};
 use crate::finding::Severity;
@@ -34,7 +35,9 @@ pub(super) fn severity(
         points -= 2;
     }
     // State of an object that several functions work on is often handed over by a protocol among them.
-    let remote = calls > 0 && !first.how.is_map() && !is_variable(first);
+    let grouped = |touch: &Touch| touch.how == How::GroupAdd;
+    let remote = calls > 0 && !first.how.is_map() && !is_variable(first)
+        || (grouped(first) || grouped(second)) && !is_added_inside(scope, conflict);
     if points >= ERROR {
         Some(if remote { Severity::Warning } else { Severity::Error })
     } else if points >= WARNING {

@@ -2,7 +2,7 @@
 
 use super::{JumpTarget, Lower, TargetKind, var_of};
 use crate::ir::function::{ChannelOp, ChannelOpKind, Condition, How, Loop, Node};
-use crate::ir::place::{Index, Step, Value};
+use crate::ir::place::{Index, Place, Root, Step, Value};
 use crate::syntax::ast::{BinaryOp, ExprKind, ForStmt, RangeStmt, StmtId, StmtKind};
 use crate::syntax::name::Name;
 use crate::syntax::span::Span;
@@ -93,7 +93,9 @@ impl Lower<'_> {
             range_channel = lower.next_element(&ty, &value, stmt.value.is_some(), x_span);
             if per_iteration {
                 lower.declare_head(stmt, span);
-            } else if !stmt.define {
+            } else if stmt.define {
+                lower.next_values(stmt);
+            } else {
                 for lhs in stmt.key.iter().chain(&stmt.value) {
                     lower.assign_element(*lhs, false, x_span);
                 }
@@ -124,6 +126,16 @@ impl Lower<'_> {
             self.unit.vars[var_of(local).0 as usize].shared_by_iterations = !self.per_iteration();
             if number == 0 && stmt.key.is_some() {
                 self.unit.vars[var_of(local).0 as usize].covers = true;
+            }
+        }
+    }
+
+    /// The next iteration writes variables that all iterations share.
+    fn next_values(&mut self, stmt: &RangeStmt) {
+        for &lhs in stmt.key.iter().chain(&stmt.value) {
+            if let Some(local) = self.input.info.definition(lhs) {
+                let span = self.span(lhs);
+                self.access(&Place::new(Root::Var(var_of(local))), true, How::Plain, span);
             }
         }
     }
