@@ -15,7 +15,7 @@ use crate::finding::{Edit, Finding, Fix, Severity};
 use crate::ir::function::{BodyId, CallMode, ChannelOpKind, Target};
 use crate::ir::place::{Place, Value};
 use crate::syntax::span::Span;
-use crate::types::{FuncId, Program};
+use crate::types::{FuncId, ObjectKind, Program};
 
 /// `RG104`
 pub const RULE: Rule = Rule {
@@ -142,6 +142,9 @@ pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
                 continue;
             };
             let locks = takes_lock_beside(context, trace, &map);
+            if is_for_own_method(context, step, &map) {
+                continue;
+            }
             let told = noted.iter().any(|known| known.start <= span.end && span.start <= known.end);
             if told || !(locks || exported) || is_replaced(context, &map, value) {
                 continue;
@@ -184,6 +187,14 @@ fn given_away<'s>(
         }
         _ => None,
     }
+}
+
+/// Whether the map is passed to a method of the struct that it lies in, which can take the lock itself.
+fn is_for_own_method(context: &PathContext<'_>, step: &Step<'_>, map: &Memory) -> bool {
+    let (What::Call(call), Memory::Field(field)) = (step.what, map) else { return false };
+    let Target::Function(func) = call.target else { return false };
+    let object = context.program.object(context.program.function(func));
+    matches!(object.kind, ObjectKind::Method { receiver, .. } if receiver == Some(field.owner))
 }
 
 /// The field or variable that a place is, by the access that writes it.
