@@ -1,6 +1,7 @@
 //! The whole analysis: from loaded packages to findings.
 
 use foldhash::{HashMap, HashMapExt as _};
+use rayon::prelude::*;
 
 use crate::finding::{Finding, Location, Severity};
 use crate::pipeline::{Lowered, lower};
@@ -22,9 +23,16 @@ pub fn check(loaded: &Loaded) -> Checked {
     let mut findings = std::mem::take(&mut lowered.findings);
     let context =
         ProgramContext { program: &lowered.program, models: &lowered.models, units: &lowered.units };
-    for check in PROGRAM_CHECKS {
-        check(&context, &mut findings);
-    }
+    // Side by side: where one of them has work for a single core only, the others fill the rest.
+    let found: Vec<Vec<Finding>> = PROGRAM_CHECKS
+        .par_iter()
+        .map(|check| {
+            let mut found = Vec::new();
+            check(&context, &mut found);
+            found
+        })
+        .collect();
+    findings.extend(found.into_iter().flatten());
     findings.sort_by(|a, b| {
         let key = |finding: &Finding| (finding.sites.first().map(|site| site.location), finding.rule.code);
         key(a).cmp(&key(b))

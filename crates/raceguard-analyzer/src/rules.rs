@@ -211,6 +211,7 @@ const PATH_COLLECTORS: &[PathCollector] = &[
     guarded_maps::collect,
     rg104_guarded_map_escapes::collect,
     rg105_map_shared_by_copy::returned::collect,
+    rg105_map_shared_by_copy::used_outside::collect,
     rg303_lock_order_inversion::collect,
     rg404_map_copy_under_lock::collect,
 ];
@@ -219,6 +220,7 @@ const PATH_COLLECTORS: &[PathCollector] = &[
 const PATH_PROGRAM_CHECKS: &[PathProgramCheck] = &[
     rg104_guarded_map_escapes::check,
     rg105_map_shared_by_copy::returned::check,
+    rg105_map_shared_by_copy::used_outside::check,
     rg303_lock_order_inversion::check,
     rg402_exclusive_lock_for_reads::check,
     rg404_map_copy_under_lock::check,

@@ -20,6 +20,8 @@ pub(super) struct Collected {
     pub(super) lock_order: Vec<rg303_lock_order_inversion::Fact>,
     /// Structs with maps that are returned by value.
     pub(super) struct_copies: Vec<rg105_map_shared_by_copy::returned::StructCopy>,
+    /// Maps of structs copied under a lock that are used without it.
+    pub(super) outside_uses: Vec<rg105_map_shared_by_copy::used_outside::OutsideUse>,
     /// Copies of whole maps, and calls that happen often.
     pub(super) copies: Vec<rg404_map_copy_under_lock::Fact>,
 }
@@ -31,6 +33,7 @@ impl Collected {
         self.escapes.append(&mut later.escapes);
         self.lock_order.append(&mut later.lock_order);
         self.struct_copies.append(&mut later.struct_copies);
+        self.outside_uses.append(&mut later.outside_uses);
         self.copies.append(&mut later.copies);
     }
 }

@@ -1,4 +1,4 @@
-//! What functions do with what they are given: keep it, or put it back into a pool.
+//! What functions do with what they are given: keep it, change it, or put it back into a pool.
 
 use foldhash::HashMap;
 use rayon::prelude::*;
@@ -9,6 +9,7 @@ use crate::analysis::models::Effect;
 use crate::ir::function::{Call, CallMode, ChannelOpKind, Node, Target, Unit, for_each_node};
 use crate::ir::place::{Place, Root, Step, Value};
 use crate::rules::ProgramContext;
+use crate::rules::fields::map_of;
 use crate::syntax::span::Span;
 use crate::types::FuncId;
 
@@ -19,6 +20,8 @@ pub(in crate::rules) enum Fate {
     Put,
     /// It outlives the call: it is stored, sent, or given to a goroutine.
     Kept,
+    /// It is a map, and is changed in place.
+    Changed,
 }
 
 /// A parameter, and what becomes of what is passed for it.
@@ -79,6 +82,9 @@ fn arguments(
     for_each_node(&body.block, &mut |node| match node {
         Node::Assign(assign) if is_kept(&assign.place, assign.span, &returned) => {
             note(Some(&assign.value), Fate::Kept);
+        }
+        Node::Access(access) if access.write && access.how.is_map() => {
+            note(map_of(&access.place).map(Value::Load).as_ref(), Fate::Changed);
         }
         Node::Channel(op) if op.kind == ChannelOpKind::Send => note(op.value.as_ref(), Fate::Kept),
         Node::Call(call) => {
