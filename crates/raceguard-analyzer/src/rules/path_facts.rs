@@ -65,6 +65,8 @@ pub(super) struct Marked {
     pub(super) place: Place,
     /// Where.
     pub(super) at: Span,
+    /// Whether a function that was called there did it: it may have done more.
+    pub(super) by_helper: bool,
 }
 
 /// What holds at a place.

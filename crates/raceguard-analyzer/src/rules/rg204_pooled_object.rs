@@ -93,7 +93,8 @@ fn used<'s>(
         let place = value.identity()?;
         let ty = results.get(number).map(|&var| context.program.underlying(&context.unit.var(var).ty));
         let marked = step.facts.marked_holder(Mark::Put, place)?;
-        let inside = matches!(ty, Some(Type::Slice(_) | Type::Map(_))) && matches!(value, Value::Load(_));
+        let refers = matches!(ty, Some(Type::Slice(_) | Type::Map(_))) && matches!(value, Value::Load(_));
+        let inside = refers && !marked.by_helper;
         (inside && lies_inside(place.strip(&marked.place)?)).then_some(marked)
     };
     match step.what {
@@ -148,7 +149,11 @@ fn returned<'s>(
         let refers =
             matches!(ty, Some(Type::Pointer(_) | Type::Slice(_) | Type::Map(_) | Type::Interface(_)));
         let holder = bytes_of(context, place).unwrap_or_else(|| place.clone());
-        if let Some(marked) = step.facts.marked_holder(Mark::PutAtEnd, &holder).filter(|_| refers) {
+        // A helper may take out of the object what it does not want to put back.
+        let intact = |marked: &&Marked| !marked.by_helper || marked.place == holder;
+        if let Some(marked) =
+            step.facts.marked_holder(Mark::PutAtEnd, &holder).filter(|_| refers).filter(intact)
+        {
             return Some((marked, span, "is returned although it is put back on return"));
         }
     }
@@ -174,8 +179,11 @@ fn finding(
     message: &str,
 ) -> Finding {
     let wording = context.wording();
-    let argument =
-        wording.line(marked.at).split_once('(').map_or("object", |(_, rest)| rest.trim_end_matches(')'));
+    let (function, arguments) = wording.line(marked.at).split_once('(').unwrap_or(("object", ""));
+    let argument = match arguments.trim_end_matches(')') {
+        "" => function.rsplit_once('.').map_or(function, |(receiver, _)| receiver),
+        argument => argument,
+    };
     Finding {
         rule: &RULE,
         severity: RULE.severity,

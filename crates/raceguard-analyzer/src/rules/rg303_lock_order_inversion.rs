@@ -15,7 +15,7 @@ use crate::analysis::models::Effect;
 use crate::finding::{Finding, Reason, Severity, Site};
 use crate::ir::function::{BodyId, Call, CallMode, Target};
 use crate::syntax::span::Span;
-use crate::types::FuncId;
+use crate::types::{FuncId, Role, Type};
 
 /// `RG303`
 pub const RULE: Rule = Rule {
@@ -244,7 +244,7 @@ pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
 fn next(context: &PathContext<'_>, body: BodyId, call: &Call, facts: &mut Vec<Fact>) -> Option<Next> {
     let func = match &call.target {
         Target::Function(func) => *func,
-        Target::Interface(_, _, candidates) if candidates.len() == 1 => candidates[0],
+        Target::Interface(ty, _, candidates) if candidates.len() == 1 && is_own(context, ty) => candidates[0],
         _ => return None,
     };
     // What a function literal does happens when it is called, which is not known.
@@ -261,6 +261,12 @@ fn next(context: &PathContext<'_>, body: BodyId, call: &Call, facts: &mut Vec<Fa
         }
         _ => None,
     }
+}
+
+/// Whether an interface is one of the analysed packages': of others there may be more types than are seen.
+fn is_own(context: &PathContext<'_>, ty: &Type) -> bool {
+    let object = ty.named().filter(|object| !object.is_universe());
+    object.is_some_and(|object| context.program.package(object.package).role == Role::Root)
 }
 
 /// Spreads the locks that functions take to those who call them.

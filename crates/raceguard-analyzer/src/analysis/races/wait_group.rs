@@ -39,16 +39,17 @@ fn group(counter: &Place) -> Option<Place> {
 /// Whether a goroutine was counted when it started, and is done only after an event. What it adds for goroutines that
 /// it starts in turn is theirs; of its own it is done with more than it added.
 fn holds_count(scope: &Scope<'_>, thread: ThreadId, event: usize, group: &Place) -> bool {
-    let Some(spawn) = scope.threads[thread.0 as usize].spawn else { return false };
     let (mut counted, mut own, mut done, mut done_later) = (false, 0, 0, false);
-    // An `Add` that is not yet followed by a start.
+    // An `Add` that is not yet followed by a start, or a send to whoever starts.
     let mut added = 0;
     for (index, other) in scope.events.iter().enumerate() {
         let inside = other.thread == thread;
         match &other.kind {
-            EventKind::Spawn(_) if inside => added = 0,
+            EventKind::Spawn(_) | EventKind::Release(Object::Channel(_), ReleaseKind::Send) if inside => {
+                added = 0
+            }
             EventKind::Release(Object::Group(place), ReleaseKind::Add) if place == group => {
-                counted |= index < spawn && !inside && descends(scope, thread, other.thread);
+                counted |= !inside && descends(scope, thread, other.thread);
                 added += i32::from(inside);
             }
             EventKind::Release(Object::Group(place), ReleaseKind::Done) if place == group && inside => {

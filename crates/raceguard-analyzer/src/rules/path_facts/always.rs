@@ -91,20 +91,21 @@ fn step(
 
 /// The functions that a function calls whenever it is called.
 fn always_called(unit: &Unit) -> Vec<(&Call, FuncId)> {
-    let mut calls = Vec::new();
-    let Some(body) = unit.bodies.first() else { return calls };
-    for node in &body.block {
-        match node {
-            Node::Call(call) => {
-                if let (CallMode::Now, Target::Function(func)) = (call.mode, &call.target) {
-                    calls.push((&**call, *func));
-                }
-            }
-            node if leaves(node) => break,
-            _ => {}
-        }
-    }
-    calls
+    let Some(body) = unit.bodies.first() else { return Vec::new() };
+    certain_calls(&body.block)
+        .filter_map(|call| match (call.mode, &call.target) {
+            (CallMode::Now, Target::Function(func)) => Some((call, *func)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// The calls of a block that happen whenever it is entered.
+pub(super) fn certain_calls(block: &[Node]) -> impl Iterator<Item = &Call> {
+    block.iter().take_while(|node| !leaves(node)).filter_map(|node| match node {
+        Node::Call(call) => Some(&**call),
+        _ => None,
+    })
 }
 
 /// Whether what follows a statement may not happen.

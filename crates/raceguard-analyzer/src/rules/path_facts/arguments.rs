@@ -3,11 +3,12 @@
 use foldhash::HashMap;
 use rayon::prelude::*;
 
+use super::always::certain_calls;
 use super::is_shared;
 use super::summaries::Summary;
 use crate::analysis::models::Effect;
 use crate::ir::function::{Call, CallMode, ChannelOpKind, Node, Target, Unit, for_each_node};
-use crate::ir::place::{Place, Root, Step, Value};
+use crate::ir::place::{CallId, Place, Root, Step, Value};
 use crate::rules::ProgramContext;
 use crate::rules::fields::map_of;
 use crate::syntax::span::Span;
@@ -79,6 +80,7 @@ fn arguments(
         }
     };
     let returned = returned(&body.block);
+    let always: Vec<CallId> = certain_calls(&body.block).map(|call| call.id).collect();
     for_each_node(&body.block, &mut |node| match node {
         Node::Assign(assign) if is_kept(&assign.place, assign.span, &returned) => {
             note(Some(&assign.value), Fate::Kept);
@@ -88,7 +90,11 @@ fn arguments(
         }
         Node::Channel(op) if op.kind == ChannelOpKind::Send => note(op.value.as_ref(), Fate::Kept),
         Node::Call(call) => {
-            for (number, fate) in fates(context, summaries, call) {
+            // What is put back under a condition may be counted by its users.
+            let certain = |fate: Fate| fate != Fate::Put || always.contains(&call.id);
+            for (number, fate) in
+                fates(context, summaries, call).into_iter().filter(|(_, fate)| certain(*fate))
+            {
                 note(values(call).nth(number), fate);
             }
         }

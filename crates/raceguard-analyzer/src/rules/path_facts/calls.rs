@@ -32,7 +32,8 @@ impl Walk<'_> {
         if let Some(place) = argument.and_then(Value::identity)
             && is_stable(self.walked.unit, place)
         {
-            facts.marked.push(Marked { mark, place: place.clone(), at: call.span });
+            let by_helper = self.walked.models.effect(&call.target).is_none();
+            facts.marked.push(Marked { mark, place: place.clone(), at: call.span, by_helper });
             self.changed();
         }
     }
