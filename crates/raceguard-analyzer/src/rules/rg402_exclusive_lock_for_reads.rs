@@ -198,10 +198,9 @@ fn advice(context: &ProgramContext<'_>, guarded: &Guarded<'_>) -> (String, Reaso
             wording(used).reason("the lock is held here while the whole map is gone through", used.span),
         ),
         None if guarded.writers == 1 => (
-            format!(
-                "publish the map through an atomic.Pointer, and let the one function that changes it store a changed \
+            "publish the map through an atomic.Pointer, and let the one function that changes it store a changed \
                  copy: for lookups as short as these the counter of a sync.RWMutex would be the next bottleneck"
-            ),
+                .to_owned(),
             Reason { text: format!("{map} is only looked up in, and one function changes it"), location: None },
         ),
         None => (

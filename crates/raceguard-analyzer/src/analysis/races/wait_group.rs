@@ -46,7 +46,7 @@ fn holds_count(scope: &Scope<'_>, thread: ThreadId, event: usize, group: &Place)
         let inside = other.thread == thread;
         match &other.kind {
             EventKind::Spawn(_) | EventKind::Release(Object::Channel(_), ReleaseKind::Send) if inside => {
-                added = 0
+                added = 0;
             }
             EventKind::Release(Object::Group(place), ReleaseKind::Add) if place == group => {
                 counted |= !inside && descends(scope, thread, other.thread);

@@ -22,12 +22,15 @@ pub(in crate::rules) struct Blocking {
     pub(in crate::rules) at: Span,
 }
 
+/// A function, and the calls that it makes whenever it is called.
+type Caller<'a> = (FuncId, &'a Unit, Vec<(&'a Call, FuncId)>);
+
 /// Through this many calls effects are followed.
 const MAX_CALLS: usize = 4;
 
 /// Adds to the summaries what functions do through the functions that they always call.
 pub(super) fn spread(context: &ProgramContext<'_>, summaries: &mut HashMap<FuncId, Summary>) {
-    let calls: Vec<(FuncId, &Unit, Vec<(&Call, FuncId)>)> = context
+    let calls: Vec<Caller<'_>> = context
         .units
         .units
         .par_iter()
