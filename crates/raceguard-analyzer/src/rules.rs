@@ -212,6 +212,8 @@ const PATH_COLLECTORS: &[PathCollector] = &[
     rg104_guarded_map_escapes::collect,
     rg105_map_shared_by_copy::returned::collect,
     rg105_map_shared_by_copy::used_outside::collect,
+    rg106_write_under_read_lock::callback::collect,
+    rg403_false_sharing::fields::collect,
     rg303_lock_order_inversion::collect,
     rg404_map_copy_under_lock::collect,
 ];
@@ -221,6 +223,8 @@ const PATH_PROGRAM_CHECKS: &[PathProgramCheck] = &[
     rg104_guarded_map_escapes::check,
     rg105_map_shared_by_copy::returned::check,
     rg105_map_shared_by_copy::used_outside::check,
+    rg106_write_under_read_lock::callback::check,
+    rg403_false_sharing::fields::check,
     rg303_lock_order_inversion::check,
     rg402_exclusive_lock_for_reads::check,
     rg404_map_copy_under_lock::check,

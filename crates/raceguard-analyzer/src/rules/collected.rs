@@ -5,8 +5,8 @@
 
 use super::guarded_maps::MapUse;
 use super::{
-    rg104_guarded_map_escapes, rg105_map_shared_by_copy, rg303_lock_order_inversion,
-    rg404_map_copy_under_lock,
+    rg104_guarded_map_escapes, rg105_map_shared_by_copy, rg106_write_under_read_lock,
+    rg303_lock_order_inversion, rg403_false_sharing, rg404_map_copy_under_lock,
 };
 
 /// The notes of all rules, in the order of the functions.
@@ -22,6 +22,10 @@ pub(super) struct Collected {
     pub(super) struct_copies: Vec<rg105_map_shared_by_copy::returned::StructCopy>,
     /// Maps of structs copied under a lock that are used without it.
     pub(super) outside_uses: Vec<rg105_map_shared_by_copy::used_outside::OutsideUse>,
+    /// Map writes in callbacks that are called under a read lock.
+    pub(super) callback_writes: Vec<rg106_write_under_read_lock::callback::CallbackWrite>,
+    /// Counters in loops, and goroutines.
+    pub(super) counters: Vec<rg403_false_sharing::fields::Fact>,
     /// Copies of whole maps, and calls that happen often.
     pub(super) copies: Vec<rg404_map_copy_under_lock::Fact>,
 }
@@ -34,6 +38,8 @@ impl Collected {
         self.lock_order.append(&mut later.lock_order);
         self.struct_copies.append(&mut later.struct_copies);
         self.outside_uses.append(&mut later.outside_uses);
+        self.callback_writes.append(&mut later.callback_writes);
+        self.counters.append(&mut later.counters);
         self.copies.append(&mut later.copies);
     }
 }
