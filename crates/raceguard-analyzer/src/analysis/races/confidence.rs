@@ -6,7 +6,7 @@
 
 use super::wait_group::is_added_inside;
 use crate::analysis::conflicts::Conflict;
-use crate::analysis::scope::{Event, Scope, ThreadId, Touch};
+use crate::analysis::scope::{Event, Origin, Scope, ThreadId, Touch};
 use crate::finding::Severity;
 use crate::ir::function::How;
 use crate::ir::place::Root;
@@ -23,6 +23,11 @@ pub(super) fn severity(
     second: &Touch,
 ) -> Option<Severity> {
     let (one, other) = (&scope.events[conflict.first], &scope.events[conflict.second]);
+    let served = (serves_test(scope, one.thread), serves_test(scope, other.thread));
+    // A request and its answer order what the test does before and after.
+    if served.0 != served.1 {
+        return None;
+    }
     let calls = distance(scope, one) + distance(scope, other);
     let mut points = memory(first).max(memory(second));
     points += match calls {
@@ -37,6 +42,7 @@ pub(super) fn severity(
     // State of an object that several functions work on is often handed over by a protocol among them.
     let grouped = |touch: &Touch| touch.how == How::GroupAdd;
     let remote = calls > 0 && !first.how.is_map() && !is_variable(first)
+        || served.0
         || (grouped(first) || grouped(second)) && !is_added_inside(scope, conflict);
     if points >= ERROR {
         Some(if remote { Severity::Warning } else { Severity::Error })
@@ -77,6 +83,22 @@ fn distance(scope: &Scope<'_>, event: &Event) -> i32 {
         calls += 1;
     }
     calls
+}
+
+/// Whether a goroutine answers the requests of a test, which mostly sends one at a time and waits for the answer.
+fn serves_test(scope: &Scope<'_>, thread: ThreadId) -> bool {
+    let mut next = Some(thread);
+    while let Some(current) = next {
+        let thread = &scope.threads[current.0 as usize];
+        if thread.origin == Origin::Handler
+            && let Some(spawn) = thread.spawn
+        {
+            let frame = scope.frame(scope.events[spawn].frame);
+            return scope.units().units[frame.unit].test;
+        }
+        next = thread.parent;
+    }
+    false
 }
 
 /// Whether one statement starts both goroutines.
