@@ -1,5 +1,8 @@
 //! RG204: an object is used after it went back into its pool.
 
+mod still_referenced;
+
+use self::still_referenced::Reference;
 use super::Rule;
 use super::path_checks::PathContext;
 use super::path_facts::arguments::Fate;
@@ -17,8 +20,8 @@ pub const RULE: Rule = Rule {
     name: "pooled-object",
     summary: "An object of a sync.Pool is used after it was put back",
     severity: Severity::Error,
-    what: "Reports an object that is used after `Put`, put twice, or returned (itself, or its bytes) by a function \
-           that puts it back on return.",
+    what: "Reports an object that is used after `Put`, put twice, put while something that was given it before still \
+           refers to it, or returned (itself, or its bytes) by a function that puts it back on return.",
     why: "After `Put` the pool may hand the object to any other goroutine. Whoever keeps a reference reads and writes \
           data that belongs to someone else: answers that mix the bytes of two requests.",
     bad: r#"package render
@@ -57,8 +60,9 @@ func Render(name string) []byte {
 "#,
     remedy: "Put the object back only when nothing refers to it any more, and copy what must outlive it (the bytes of \
              a buffer above all).",
-    limits: "References that were stored elsewhere before `Put` are not followed, nor parts of an object but for slices \
-             and maps that are returned. Helpers that put back what they are given are followed.",
+    limits: "A reference that outlives `Put` is seen where the same function stores or sends the object itself, or \
+             passes it to a goroutine. Parts of an object are not followed, but for slices and maps that are returned. \
+             Helpers that always put back what they are given are followed.",
     fixable: false,
 };
 
@@ -66,7 +70,12 @@ func Render(name string) []byte {
 pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
     for trace in context.traces.iter().filter(|trace| !trace.irregular) {
         let mut reported: Vec<Span> = Vec::new();
-        for step in &trace.steps {
+        for (number, step) in trace.steps.iter().enumerate() {
+            if let (What::Call(put), Some(reference)) =
+                (step.what, still_referenced::reference(context, trace, number))
+            {
+                findings.push(referenced(context, trace, put.span, &reference));
+            }
             if let Some((marked, span, message)) =
                 used(context, trace, step).or_else(|| returned(context, trace, step))
                 && !reported.contains(&marked.at)
@@ -171,6 +180,34 @@ fn bytes_of(context: &PathContext<'_>, place: &Place) -> Option<Place> {
     call.receiver.as_ref().filter(|_| is_bytes)?.identity().cloned()
 }
 
+/// What is put back although something still refers to it.
+fn referenced(context: &PathContext<'_>, trace: &Trace<'_>, put: Span, reference: &Reference) -> Finding {
+    let wording = context.wording();
+    let argument = argument(wording.line(put));
+    Finding {
+        rule: &RULE,
+        severity: Severity::Warning,
+        subject: format!("pooled object {argument}"),
+        message: format!("{argument} is put back while something that got it before still refers to it"),
+        sites: vec![
+            wording.site(trace.body, put, "put"),
+            wording.site(trace.body, reference.at, reference.action),
+        ],
+        reasons: vec![wording.reason("it is given away here, and nothing takes it back", reference.at)],
+        remedy: "put it back when whoever got it is done with it".to_owned(),
+        fix: None,
+    }
+}
+
+/// The object in the text of a call that puts it back: the argument, or else the receiver.
+fn argument(call: &str) -> &str {
+    let (function, arguments) = call.split_once('(').unwrap_or(("object", ""));
+    match arguments.trim_end_matches(')') {
+        "" => function.rsplit_once('.').map_or(function, |(receiver, _)| receiver),
+        argument => argument,
+    }
+}
+
 fn finding(
     context: &PathContext<'_>,
     trace: &Trace<'_>,
@@ -179,11 +216,7 @@ fn finding(
     message: &str,
 ) -> Finding {
     let wording = context.wording();
-    let (function, arguments) = wording.line(marked.at).split_once('(').unwrap_or(("object", ""));
-    let argument = match arguments.trim_end_matches(')') {
-        "" => function.rsplit_once('.').map_or(function, |(receiver, _)| receiver),
-        argument => argument,
-    };
+    let argument = argument(wording.line(marked.at));
     Finding {
         rule: &RULE,
         severity: RULE.severity,

@@ -51,10 +51,13 @@ pub(in crate::rules) fn collect(context: &PathContext<'_>, collected: &mut Colle
                 What::Call(call) if step.loops > 0 && is_atomic_add(context.program, call) => {
                     note(context, trace, call.field.as_ref(), call.span, collected);
                 }
-                What::Access(access) if step.loops > 0 && access.write && access.how == How::Plain => {
-                    if is_count(context, access.span) {
-                        note(context, trace, access.field.as_ref(), access.span, collected);
-                    }
+                What::Access(access)
+                    if step.loops > 0
+                        && access.write
+                        && access.how == How::Plain
+                        && is_count(context, access.span) =>
+                {
+                    note(context, trace, access.field.as_ref(), access.span, collected);
                 }
                 _ => {}
             }
