@@ -3,9 +3,12 @@
 //! A code never changes its meaning: `RG1xx` map traps, `RG2xx` other races by root cause, `RG3xx` locks, `RG4xx`
 //! performance of maps.
 
+mod collected;
 mod fields;
 mod guarded_maps;
 mod import_edit;
+mod lock_finding;
+mod memory;
 mod page;
 mod path_checks;
 mod path_facts;
@@ -54,6 +57,7 @@ use crate::ir::lower::Input;
 use crate::syntax::ast;
 use crate::types::Program;
 
+use collected::Collected;
 use path_checks::PathContext;
 use path_facts::summaries::Summaries;
 
@@ -168,8 +172,11 @@ pub type ProgramCheck = fn(&ProgramContext<'_>, &mut Vec<Finding>);
 /// Looks at what holds on every way through one function.
 type PathCheck = fn(&PathContext<'_>, &mut Vec<Finding>);
 
-/// Looks at what holds on every way through all functions.
-type PathProgramCheck = fn(&ProgramContext<'_>, &Summaries, &mut Vec<Finding>);
+/// Notes what a rule about the whole program needs of one function.
+type PathCollector = fn(&PathContext<'_>, &mut Collected);
+
+/// Looks at what was noted in all functions.
+type PathProgramCheck = fn(&ProgramContext<'_>, &Summaries, &Collected, &mut Vec<Finding>);
 
 /// What runs over each function.
 pub const BODY_CHECKS: &[BodyCheck] = &[
@@ -199,9 +206,25 @@ const PATH_CHECKS: &[PathCheck] = &[
     rg403_false_sharing::check,
 ];
 
-/// What runs over the ways through all functions.
+/// What takes notes of the ways through each function.
+const PATH_COLLECTORS: &[PathCollector] = &[
+    guarded_maps::collect,
+    rg104_guarded_map_escapes::collect,
+    rg105_map_shared_by_copy::returned::collect,
+    rg105_map_shared_by_copy::used_outside::collect,
+    rg106_write_under_read_lock::callback::collect,
+    rg403_false_sharing::fields::collect,
+    rg303_lock_order_inversion::collect,
+    rg404_map_copy_under_lock::collect,
+];
+
+/// What runs over the notes of all functions.
 const PATH_PROGRAM_CHECKS: &[PathProgramCheck] = &[
     rg104_guarded_map_escapes::check,
+    rg105_map_shared_by_copy::returned::check,
+    rg105_map_shared_by_copy::used_outside::check,
+    rg106_write_under_read_lock::callback::check,
+    rg403_false_sharing::fields::check,
     rg303_lock_order_inversion::check,
     rg402_exclusive_lock_for_reads::check,
     rg404_map_copy_under_lock::check,

@@ -66,7 +66,7 @@ pub enum Effect {
     CopyMap,
     /// The result is a new copy of the argument's top level.
     CloneMap,
-    /// `pool.Get()`
+    /// `pool.Get()`: what it gives is nobody else's.
     PoolGet,
     /// `pool.Put(x)`
     PoolPut,

@@ -3,6 +3,8 @@
 mod classify;
 mod confidence;
 mod describe;
+mod update;
+mod wait_group;
 
 use foldhash::{HashMap, HashMapExt as _};
 use rayon::prelude::*;
@@ -78,6 +80,10 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
 }
 
 fn finding(scope: &Scope<'_>, conflict: Conflict) -> Option<Finding> {
+    if wait_group::is_counted(scope, conflict) {
+        return None;
+    }
+    let conflict = update::as_writes(scope, conflict);
     let (first, second) = (touch(scope, conflict.first)?, touch(scope, conflict.second)?);
     let severity = severity(scope, conflict, first, second)?;
     let rule = rule_of(scope, conflict, first, second)?;

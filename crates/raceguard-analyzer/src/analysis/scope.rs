@@ -9,6 +9,7 @@ mod calls;
 mod effects;
 mod frames;
 mod goroutines;
+mod handler_objects;
 mod locks;
 mod walk;
 

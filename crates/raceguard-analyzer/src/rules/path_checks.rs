@@ -2,14 +2,15 @@
 
 use rayon::prelude::*;
 
+use super::collected::Collected;
 use super::path_facts::summaries::Summaries;
-use super::path_facts::{Trace, Walked, lock_place};
+use super::path_facts::{Trace, Walked, What, lock_place};
 use super::wording::Wording;
-use super::{PATH_CHECKS, PATH_PROGRAM_CHECKS, ProgramContext};
+use super::{PATH_CHECKS, PATH_COLLECTORS, PATH_PROGRAM_CHECKS, ProgramContext};
 use crate::analysis::models::{Effect, Models};
 use crate::finding::Finding;
 use crate::ir::function::{Call, Unit, for_each_call};
-use crate::ir::place::Place;
+use crate::ir::place::{Place, Value};
 use crate::types::Program;
 
 /// A function, and what holds on every way through it.
@@ -50,50 +51,56 @@ impl<'a> PathContext<'a> {
         }
         released
     }
+
+    /// Whether something else may release a lock: a function literal, or whoever is given `mu.Unlock` or the mutex.
+    pub(super) fn is_handed_on(&self, place: &Place) -> bool {
+        let gives = |value: &Value| match value {
+            Value::Method(_, receiver) => {
+                receiver.identity().is_some_and(|known| known == place || place.strip(known).is_some())
+            }
+            Value::Address(known) => known == place,
+            _ => false,
+        };
+        self.is_released_in_literal(place)
+            || self.traces.iter().flat_map(|trace| &trace.steps).any(|step| match step.what {
+                What::Return(values, _) => values.iter().any(gives),
+                What::Call(call) => call.args.iter().any(gives),
+                What::Assign(assign) => gives(&assign.value),
+                _ => false,
+            })
+    }
 }
 
 /// Walks all functions, and runs the rules that need it.
 pub(super) fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
     let summaries = Summaries::new(context);
-    let found: Vec<Vec<Finding>> = context
+    let found: Vec<(Vec<Finding>, Collected)> = context
         .units
         .units
         .par_iter()
         .enumerate()
         .map(|(index, unit)| {
             let mut found = Vec::new();
+            let mut collected = Collected::default();
             with_traces(context, &summaries, (index, unit), |paths| {
                 for check in PATH_CHECKS {
                     check(paths, &mut found);
                 }
+                for collect in PATH_COLLECTORS {
+                    collect(paths, &mut collected);
+                }
             });
-            found
+            (found, collected)
         })
         .collect();
-    findings.extend(found.into_iter().flatten());
-    for check in PATH_PROGRAM_CHECKS {
-        check(context, &summaries, findings);
+    let mut collected = Collected::default();
+    for (found, noted) in found {
+        findings.extend(found);
+        collected.append(noted);
     }
-}
-
-/// Asks each function, and gives all answers in the order of the functions.
-pub(super) fn gather<T: Send>(
-    context: &ProgramContext<'_>,
-    summaries: &Summaries,
-    ask: impl Fn(&PathContext<'_>, &mut Vec<T>) + Sync,
-) -> Vec<T> {
-    let answers: Vec<Vec<T>> = context
-        .units
-        .units
-        .par_iter()
-        .enumerate()
-        .map(|(index, unit)| {
-            let mut answers = Vec::new();
-            with_traces(context, summaries, (index, unit), |paths| ask(paths, &mut answers));
-            answers
-        })
-        .collect();
-    answers.into_iter().flatten().collect()
+    for check in PATH_PROGRAM_CHECKS {
+        check(context, &summaries, &collected, findings);
+    }
 }
 
 fn with_traces(

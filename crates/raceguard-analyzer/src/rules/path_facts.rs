@@ -7,6 +7,8 @@
 //! What a fact speaks of is named by an access path that means the same object at all its places ([`is_stable`]); of
 //! others nothing is known. Function literals are walked as bodies of their own and begin with no facts.
 
+pub(super) mod always;
+pub(super) mod arguments;
 mod calls;
 pub(super) mod summaries;
 mod walk;
@@ -19,6 +21,7 @@ use crate::ir::place::{Index, Place, Root, Step as PathStep};
 use crate::syntax::span::Span;
 use crate::types::{LocalKind, Program};
 
+use super::memory::Memory;
 pub(super) use calls::resolve;
 use summaries::Summaries;
 pub(super) use walk::is_shared;
@@ -62,6 +65,8 @@ pub(super) struct Marked {
     pub(super) place: Place,
     /// Where.
     pub(super) at: Span,
+    /// Whether a function that was called there did it: it may have done more.
+    pub(super) by_helper: bool,
 }
 
 /// What holds at a place.
@@ -196,6 +201,13 @@ pub(super) const fn is_lock_effect(effect: Effect) -> bool {
             | Effect::TryLock
             | Effect::TryReadLock
     )
+}
+
+impl Held {
+    /// The field or package-level variable that it is.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        Memory::of(self.field.as_ref(), &self.place)
+    }
 }
 
 impl Facts {

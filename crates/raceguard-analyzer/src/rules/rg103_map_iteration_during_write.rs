@@ -31,7 +31,7 @@ func Serve(logins <-chan string) error {
 	http.HandleFunc("/status", status)
 	go http.ListenAndServe("localhost:8080", nil)
 	for user := range logins {
-		active[user] = 1 // want RG103 "active"
+		active[user] = 1
 	}
 	return nil
 }
@@ -40,7 +40,6 @@ func Serve(logins <-chan string) error {
 
 import (
 	"encoding/json"
-	"maps"
 	"net/http"
 	"sync"
 )
@@ -52,9 +51,9 @@ var (
 
 func status(w http.ResponseWriter, request *http.Request) {
 	mu.Lock()
-	snapshot := maps.Clone(active)
+	answer, _ := json.Marshal(active)
 	mu.Unlock()
-	json.NewEncoder(w).Encode(snapshot)
+	w.Write(answer)
 }
 
 func Serve(logins <-chan string) error {

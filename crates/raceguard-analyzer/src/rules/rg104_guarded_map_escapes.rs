@@ -1,18 +1,21 @@
 //! RG104: a guarded map leaves its lock.
 
-use super::fields::same_field;
-use super::guarded_maps::{MapUse, loaded_field, map_uses, receiver_of};
+use super::collected::Collected;
+use super::guarded_maps::{MapUse, loaded_map, receiver_of};
 use super::import_edit::import_edit;
-use super::path_checks::{PathContext, gather};
+use super::memory::Memory;
+use super::path_checks::PathContext;
+use super::path_facts::arguments::{Fate, Returned, is_kept, returned, values};
 use super::path_facts::summaries::Summaries;
-use super::path_facts::{Trace, What};
-use super::wording::{Wording, field_name};
+use super::path_facts::{Step, Trace, What, lock_place};
+use super::wording::{Wording, function_name};
 use super::{ProgramContext, Rule};
 use crate::analysis::models::Effect;
 use crate::finding::{Edit, Finding, Fix, Severity};
-use crate::ir::function::{BodyId, ChannelOpKind, FieldKey};
-use crate::ir::place::Value;
+use crate::ir::function::{BodyId, CallMode, ChannelOpKind, Target};
+use crate::ir::place::{Place, Value};
 use crate::syntax::span::Span;
+use crate::types::{FuncId, ObjectKind, Program};
 
 /// `RG104`
 pub const RULE: Rule = Rule {
@@ -74,35 +77,45 @@ func (r *Registry) Nodes() map[string]int {
              or a function called for each entry.",
     limits: "A map that is replaced as a whole and never changed in place may be given away and is not reported. \
              Neither is one given away by a method whose name or comment says that the caller holds the lock, nor \
-             maps inside the values that are given away, nor maps that are stored in other objects or passed on as \
-             arguments.",
+             maps inside the values that are given away, nor a map that is stored beside itself, where the same lock \
+             guards it. Only methods of the struct, and functions of the variable's package, are looked at.",
     fixable: true,
 };
 
 /// A map that is given away.
-struct Escape {
-    field: FieldKey,
+pub(super) struct Escape {
+    map: Memory,
     unit: usize,
     body: BodyId,
     span: Span,
-    action: &'static str,
-    /// Whether the method takes a lock of its own type.
+    way: Way,
+    /// Whether the function takes a lock that lies beside the map.
     locks: bool,
     fix: Option<Fix>,
 }
 
+/// How a map is given away.
+#[derive(Clone, Copy)]
+enum Way {
+    Returned,
+    Sent,
+    Stored,
+    Started,
+    Kept(FuncId),
+}
+
 /// Looks for maps that are changed under a lock in one place and given away in another.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let escapes = gather(context, summaries, escapes);
-    if escapes.is_empty() {
-        return;
-    }
-    let uses = map_uses(context, summaries);
-    for escape in &escapes {
-        let changed = uses.iter().find(|used| {
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    _: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
+    for escape in &collected.escapes {
+        let changed = collected.map_uses.iter().find(|used| {
             used.write
                 && !used.fresh
-                && same_field(&used.field, &escape.field)
+                && used.map.is_same(&escape.map)
                 && used.locks.iter().any(|lock| lock.exclusive)
         });
         if let Some(changed) = changed {
@@ -111,8 +124,8 @@ pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, finding
     }
 }
 
-fn escapes(context: &PathContext<'_>, escapes: &mut Vec<Escape>) {
-    let Some(owner) = receiver_of(context) else { return };
+/// Notes the maps that a function gives away.
+pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
     if context.wording().speaks_of_held_lock() || context.wording().is_test() {
         return;
     }
@@ -121,35 +134,83 @@ fn escapes(context: &PathContext<'_>, escapes: &mut Vec<Escape>) {
         .func
         .is_some_and(|func| context.program.object(context.program.function(func)).name.is_exported());
     for trace in context.traces {
-        let locks = takes_lock_of(context, trace, owner);
+        let returned = returned(&context.unit.body(trace.body).block);
+        let mut noted: Vec<Span> = Vec::new();
         for step in &trace.steps {
-            let (value, span, action) = match step.what {
-                What::Return(values, span) if trace.body == BodyId(0) => {
-                    match values.iter().find(|value| loaded_field(context, trace, value).is_some()) {
-                        Some(value) => (value, span, "return"),
-                        None => continue,
-                    }
-                }
-                What::Channel(op) if op.kind == ChannelOpKind::Send => match &op.value {
-                    Some(value) => (value, op.span, "send"),
-                    None => continue,
-                },
-                _ => continue,
+            let Some((value, span, way)) = given_away(context, trace, step, &returned) else { continue };
+            let Some(map) = loaded_map(context, trace, value).filter(|map| is_own(context, map)) else {
+                continue;
             };
-            let Some(field) = loaded_field(context, trace, value) else { continue };
-            if field.owner == owner && (locks || exported) && !is_replaced(context, &field, value) {
-                let fix = clone_fix(context, value, span);
-                escapes.push(Escape {
-                    field,
-                    unit: context.index,
-                    body: trace.body,
-                    span,
-                    action,
-                    locks,
-                    fix,
-                });
+            let locks = takes_lock_beside(context, trace, &map);
+            if is_for_own_method(context, step, &map) {
+                continue;
             }
+            let told = noted.iter().any(|known| known.start <= span.end && span.start <= known.end);
+            if told || !(locks || exported) || is_replaced(context, &map, value) {
+                continue;
+            }
+            noted.push(span);
+            let fix = clone_fix(context, value, span);
+            let (unit, body) = (context.index, trace.body);
+            collected.escapes.push(Escape { map, unit, body, span, way, locks, fix });
         }
+    }
+}
+
+/// The map that a step gives to others, and how.
+fn given_away<'s>(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    step: &Step<'s>,
+    returned: &Returned,
+) -> Option<(&'s Value, Span, Way)> {
+    let is_map = |value: &&Value| loaded_map(context, trace, value).is_some();
+    match step.what {
+        What::Return(values, span) if trace.body == BodyId(0) => {
+            Some((values.iter().find(is_map)?, span, Way::Returned))
+        }
+        What::Channel(op) if op.kind == ChannelOpKind::Send => Some((op.value.as_ref()?, op.span, Way::Sent)),
+        What::Assign(assign) if is_kept(&assign.place, assign.span, returned) => {
+            let map = loaded_map(context, trace, &assign.value)?;
+            // What lies beside the map is guarded by the same lock.
+            let beside = owner(trace, &assign.place).is_some_and(|place| map.lies_beside(&place));
+            (!beside).then_some((&assign.value, assign.span, Way::Stored))
+        }
+        What::Call(call) if call.mode == CallMode::Go => {
+            Some((call.args.iter().find(is_map)?, call.span, Way::Started))
+        }
+        What::Call(call) => {
+            let Target::Function(func) = call.target else { return None };
+            let kept = context.summaries.get(func)?.arguments.iter().filter(|known| known.fate == Fate::Kept);
+            let value = kept.filter_map(|known| values(call).nth(known.parameter)).find(is_map)?;
+            Some((value, call.span, Way::Kept(func)))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the map is passed to a method of the struct that it lies in, which can take the lock itself.
+fn is_for_own_method(context: &PathContext<'_>, step: &Step<'_>, map: &Memory) -> bool {
+    let (What::Call(call), Memory::Field(field)) = (step.what, map) else { return false };
+    let Target::Function(func) = call.target else { return false };
+    let object = context.program.object(context.program.function(func));
+    matches!(object.kind, ObjectKind::Method { receiver, .. } if receiver == Some(field.owner))
+}
+
+/// The field or variable that a place is, by the access that writes it.
+fn owner(trace: &Trace<'_>, place: &Place) -> Option<Memory> {
+    let field = trace.steps.iter().find_map(|step| match step.what {
+        What::Access(access) if access.write && access.place == *place => access.field.as_ref(),
+        _ => None,
+    });
+    Memory::of(field, place)
+}
+
+/// Whether the function belongs to what it gives away: a method of the struct, or a function of the package.
+fn is_own(context: &PathContext<'_>, map: &Memory) -> bool {
+    match map {
+        Memory::Field(field) => receiver_of(context) == Some(field.owner),
+        Memory::Global(object, _) => object.package == context.unit.package,
     }
 }
 
@@ -179,32 +240,59 @@ fn clone_fix(context: &PathContext<'_>, value: &Value, statement: Span) -> Optio
     Some(Fix { title: "give away a copy".to_owned(), edits })
 }
 
-fn takes_lock_of(context: &PathContext<'_>, trace: &Trace<'_>, owner: crate::types::ObjectId) -> bool {
+fn takes_lock_beside(context: &PathContext<'_>, trace: &Trace<'_>, map: &Memory) -> bool {
     trace.steps.iter().any(|step| match step.what {
         What::Call(call) => {
             matches!(context.models.effect(&call.target), Some(Effect::Lock | Effect::ReadLock))
-                && call.field.as_ref().is_some_and(|field| field.owner == owner)
+                && lock_place(call)
+                    .and_then(|place| Memory::of(call.field.as_ref(), &place))
+                    .is_some_and(|lock| map.lies_beside(&lock))
         }
         _ => false,
     })
 }
 
-/// Whether the function gives the field another map: then it hands over the old one for good.
-fn is_replaced(context: &PathContext<'_>, field: &FieldKey, value: &Value) -> bool {
+/// Whether the function puts another map in its place: then it hands over the old one for good.
+fn is_replaced(context: &PathContext<'_>, map: &Memory, value: &Value) -> bool {
     context.traces.iter().flat_map(|trace| &trace.steps).any(|step| match step.what {
         What::Access(access) => {
             access.write
-                && access.field.as_ref().is_some_and(|known| !known.contents && same_field(known, field))
+                && !access.how.is_map()
                 && value.identity() == Some(&access.place)
+                && Memory::of(access.field.as_ref(), &access.place).is_some_and(|known| known.is_same(map))
         }
         _ => false,
     })
+}
+
+impl Way {
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Returned => "return",
+            Self::Sent => "send",
+            Self::Stored => "store",
+            Self::Started => "go statement",
+            Self::Kept(_) => "call",
+        }
+    }
+
+    fn text(self, program: &Program) -> String {
+        match self {
+            Self::Returned => "is given away without a copy".to_owned(),
+            Self::Sent => "is sent without a copy".to_owned(),
+            Self::Stored => "is stored elsewhere without a copy".to_owned(),
+            Self::Started => "is handed to a goroutine without a copy".to_owned(),
+            Self::Kept(func) => {
+                format!("is passed without a copy to {}, which keeps it", function_name(program, func))
+            }
+        }
+    }
 }
 
 fn finding(context: &ProgramContext<'_>, escape: &Escape, changed: &MapUse) -> Finding {
     let wording = Wording { program: context.program, unit: &context.units.units[escape.unit] };
     let writer = Wording { program: context.program, unit: &context.units.units[changed.unit] };
-    let name = field_name(context.program, &escape.field);
+    let name = escape.map.name(context.program);
     let mut write = writer.site_with(changed.body, changed.span, "write", &changed.locks);
     write.write = true;
     let lock = changed.locks.first().map_or_else(String::new, |lock| writer.lock_name(lock));
@@ -214,14 +302,13 @@ fn finding(context: &ProgramContext<'_>, escape: &Escape, changed: &MapUse) -> F
             wording.reason("the lock is released before whoever gets the map looks at it", escape.span),
         );
     }
+    let how = escape.way.text(context.program);
     Finding {
         rule: &RULE,
         severity: RULE.severity,
-        subject: format!("map field {name}"),
-        message: format!(
-            "the map of {name} is given away without a copy, and changed under a lock elsewhere"
-        ),
-        sites: vec![wording.site(escape.body, escape.span, escape.action), write],
+        subject: escape.map.subject(context.program),
+        message: format!("the map of {name} {how}, and changed under a lock elsewhere"),
+        sites: vec![wording.site(escape.body, escape.span, escape.way.action()), write],
         reasons,
         remedy: "give away a copy: maps.Clone".to_owned(),
         fix: escape.fix.clone(),

@@ -1,5 +1,8 @@
 //! RG105: the copy of a struct shares its maps with the original.
 
+pub(super) mod returned;
+pub(super) mod used_outside;
+
 use super::{BodyContext, Rule};
 use crate::finding::{Finding, Severity};
 use crate::syntax::ast::{AssignOp, AssignStmt, ExprId, ExprKind, StmtKind};
@@ -15,7 +18,8 @@ pub const RULE: Rule = Rule {
     severity: Severity::Warning,
     what: "Reports a function that copies a struct from somewhere else (`copy := *original`, a field, a package-level \
            variable, a value receiver) and then changes a map of the copy in place, without giving the copy a map of \
-           its own.",
+           its own; a function that takes a lock and returns a struct by value, one of whose maps is changed under \
+           a lock elsewhere; and one that copies such a struct under the lock and uses the map without it.",
     why: "Assigning a struct copies the reference, not the map. The change shows up in the original, which other \
           goroutines may be reading under a lock that the copy knows nothing of.",
     bad: r#"package config

@@ -1,5 +1,7 @@
 //! RG106: a map is changed while only the read lock is held.
 
+pub(super) mod callback;
+
 use super::Rule;
 use crate::finding::Severity;
 
@@ -64,7 +66,7 @@ func (c *Cache) Put(key, value string) {
 "#,
     remedy: "Take `Lock` instead of `RLock` around the write; or keep what reads change apart (an atomic counter for \
              each entry, a mutex of its own).",
-    limits: "A write that happens only in a callback given to the function is not followed into callers that the \
-             analyzer can't name.",
+    limits: "What a field of function type holds is not known. A literal that is given to a function value or interface \
+             method counts as called there and then.",
     fixable: true,
 };

@@ -3,6 +3,7 @@
 use super::Rule;
 use super::fields::function_path;
 use super::path_checks::PathContext;
+use super::path_facts::arguments::{Fate, values};
 use super::path_facts::{Mark, Marked, Step, Trace, What};
 use crate::finding::{Finding, Severity};
 use crate::ir::function::{Access, Call, Target};
@@ -62,7 +63,7 @@ func On(name string) bool {
 "#,
     remedy: "Copy, change the copy, then store it, with a mutex around the three steps so that writers don't undo each \
              other.",
-    limits: "Only changes in the function that loads or stores are seen. Structs behind an `atomic.Pointer` may have \
+    limits: "Changes are seen in the function that loads or stores, and in those that it passes a loaded map to. Structs behind an `atomic.Pointer` may have \
              locks of their own; of them only maps are looked at, and not where a lock is held.",
     fixable: false,
 };
@@ -71,6 +72,9 @@ func On(name string) bool {
 pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
     for trace in context.traces.iter().filter(|trace| !trace.irregular) {
         for step in &trace.steps {
+            if let What::Call(call) = step.what {
+                findings.extend(changed_by(context, trace, call));
+            }
             let What::Access(write) = step.what else { continue };
             if !write.write || !write.how.is_map() {
                 continue;
@@ -78,10 +82,25 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
             if let Some((at, text)) = loaded(context, write).or_else(|| stored(context, trace, step, write))
                 && let Some(severity) = severity(step, write)
             {
-                findings.push(finding(context, trace, write, at, text, severity));
+                findings.push(finding(context, trace, write.span, at, text, severity));
             }
         }
     }
+}
+
+/// A call that changes a map which came out of a `Load`.
+fn changed_by(context: &PathContext<'_>, trace: &Trace<'_>, call: &Call) -> Option<Finding> {
+    let Target::Function(func) = call.target else { return None };
+    let arguments = &context.summaries.get(func)?.arguments;
+    let mut changed = arguments.iter().filter(|known| known.fate == Fate::Changed);
+    let at = changed.find_map(|known| {
+        let place = values(call).nth(known.parameter)?.identity()?;
+        let Root::Result(id, 0) = place.root else { return None };
+        let load = context.unit.call(id).filter(|load| is_method(context, load, &["Load"]))?;
+        place.steps.is_empty().then_some(load.span)
+    })?;
+    let text = "readers get the same map from here, without a lock";
+    Some(finding(context, trace, call.span, at, text, Severity::Error))
 }
 
 /// The map itself is never changed in place; a map in a struct may have a lock of its own.
@@ -140,14 +159,14 @@ fn is_method(context: &PathContext<'_>, call: &Call, names: &[&str]) -> bool {
 fn finding(
     context: &PathContext<'_>,
     trace: &Trace<'_>,
-    write: &Access,
+    write: Span,
     at: Span,
     reason: &str,
     severity: Severity,
 ) -> Finding {
     let wording = context.wording();
-    let text = wording.line(write.span);
-    let mut site = wording.site(trace.body, write.span, "write");
+    let text = wording.line(write);
+    let mut site = wording.site(trace.body, write, "write");
     site.write = true;
     Finding {
         rule: &RULE,

@@ -1,11 +1,13 @@
 //! RG110: an element of a nil map is assigned to.
 
+mod new_struct;
+
 use super::Rule;
 use super::path_checks::PathContext;
 use super::path_facts::{Trace, What};
 use crate::finding::{Edit, Finding, Fix, Severity};
 use crate::ir::function::{Access, How, Var};
-use crate::ir::place::{Root, Step};
+use crate::ir::place::{Root, SiteId, Step};
 use crate::syntax::span::Span;
 use crate::types::LocalKind;
 
@@ -40,24 +42,25 @@ func Tally(words []string) map[string]int {
 }
 ",
     remedy: "Make the map where it is declared: `counts := make(map[string]int)`.",
-    limits: "Only local variables and named results are looked at, and only those that are assigned nowhere: a map \
-             that is made on some paths only, and map fields of structs, are not reported.",
+    limits: "Local variables and named results are looked at if they are assigned nowhere, and fields of structs that \
+             the function itself makes; a map that is made on some ways only is not reported, nor an object that was \
+             given to another function.",
     fixable: true,
 };
 
-/// Looks at each assignment to an element for a variable that holds no map.
+/// Looks at each assignment to an element for a map that nobody made.
 pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
     for trace in context.traces {
         for step in &trace.steps {
             let What::Access(access) = step.what else { continue };
-            let (How::MapInsert, Root::Var(var), [Step::Map]) =
+            if let (How::MapInsert, Root::Var(var), [Step::Map]) =
                 (access.how, access.place.root, access.place.steps.as_slice())
-            else {
-                continue;
-            };
-            let var = context.unit.var(var);
-            if stays_nil(var) {
-                findings.push(finding(context, trace, access, var));
+                && stays_nil(context.unit.var(var))
+            {
+                findings.push(of_variable(context, trace, access.span, context.unit.var(var)));
+            }
+            if let Some(site) = new_struct::field_of_new(context, trace, access) {
+                findings.push(of_field(context, trace, access, site));
             }
         }
     }
@@ -74,10 +77,10 @@ fn stays_nil(var: &Var) -> bool {
     never_assigned && !var.shared
 }
 
-fn finding(context: &PathContext<'_>, trace: &Trace<'_>, access: &Access, var: &Var) -> Finding {
+fn of_variable(context: &PathContext<'_>, trace: &Trace<'_>, at: Span, var: &Var) -> Finding {
     let wording = context.wording();
     let name = var.name;
-    let mut site = wording.site(trace.body, access.span, "write");
+    let mut site = wording.site(trace.body, at, "write");
     site.write = true;
     Finding {
         rule: &RULE,
@@ -90,6 +93,25 @@ fn finding(context: &PathContext<'_>, trace: &Trace<'_>, access: &Access, var: &
         ],
         remedy: format!("make the map where {name} is declared"),
         fix: make_fix(context, var),
+    }
+}
+
+fn of_field(context: &PathContext<'_>, trace: &Trace<'_>, access: &Access, made: SiteId) -> Finding {
+    let wording = context.wording();
+    let text = wording.line(access.span);
+    let name = text.split_once('[').map_or(text, |(name, _)| name);
+    let made = context.unit.site(made).span;
+    let mut site = wording.site(trace.body, access.span, "write");
+    site.write = true;
+    Finding {
+        rule: &RULE,
+        severity: RULE.severity,
+        subject: format!("map {name}"),
+        message: format!("{name} is nil here, and writing to it panics"),
+        sites: vec![site, wording.site(trace.body, made, "new object")],
+        reasons: vec![wording.reason("the struct is made here without a map in this field", made)],
+        remedy: format!("make the map where the struct is made, or before: {name} = make(...)"),
+        fix: None,
     }
 }
 

@@ -1,11 +1,15 @@
 //! RG204: an object is used after it went back into its pool.
 
+mod still_referenced;
+
+use self::still_referenced::Reference;
 use super::Rule;
 use super::path_checks::PathContext;
+use super::path_facts::arguments::Fate;
 use super::path_facts::{Mark, Marked, Step as PathStep, Trace, What};
 use crate::analysis::models::Effect;
 use crate::finding::{Finding, Severity};
-use crate::ir::function::Target;
+use crate::ir::function::{Call, Target};
 use crate::ir::place::{Place, Root, Step, Value};
 use crate::syntax::span::Span;
 use crate::types::Type;
@@ -16,8 +20,8 @@ pub const RULE: Rule = Rule {
     name: "pooled-object",
     summary: "An object of a sync.Pool is used after it was put back",
     severity: Severity::Error,
-    what: "Reports an object that is used after `Put`, put twice, or returned (itself, or its bytes) by a function \
-           that puts it back on return.",
+    what: "Reports an object that is used after `Put`, put twice, put while something that was given it before still \
+           refers to it, or returned (itself, or its bytes) by a function that puts it back on return.",
     why: "After `Put` the pool may hand the object to any other goroutine. Whoever keeps a reference reads and writes \
           data that belongs to someone else: answers that mix the bytes of two requests.",
     bad: r#"package render
@@ -56,7 +60,9 @@ func Render(name string) []byte {
 "#,
     remedy: "Put the object back only when nothing refers to it any more, and copy what must outlive it (the bytes of \
              a buffer above all).",
-    limits: "References that were stored elsewhere before `Put` are not followed, nor pools behind helpers.",
+    limits: "A reference that outlives `Put` is seen where the same function stores or sends the object itself, or \
+             passes it to a goroutine. Parts of an object are not followed, but for slices and maps that are returned. \
+             Helpers that always put back what they are given are followed.",
     fixable: false,
 };
 
@@ -64,9 +70,14 @@ func Render(name string) []byte {
 pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
     for trace in context.traces.iter().filter(|trace| !trace.irregular) {
         let mut reported: Vec<Span> = Vec::new();
-        for step in &trace.steps {
+        for (number, step) in trace.steps.iter().enumerate() {
+            if let (What::Call(put), Some(reference)) =
+                (step.what, still_referenced::reference(context, trace, number))
+            {
+                findings.push(referenced(context, trace, put.span, &reference));
+            }
             if let Some((marked, span, message)) =
-                used(context, step).or_else(|| returned(context, trace, step))
+                used(context, trace, step).or_else(|| returned(context, trace, step))
                 && !reported.contains(&marked.at)
             {
                 reported.push(marked.at);
@@ -77,10 +88,23 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The use of an object that was put back before.
-fn used<'s>(context: &PathContext<'_>, step: &'s PathStep<'_>) -> Option<(&'s Marked, Span, &'static str)> {
+fn used<'s>(
+    context: &PathContext<'_>,
+    trace: &Trace<'_>,
+    step: &'s PathStep<'_>,
+) -> Option<(&'s Marked, Span, &'static str)> {
+    let results = &context.unit.body(trace.body).results;
     let put = |value: &Value| {
         let place = value.identity()?;
         step.facts.marked_holder(Mark::Put, place).filter(|marked| marked.place == *place)
+    };
+    let part = |(number, value): (usize, &Value)| {
+        let place = value.identity()?;
+        let ty = results.get(number).map(|&var| context.program.underlying(&context.unit.var(var).ty));
+        let marked = step.facts.marked_holder(Mark::Put, place)?;
+        let refers = matches!(ty, Some(Type::Slice(_) | Type::Map(_))) && matches!(value, Value::Load(_));
+        let inside = refers && !marked.by_helper;
+        (inside && lies_inside(place.strip(&marked.place)?)).then_some(marked)
     };
     match step.what {
         What::Access(access) => {
@@ -90,15 +114,27 @@ fn used<'s>(context: &PathContext<'_>, step: &'s PathStep<'_>) -> Option<(&'s Ma
         }
         What::Call(call) => {
             let marked = call.receiver.iter().chain(&call.args).find_map(put)?;
-            let again = context.models.effect(&call.target) == Some(Effect::PoolPut);
+            let again = context.models.effect(&call.target) == Some(Effect::PoolPut) || puts(context, call);
             let message = if again { "is put back twice" } else { "is used after it was put back" };
             Some((marked, call.span, message))
         }
         What::Return(values, span) => {
-            Some((values.iter().find_map(put)?, span, "is returned after it was put back"))
+            let whole =
+                values.iter().find_map(put).map(|marked| (marked, span, "is returned after it was put back"));
+            whole.or_else(|| {
+                let marked = values.iter().enumerate().find_map(part)?;
+                Some((marked, span, "was put back, and a part of it is returned"))
+            })
         }
         _ => None,
     }
+}
+
+/// Whether a function puts what it is given into a pool.
+fn puts(context: &PathContext<'_>, call: &Call) -> bool {
+    let Target::Function(func) = call.target else { return false };
+    let summary = context.summaries.get(func);
+    summary.is_some_and(|summary| summary.arguments.iter().any(|argument| argument.fate == Fate::Put))
 }
 
 /// Whether steps lead into an object, but not on to others that it refers to.
@@ -122,7 +158,11 @@ fn returned<'s>(
         let refers =
             matches!(ty, Some(Type::Pointer(_) | Type::Slice(_) | Type::Map(_) | Type::Interface(_)));
         let holder = bytes_of(context, place).unwrap_or_else(|| place.clone());
-        if let Some(marked) = step.facts.marked_holder(Mark::PutAtEnd, &holder).filter(|_| refers) {
+        // A helper may take out of the object what it does not want to put back.
+        let intact = |marked: &&Marked| !marked.by_helper || marked.place == holder;
+        if let Some(marked) =
+            step.facts.marked_holder(Mark::PutAtEnd, &holder).filter(|_| refers).filter(intact)
+        {
             return Some((marked, span, "is returned although it is put back on return"));
         }
     }
@@ -140,6 +180,34 @@ fn bytes_of(context: &PathContext<'_>, place: &Place) -> Option<Place> {
     call.receiver.as_ref().filter(|_| is_bytes)?.identity().cloned()
 }
 
+/// What is put back although something still refers to it.
+fn referenced(context: &PathContext<'_>, trace: &Trace<'_>, put: Span, reference: &Reference) -> Finding {
+    let wording = context.wording();
+    let argument = argument(wording.line(put));
+    Finding {
+        rule: &RULE,
+        severity: Severity::Warning,
+        subject: format!("pooled object {argument}"),
+        message: format!("{argument} is put back while something that got it before still refers to it"),
+        sites: vec![
+            wording.site(trace.body, put, "put"),
+            wording.site(trace.body, reference.at, reference.action),
+        ],
+        reasons: vec![wording.reason("it is given away here, and nothing takes it back", reference.at)],
+        remedy: "put it back when whoever got it is done with it".to_owned(),
+        fix: None,
+    }
+}
+
+/// The object in the text of a call that puts it back: the argument, or else the receiver.
+fn argument(call: &str) -> &str {
+    let (function, arguments) = call.split_once('(').unwrap_or(("object", ""));
+    match arguments.trim_end_matches(')') {
+        "" => function.rsplit_once('.').map_or(function, |(receiver, _)| receiver),
+        argument => argument,
+    }
+}
+
 fn finding(
     context: &PathContext<'_>,
     trace: &Trace<'_>,
@@ -148,8 +216,7 @@ fn finding(
     message: &str,
 ) -> Finding {
     let wording = context.wording();
-    let argument =
-        wording.line(marked.at).split_once('(').map_or("object", |(_, rest)| rest.trim_end_matches(')'));
+    let argument = argument(wording.line(marked.at));
     Finding {
         rule: &RULE,
         severity: RULE.severity,

@@ -21,12 +21,12 @@ func Run(jobs []func()) {
 	var wg sync.WaitGroup
 	for _, job := range jobs {
 		go func() {
-			wg.Add(1)
+			wg.Add(1) // want RG208 "wg"
 			defer wg.Done()
 			job()
 		}()
 	}
-	wg.Wait() // want RG208 "wg"
+	wg.Wait()
 }
 "#,
     good: r#"package batch

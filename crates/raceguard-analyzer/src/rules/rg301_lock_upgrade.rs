@@ -1,6 +1,7 @@
 //! RG301: Lock while the read lock is held.
 
 use super::Rule;
+use super::lock_finding::WhileHeld;
 use super::path_checks::PathContext;
 use super::path_facts::{Held, Trace, What, lock_place};
 use crate::analysis::models::Effect;
@@ -81,7 +82,7 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
                 continue;
             };
             if let Some(held) = lock_place(call).and_then(|place| step.facts.lock(&place))
-                && !context.is_released_in_literal(&held.place)
+                && !context.is_handed_on(&held.place)
             {
                 findings.push(finding(context, trace, call, effect == Effect::Lock, held));
             }
@@ -105,17 +106,7 @@ fn finding(
             ("is locked for reading twice, which deadlocks when a writer waits in between", Severity::Warning)
         }
     };
-    Finding {
-        rule: &RULE,
-        severity,
-        subject: format!("lock {name}"),
-        message: format!("{name} {message}"),
-        sites: vec![
-            wording.site(trace.body, call.span, "lock"),
-            wording.site(trace.body, held.at, if held.exclusive { "lock" } else { "read lock" }),
-        ],
-        reasons: vec![wording.reason("the lock taken here is still held", held.at)],
-        remedy: format!("release {name} first, or split off the part that expects it to be held"),
-        fix: None,
-    }
+    let found = WhileHeld { body: trace.body, at: call.span, action: "lock", held };
+    let remedy = format!("release {name} first, or split off the part that expects it to be held");
+    Finding { severity, ..found.finding(&RULE, wording, format!("{name} {message}"), remedy) }
 }

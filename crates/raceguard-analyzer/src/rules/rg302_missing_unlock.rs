@@ -1,12 +1,13 @@
 //! RG302: a lock is not released on a path, or nothing is done under it.
 
 use super::Rule;
+use super::lock_finding::WhileHeld;
 use super::path_checks::PathContext;
 use super::path_facts::{Exit, Held, Step, Trace, What, lock_place};
 use crate::analysis::models::Effect;
 use crate::finding::{Edit, Finding, Fix, Severity};
 use crate::ir::function::{CallMode, Target};
-use crate::ir::place::{Place, Value};
+use crate::ir::place::Place;
 use crate::syntax::span::Span;
 
 /// `RG302`
@@ -94,7 +95,7 @@ fn held_at_exit(context: &PathContext<'_>, trace: &Trace<'_>, findings: &mut Vec
     for exit in trace.exits.iter().filter(|exit| exit.nesting > 0) {
         for held in exit.held.iter().filter(|held| held.own) {
             let released = last.nesting == 0 && !holds(last, &held.place);
-            if released && unlocked_in(context, trace, &held.place) && !handed_on(context, &held.place) {
+            if released && unlocked_in(context, trace, &held.place) && !context.is_handed_on(&held.place) {
                 findings.push(missing(context, trace, exit, held));
                 return;
             }
@@ -113,42 +114,14 @@ fn unlocked_in(context: &PathContext<'_>, trace: &Trace<'_>, place: &Place) -> b
     })
 }
 
-/// Whether something else may release the lock: a function literal, or whoever is given `mu.Unlock` or the mutex.
-fn handed_on(context: &PathContext<'_>, place: &Place) -> bool {
-    let gives = |value: &Value| match value {
-        Value::Method(_, receiver) => {
-            receiver.identity().is_some_and(|known| known == place || place.strip(known).is_some())
-        }
-        Value::Address(known) => known == place,
-        _ => false,
-    };
-    context.is_released_in_literal(place)
-        || context.traces.iter().flat_map(|trace| &trace.steps).any(|step| match step.what {
-            What::Return(values, _) => values.iter().any(gives),
-            What::Call(call) => call.args.iter().any(gives),
-            What::Assign(assign) => gives(&assign.value),
-            _ => false,
-        })
-}
-
 fn missing(context: &PathContext<'_>, trace: &Trace<'_>, exit: &Exit, held: &Held) -> Finding {
     let wording = context.wording();
     let name = wording.lock_name(held);
-    Finding {
-        rule: &RULE,
-        severity: RULE.severity,
-        subject: format!("lock {name}"),
-        message: format!("{name} is still locked when the function returns here"),
-        sites: vec![
-            wording.site_with(trace.body, exit.span, "return", std::slice::from_ref(held)),
-            wording.site(trace.body, held.at, "lock"),
-        ],
-        reasons: vec![
-            wording.reason(format!("{name} is locked here and released on the other ways out"), held.at),
-        ],
-        remedy: format!("defer the unlock of {name} right after it is locked"),
-        fix: unlock_fix(context, exit, held),
-    }
+    let found = WhileHeld { body: trace.body, at: exit.span, action: "return", held };
+    let message = format!("{name} is still locked when the function returns here");
+    let remedy = format!("defer the unlock of {name} right after it is locked");
+    let fix = unlock_fix(context, exit, held);
+    Finding { fix, ..found.finding(&RULE, wording, message, remedy) }
 }
 
 /// The unlock before the return, if what is returned does not look at anything that the lock may guard.
@@ -244,17 +217,9 @@ fn deferred_lock(context: &PathContext<'_>, trace: &Trace<'_>, step: &Step<'_>, 
     }
     let wording = context.wording();
     let name = wording.lock_name(&held);
-    findings.push(Finding {
-        rule: &RULE,
-        severity: Severity::Error,
-        subject: format!("lock {name}"),
-        message: format!("{name} is locked again when the function ends, where it should be unlocked"),
-        sites: vec![
-            wording.site(trace.body, call.span, "deferred lock"),
-            wording.site(trace.body, held.at, "lock"),
-        ],
-        reasons: vec![wording.reason("the lock taken here is still held", held.at)],
-        remedy: format!("defer the unlock of {name}"),
-        fix: typo_fix(context, call.span),
-    });
+    let found = WhileHeld { body: trace.body, at: call.span, action: "deferred lock", held: &held };
+    let message = format!("{name} is locked again when the function ends, where it should be unlocked");
+    let fix = typo_fix(context, call.span);
+    let remedy = format!("defer the unlock of {name}");
+    findings.push(Finding { fix, ..found.finding(&RULE, wording, message, remedy) });
 }

@@ -1,18 +1,21 @@
 //! RG303: two locks are taken in both orders.
 
+use std::collections::BTreeMap;
+
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
-use super::path_checks::{PathContext, gather};
+use super::collected::Collected;
+use super::memory::Memory;
+use super::path_checks::PathContext;
 use super::path_facts::summaries::Summaries;
-use super::path_facts::{What, lock_place};
-use super::wording::{Wording, field_name, function_name, object_name};
+use super::path_facts::{Held, What, lock_place};
+use super::wording::{Wording, function_name};
 use super::{ProgramContext, Rule};
 use crate::analysis::models::Effect;
 use crate::finding::{Finding, Reason, Severity, Site};
-use crate::ir::function::{BodyId, Call, CallMode, FieldKey, Target};
-use crate::ir::place::{Place, Root};
+use crate::ir::function::{BodyId, Call, CallMode, Target};
 use crate::syntax::span::Span;
-use crate::types::{FuncId, ObjectId, Program};
+use crate::types::{FuncId, Role, Type};
 
 /// `RG303`
 pub const RULE: Rule = Rule {
@@ -85,21 +88,15 @@ func Replay() {
     remedy: "Agree on one order, write it down beside the locks, and take them in that order everywhere; or release the \
              first before taking the second.",
     limits: "Locks of a field stand for those of all instances: where two objects of the same types never meet, the \
-             report is wrong. Orders of three and more locks, and calls through interfaces, are not followed.",
+             report is wrong. Circles of more than three locks are not looked for, and calls through interfaces are \
+             followed only where one type of the program can be meant.",
     fixable: false,
 };
 
-/// A lock, whatever the instance.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Class {
-    Global(ObjectId),
-    Field(FieldKey),
-}
-
 /// What a function does about the order of locks.
-enum Fact {
+pub(super) enum Fact {
     /// It takes a lock.
-    Takes(FuncId, Class),
+    Takes(FuncId, Memory),
     /// It calls a function.
     Calls(FuncId, FuncId),
     /// It takes a lock, or calls a function, while it holds a lock.
@@ -107,10 +104,10 @@ enum Fact {
 }
 
 /// A lock that is taken, or a function that is called, while another lock is held.
-struct Edge {
-    held: Class,
+pub(super) struct Edge {
+    held: Memory,
     /// Other locks held.
-    others: Vec<Class>,
+    others: Vec<Memory>,
     next: Next,
     /// Index of the function's unit.
     unit: usize,
@@ -121,61 +118,102 @@ struct Edge {
     since: Span,
 }
 
-enum Next {
-    Lock(Class),
+pub(super) enum Next {
+    Lock(Memory),
     Call(FuncId),
 }
 
 /// Locks that a function takes, itself or through what it calls, each with the function that does.
-type Taken = HashMap<FuncId, HashMap<Class, FuncId>>;
+type Taken = HashMap<FuncId, HashMap<Memory, FuncId>>;
 
-/// Collects the orders in which locks are taken, and reports those that exist both ways.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let facts = gather(context, summaries, collect);
-    let taken = taken(&facts);
-    let releasing = releasing(&facts, summaries);
-    let mut orders: HashMap<(Class, Class), (&Edge, Option<FuncId>)> = HashMap::new();
-    let mut pairs = Vec::new();
-    for fact in &facts {
+/// The way in which a lock is first seen to be taken while another one is held.
+type Order<'f> = (&'f Edge, Option<FuncId>);
+
+/// All orders, by the lock held and the lock taken.
+type Orders<'f> = BTreeMap<(Memory, Memory), Order<'f>>;
+
+/// Reports the orders in which locks are taken that close a circle.
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    summaries: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
+    let orders = orders(&collected.lock_order, summaries);
+    for circle in circles(&orders) {
+        findings.push(finding(context, &circle, &orders));
+    }
+}
+
+fn orders<'f>(facts: &'f [Fact], summaries: &Summaries) -> Orders<'f> {
+    let taken = taken(facts);
+    let releasing = releasing(facts, summaries);
+    let mut orders = Orders::new();
+    for fact in facts {
         let Fact::Edge(edge) = fact else { continue };
-        let next: Vec<(&Class, Option<FuncId>)> = match &edge.next {
-            Next::Lock(class) => vec![(class, None)],
+        let next: Vec<(&Memory, Option<FuncId>)> = match &edge.next {
+            Next::Lock(lock) => vec![(lock, None)],
             Next::Call(func) if releasing.contains(func) => continue,
-            Next::Call(func) => taken
-                .get(func)
-                .into_iter()
-                .flatten()
-                .map(|(class, through)| (class, Some(*through)))
-                .collect(),
+            Next::Call(func) => {
+                taken.get(func).into_iter().flatten().map(|(lock, through)| (lock, Some(*through))).collect()
+            }
         };
-        for (class, through) in next {
-            if *class == edge.held || edge.others.contains(class) {
+        for (lock, through) in next {
+            if *lock == edge.held || edge.others.contains(lock) {
                 continue;
             }
-            let pair = (edge.held.clone(), class.clone());
-            let known = orders.entry(pair.clone()).or_insert_with(|| {
-                pairs.push(pair);
-                (edge, through)
-            });
+            let known = orders.entry((edge.held.clone(), lock.clone())).or_insert((edge, through));
             // The shortest way is the easiest to follow.
             if known.1.is_some() && through.is_none() {
                 *known = (edge, through);
             }
         }
     }
-    pairs.sort();
-    for (first, second) in pairs {
-        if first < second
-            && let Some(one) = orders.get(&(first.clone(), second.clone()))
-            && let Some(other) = orders.get(&(second.clone(), first.clone()))
-            && !one.0.others.iter().any(|class| other.0.others.contains(class))
-        {
-            findings.push(finding(context, (&first, &second), *one, *other));
-        }
-    }
+    orders
 }
 
-fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
+/// Circles of two and of three locks, each from its least lock on. Those of three hold no smaller one.
+fn circles<'o>(orders: &'o Orders<'_>) -> Vec<Vec<&'o Memory>> {
+    let goes = |from: &Memory, to: &Memory| orders.contains_key(&(from.clone(), to.clone()));
+    let mut after: BTreeMap<&Memory, Vec<&Memory>> = BTreeMap::new();
+    for (from, to) in orders.keys() {
+        after.entry(from).or_default().push(to);
+    }
+    let mut circles = Vec::new();
+    for (first, second) in orders.keys().filter(|(first, second)| first < second) {
+        if goes(second, first) {
+            circles.push(vec![first, second]);
+        }
+    }
+    for (first, second) in orders.keys().filter(|(first, second)| first < second && !goes(second, first)) {
+        for &third in after.get(second).into_iter().flatten() {
+            let smaller = goes(third, second) || goes(first, third);
+            if first < third && goes(third, first) && !smaller {
+                circles.push(vec![first, second, third]);
+            }
+        }
+    }
+    circles.retain(|circle| !is_serialised(circle, orders));
+    circles
+}
+
+/// Each lock of a circle with the one that is taken after it.
+fn links<'c, 'o>(circle: &'c [&'o Memory]) -> impl Iterator<Item = (&'o Memory, &'o Memory)> + use<'c, 'o> {
+    circle.iter().zip(circle.iter().cycle().skip(1)).map(|(&held, &next)| (held, next))
+}
+
+/// Whether another lock is held at all orders of a circle: then they can't meet.
+fn is_serialised(circle: &[&Memory], orders: &Orders<'_>) -> bool {
+    let mut edges =
+        links(circle).filter_map(|(held, next)| Some(orders.get(&(held.clone(), next.clone()))?.0));
+    let Some(first) = edges.next() else { return false };
+    let rest: Vec<&Edge> = edges.collect();
+    first.others.iter().any(|lock| rest.iter().all(|edge| edge.others.contains(lock)))
+}
+
+/// Notes what a function does about the order of locks.
+pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
+    let facts = &mut collected.lock_order;
     if context.wording().is_test() {
         return;
     }
@@ -187,9 +225,8 @@ fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
             }
             let Some(next) = next(context, trace.body, call, facts) else { continue };
             let Some((held, others)) = step.facts.held.split_last() else { continue };
-            let Some(class) = class_of(held.field.as_ref(), &held.place) else { continue };
-            let others =
-                others.iter().filter_map(|lock| class_of(lock.field.as_ref(), &lock.place)).collect();
+            let Some(class) = held.memory() else { continue };
+            let others = others.iter().filter_map(Held::memory).collect();
             facts.push(Fact::Edge(Edge {
                 held: class,
                 others,
@@ -205,12 +242,16 @@ fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
 
 /// The lock that a call takes, or the function that it calls.
 fn next(context: &PathContext<'_>, body: BodyId, call: &Call, facts: &mut Vec<Fact>) -> Option<Next> {
-    let Target::Function(func) = call.target else { return None };
+    let func = match &call.target {
+        Target::Function(func) => *func,
+        Target::Interface(ty, _, candidates) if candidates.len() == 1 && is_own(context, ty) => candidates[0],
+        _ => return None,
+    };
     // What a function literal does happens when it is called, which is not known.
     let own = context.unit.func.filter(|_| body == BodyId(0));
     match context.models.effect(&call.target) {
         Some(Effect::Lock | Effect::ReadLock) => {
-            let class = class_of(call.field.as_ref(), &lock_place(call)?)?;
+            let class = Memory::of(call.field.as_ref(), &lock_place(call)?)?;
             facts.extend(own.map(|own| Fact::Takes(own, class.clone())));
             Some(Next::Lock(class))
         }
@@ -222,15 +263,10 @@ fn next(context: &PathContext<'_>, body: BodyId, call: &Call, facts: &mut Vec<Fa
     }
 }
 
-fn class_of(field: Option<&FieldKey>, place: &Place) -> Option<Class> {
-    if let Some(field) = field {
-        let own = FieldKey { contents: false, steps: 0, ..field.clone() };
-        return Some(Class::Field(own));
-    }
-    match place.root {
-        Root::Global(object) => Some(Class::Global(object)),
-        _ => None,
-    }
+/// Whether an interface is one of the analysed packages': of others there may be more types than are seen.
+fn is_own(context: &PathContext<'_>, ty: &Type) -> bool {
+    let object = ty.named().filter(|object| !object.is_universe());
+    object.is_some_and(|object| context.program.package(object.package).role == Role::Root)
 }
 
 /// Spreads the locks that functions take to those who call them.
@@ -291,39 +327,35 @@ fn releasing(facts: &[Fact], summaries: &Summaries) -> HashSet<FuncId> {
     releasing
 }
 
-fn class_name(program: &Program, class: &Class) -> String {
-    match class {
-        Class::Global(object) => object_name(program, *object),
-        Class::Field(field) => field_name(program, field),
-    }
-}
-
-fn finding(
-    context: &ProgramContext<'_>,
-    (first, second): (&Class, &Class),
-    one: (&Edge, Option<FuncId>),
-    other: (&Edge, Option<FuncId>),
-) -> Finding {
-    let names = (class_name(context.program, first), class_name(context.program, second));
+fn finding(context: &ProgramContext<'_>, circle: &[&Memory], orders: &Orders<'_>) -> Finding {
     let mut sites = Vec::new();
     let mut reasons = Vec::new();
-    for ((edge, through), (held, next)) in [(one, (&names.0, &names.1)), (other, (&names.1, &names.0))] {
-        let (site, reason) = describe(context, edge, through, held, next);
+    for (held, next) in links(circle) {
+        let Some((edge, through)) = orders.get(&(held.clone(), next.clone())) else { continue };
+        let (held, next) = (held.name(context.program), next.name(context.program));
+        let (site, reason) = describe(context, edge, *through, &held, &next);
         sites.push(site);
         reasons.push(reason);
     }
+    let names: Vec<String> = circle.iter().map(|lock| lock.name(context.program)).collect();
+    let there = if names.len() == 2 { "the other way round there" } else { "a circle closes elsewhere" };
     Finding {
         rule: &RULE,
         severity: RULE.severity,
-        subject: format!("locks {} and {}", names.0, names.1),
-        message: format!(
-            "{} is locked while {} is held here, and the other way round there",
-            names.1, names.0
-        ),
+        subject: format!("locks {}", listed(&names)),
+        message: format!("{} is locked while {} is held here, and {there}", names[1], names[0]),
         sites,
         reasons,
-        remedy: "take the two locks in one order everywhere".to_owned(),
+        remedy: "take the locks in one order everywhere".to_owned(),
         fix: None,
+    }
+}
+
+/// `a and b`, `a, b and c`
+fn listed(names: &[String]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
     }
 }
 

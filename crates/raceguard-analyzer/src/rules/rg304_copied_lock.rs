@@ -51,7 +51,7 @@ func (c *Counter) Add(name string) {
     remedy: "Pass and store pointers to such structs; range over indexes. Where a copy of the data is wanted, copy its \
              fields and leave the lock out.",
     limits: "Copies by reflection and inside the standard library are not seen. A new value (a literal, the result of \
-             a call) may be assigned and is not reported.",
+             a call) may be assigned and is not reported; neither is a copy for which `//nolint:govet` silences vet.",
     fixable: false,
 };
 
@@ -118,7 +118,9 @@ fn parameters(context: &BodyContext<'_>, findings: &mut Vec<Finding>) {
 
 fn variable(context: &BodyContext<'_>, local: LocalId, message: &str, findings: &mut Vec<Finding>) {
     let local = &context.input.info.locals[local.0 as usize];
-    if let Some(lock) = lock_in(context.input.program, &local.ty, MAX_DEPTH) {
+    if let Some(lock) = lock_in(context.input.program, &local.ty, MAX_DEPTH)
+        && !is_accepted(context, local.span)
+    {
         findings.push(finding(context, local.span, &local.ty, &lock, message));
     }
 }
@@ -143,9 +145,23 @@ fn copied(context: &BodyContext<'_>, expr: ExprId, message: &str, findings: &mut
         return;
     }
     let ty = info.type_of(expr);
-    if let Some(lock) = lock_in(context.input.program, ty, MAX_DEPTH) {
+    if let Some(lock) = lock_in(context.input.program, ty, MAX_DEPTH)
+        && !is_accepted(context, context.span(expr))
+    {
         findings.push(finding(context, context.span(expr), ty, &lock, message));
     }
+}
+
+/// Whether a comment on the line, or on the one before, silences vet's check for the same: `//nolint:govet`.
+fn is_accepted(context: &BodyContext<'_>, span: Span) -> bool {
+    let source = context.input.source;
+    let at = span.start as usize;
+    let end = source[at..].iter().position(|&byte| byte == b'\n').map_or(source.len(), |length| at + length);
+    let mut lines = source[..end].rsplit(|&byte| byte == b'\n').take(2).map(String::from_utf8_lossy);
+    lines.any(|line| {
+        let silenced = line.split_once("nolint").map(|(_, linters)| linters.to_owned());
+        silenced.is_some_and(|linters| ["govet", "copylocks"].iter().any(|name| linters.contains(name)))
+    })
 }
 
 /// The lock that values of a type hold.

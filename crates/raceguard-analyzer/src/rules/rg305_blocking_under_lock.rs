@@ -2,10 +2,12 @@
 
 use super::Rule;
 use super::fields::function_path;
+use super::lock_finding::WhileHeld;
 use super::path_checks::PathContext;
 use super::path_facts::{Held, Mark, Step, Trace, What, lock_place};
+use super::wording::function_name;
 use crate::analysis::models::Effect;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Location, Reason, Severity};
 use crate::ir::function::{Call, CallMode, ChannelOp, ChannelOpKind, Target, for_each_call};
 use crate::ir::place::{Root, Value};
 use crate::syntax::span::Span;
@@ -72,7 +74,8 @@ func (m *Monitor) Check(url string) error {
     remedy: "Do the slow part first and take the lock for the result only; or copy what it needs under the lock, \
              release it, and go on.",
     limits: "Test files are left out. Reads and writes of files and connections are often guarded on purpose and not \
-             reported, nor are slow calls behind helpers, nor channels whose capacity is not known.",
+             reported, nor are channels whose capacity is not \
+             known. Helpers count if they block whenever they are called, up to four calls deep.",
     fixable: false,
 };
 
@@ -87,8 +90,23 @@ const BLOCKING: &[(&str, &str, &[&str])] = &[
     ("crypto/tls", "", &["Dial"]),
     ("net/rpc", "", &["Dial"]),
     ("net/rpc", "Client", &["Call"]),
+    (
+        "database/sql",
+        "DB",
+        &["Exec", "ExecContext", "Query", "QueryContext", "Ping", "PingContext", "Begin", "BeginTx"],
+    ),
+    ("database/sql", "Tx", &["Exec", "ExecContext", "Query", "QueryContext", "Commit"]),
     ("os/exec", "Cmd", &["Run", "Wait", "Output", "CombinedOutput"]),
 ];
+
+/// Something that may block for long.
+struct Blocks {
+    /// What it is, in words.
+    text: String,
+    at: Span,
+    /// Where it happens inside the function that is called.
+    inside: Option<Reason>,
+}
 
 /// Looks at what happens while a lock is held that this function took.
 pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
@@ -103,22 +121,35 @@ pub(super) fn check(context: &PathContext<'_>, findings: &mut Vec<Finding>) {
                 What::Channel(op) => blocking_operation(context, step, op, held),
                 _ => None,
             };
-            if let Some((what, span)) = blocking {
-                findings.push(finding(context, trace, &what, span, held));
+            if let Some(blocks) = blocking {
+                findings.push(finding(context, trace, blocks, held));
             }
         }
     }
 }
 
-fn blocking_call(context: &PathContext<'_>, call: &Call, held: &Held) -> Option<(String, Span)> {
+fn blocking_call(context: &PathContext<'_>, call: &Call, held: &Held) -> Option<Blocks> {
     let Target::Function(func) = call.target else { return None };
-    let is_wait =
-        context.models.effect(&call.target) == Some(Effect::GroupWait) && may_wait_for_holder(context, held);
-    let (package, receiver, name) = function_path(context.program, func);
-    let package = package.rsplit('/').next().unwrap_or(package);
-    let dot = if receiver.is_empty() { "" } else { "." };
-    (is_wait || is_listed(context.program, func))
-        .then(|| (format!("{package}.{receiver}{dot}{name} is called"), call.span))
+    let text = match blocking_function(context.program, func) {
+        Some(name) => format!("{name} is called"),
+        None if context.models.effect(&call.target) == Some(Effect::GroupWait) => {
+            may_wait_for_holder(context, held).then(|| "WaitGroup.Wait is called".to_owned())?
+        }
+        None => return blocking_helper(context, call, func),
+    };
+    Some(Blocks { text, at: call.span, inside: None })
+}
+
+/// A function of the program that blocks whenever it is called.
+fn blocking_helper(context: &PathContext<'_>, call: &Call, func: FuncId) -> Option<Blocks> {
+    let summary = context.summaries.get(func).filter(|summary| summary.may_release.is_empty())?;
+    let inner = summary.blocks.as_ref()?;
+    let object = context.program.function(inner.by);
+    let location =
+        Location { package: object.package, file: context.program.object(object).file, span: inner.at };
+    let text = format!("{}, which calls {}, is called", function_name(context.program, func), inner.what);
+    let inside = Reason { text: format!("{} is called here", inner.what), location: Some(location) };
+    Some(Blocks { text, at: call.span, inside: Some(inside) })
 }
 
 /// Whether the goroutines waited for are seen to take the lock that is held: those of this function are its literals.
@@ -134,9 +165,14 @@ fn may_wait_for_holder(context: &PathContext<'_>, held: &Held) -> bool {
     found
 }
 
-fn is_listed(program: &Program, func: FuncId) -> bool {
+/// The name of a function of a library that may block for long.
+pub(super) fn blocking_function(program: &Program, func: FuncId) -> Option<String> {
     let (package, receiver, name) = function_path(program, func);
-    BLOCKING.iter().any(|(path, ty, names)| *path == package && *ty == receiver && names.contains(&name))
+    let listed =
+        BLOCKING.iter().any(|(path, ty, names)| *path == package && *ty == receiver && names.contains(&name));
+    let short = package.rsplit('/').next().unwrap_or(package);
+    let dot = if receiver.is_empty() { "" } else { "." };
+    listed.then(|| format!("{short}.{receiver}{dot}{name}"))
 }
 
 fn blocking_operation(
@@ -144,7 +180,7 @@ fn blocking_operation(
     step: &Step<'_>,
     op: &ChannelOp,
     held: &Held,
-) -> Option<(String, Span)> {
+) -> Option<Blocks> {
     let what = match op.kind {
         ChannelOpKind::Send => "a value is sent",
         ChannelOpKind::Receive => "a value is received",
@@ -154,7 +190,7 @@ fn blocking_operation(
         op.channel.identity().is_some_and(|place| step.facts.is_marked(Mark::Closed, place).is_some());
     let blocks =
         !op.deferred && !closed && is_unbuffered(context, &op.channel) && may_wait_for_holder(context, held);
-    blocks.then(|| (format!("{what} on an unbuffered channel"), op.span))
+    blocks.then(|| Blocks { text: format!("{what} on an unbuffered channel"), at: op.span, inside: None })
 }
 
 /// Whether a channel is known to have no buffer: it is made in this function.
@@ -165,20 +201,13 @@ fn is_unbuffered(context: &PathContext<'_>, channel: &Value) -> bool {
     place.steps.is_empty() && site.capacity == Some(0) && matches!(site.ty, Type::Chan(..))
 }
 
-fn finding(context: &PathContext<'_>, trace: &Trace<'_>, what: &str, span: Span, held: &Held) -> Finding {
+fn finding(context: &PathContext<'_>, trace: &Trace<'_>, blocks: Blocks, held: &Held) -> Finding {
     let wording = context.wording();
     let name = wording.lock_name(held);
-    Finding {
-        rule: &RULE,
-        severity: RULE.severity,
-        subject: format!("lock {name}"),
-        message: format!("{what} while {name} is held"),
-        sites: vec![
-            wording.site_with(trace.body, span, "blocking call", std::slice::from_ref(held)),
-            wording.site(trace.body, held.at, "lock"),
-        ],
-        reasons: vec![wording.reason(format!("{name} is locked here"), held.at)],
-        remedy: format!("do this before {name} is locked, or after it is released"),
-        fix: None,
-    }
+    let found = WhileHeld { body: trace.body, at: blocks.at, action: "blocking call", held };
+    let message = format!("{} while {name} is held", blocks.text);
+    let remedy = format!("do this before {name} is locked, or after it is released");
+    let mut finding = found.finding(&RULE, wording, message, remedy);
+    finding.reasons.extend(blocks.inside);
+    finding
 }

@@ -1,6 +1,7 @@
 //! RG306: a method that takes a lock is called with that lock held.
 
 use super::Rule;
+use super::lock_finding::WhileHeld;
 use super::path_checks::PathContext;
 use super::path_facts::summaries::Taken;
 use super::path_facts::{Held, Trace, What, resolve};
@@ -69,8 +70,8 @@ func (s *Store) Add(name string) int {
 "#,
     remedy: "Split the method: one that takes the lock and one, with `Locked` in its name, that expects it to be held; \
              call the latter.",
-    limits: "Only the method itself is looked at, not what it calls in turn, and only locks that it takes on every way \
-             through.",
+    limits: "Calls are followed four deep, and only where each of them happens whenever its function is called; locks \
+             count that are taken on every way through.",
     fixable: false,
 };
 
@@ -116,23 +117,14 @@ fn finding(
             "{callee} takes the read lock of {name} again, which deadlocks when a writer waits in between"
         )
     };
-    let object = context.program.function(func);
+    let object = context.program.function(taken.by);
     let there =
         Location { package: object.package, file: context.program.object(object).file, span: taken.at };
-    Finding {
-        rule: &RULE,
-        severity: if certain { Severity::Error } else { Severity::Warning },
-        subject: format!("lock {name}"),
-        message,
-        sites: vec![
-            wording.site_with(trace.body, call.span, "call", std::slice::from_ref(held)),
-            wording.site(trace.body, held.at, "lock"),
-        ],
-        reasons: vec![
-            wording.reason(format!("{name} is locked here and still held"), held.at),
-            Reason { text: format!("{callee} locks it here"), location: Some(there) },
-        ],
-        remedy: format!("call a variant of {callee} that expects the lock to be held"),
-        fix: None,
-    }
+    let found = WhileHeld { body: trace.body, at: call.span, action: "call", held };
+    let remedy = format!("call a variant of {callee} that expects the lock to be held");
+    let mut finding = found.finding(&RULE, wording, message, remedy);
+    finding.severity = if certain { Severity::Error } else { Severity::Warning };
+    let locker = function_name(context.program, taken.by);
+    finding.reasons.push(Reason { text: format!("{locker} locks it here"), location: Some(there) });
+    finding
 }

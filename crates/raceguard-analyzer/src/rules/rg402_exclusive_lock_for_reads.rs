@@ -2,13 +2,16 @@
 
 use foldhash::{HashMap, HashMapExt as _};
 
-use super::fields::{field_location, field_type, is_named};
-use super::guarded_maps::{MapUse, map_uses};
+use super::collected::Collected;
+use super::fields::is_named;
+use super::guarded_maps::MapUse;
+use super::memory::Memory;
 use super::path_facts::summaries::Summaries;
-use super::wording::{Wording, field_name, object_name};
+use super::rg404_map_copy_under_lock::Fact;
+use super::wording::Wording;
 use super::{ProgramContext, Rule};
-use crate::finding::{Finding, Severity, Site};
-use crate::ir::function::FieldKey;
+use crate::finding::{Finding, Reason, Severity, Site};
+use crate::ir::function::How;
 
 /// `RG402`
 pub const RULE: Rule = Rule {
@@ -16,8 +19,9 @@ pub const RULE: Rule = Rule {
     name: "exclusive-lock-for-reads",
     summary: "A map that is nearly only read is guarded by a lock that admits one reader at a time",
     severity: Severity::Advice,
-    what: "Reports a map field that a `sync.Mutex` guards, where at least four functions only read it under the lock \
-           and at most one changes it.",
+    what: "Reports a map in a field or package-level variable that a `sync.Mutex` guards, where at least four functions \
+           only read it under the lock for each one that changes it. The report says what fits: a `sync.RWMutex`, a \
+           published snapshot, or shards, and why.",
     why: "Readers don't disturb each other, but a `sync.Mutex` lets them in one by one. On many cores they queue for \
           a lock that none of them needs to hold alone.",
     bad: r#"package routes
@@ -115,31 +119,44 @@ func (t *Table) Paths() []string {
     fixable: false,
 };
 
-/// A map needs this many functions that only read it.
+/// A map needs this many functions that only read it, for each one that changes it.
 const LEAST_READERS: usize = 4;
 
-/// And may have at most this many that change it.
-const MOST_WRITERS: usize = 1;
+/// A map, and the functions that use it under its lock.
+struct Guarded<'u> {
+    map: &'u Memory,
+    lock: Memory,
+    /// One use of each function that only reads it.
+    readers: Vec<&'u MapUse>,
+    /// The number of functions that change it.
+    writers: usize,
+    /// A reader that goes through the whole map.
+    longest: Option<&'u MapUse>,
+}
 
-/// Counts for each map field the functions that read and that change it.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let uses = map_uses(context, summaries);
-    let mut by_field: HashMap<&FieldKey, Vec<&MapUse>> = HashMap::new();
+/// Counts for each map the functions that read and that change it.
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    _: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
+    let mut by_map: HashMap<&Memory, Vec<&MapUse>> = HashMap::new();
     let mut order = Vec::new();
-    for used in uses.iter().filter(|used| !used.fresh && !is_test(context, used)) {
-        let known = by_field.entry(&used.field).or_insert_with(|| {
-            order.push(&used.field);
+    for used in collected.map_uses.iter().filter(|used| !used.fresh && !is_test(context, used)) {
+        let known = by_map.entry(&used.map).or_insert_with(|| {
+            order.push(&used.map);
             Vec::new()
         });
         known.push(used);
     }
-    for field in order {
-        let uses = &by_field[field];
-        if let Some(lock) = guard(context, uses) {
-            let (readers, writers) = functions(uses);
-            if readers.len() >= LEAST_READERS && writers.len() <= MOST_WRITERS && !writers.is_empty() {
-                findings.extend(finding(context, field, &lock, &readers, writers.len()));
-            }
+    for map in order {
+        let guarded = guard(context, &by_map[map]).map(|lock| functions(map, lock, &by_map[map]));
+        if let Some(guarded) = guarded
+            && guarded.writers > 0
+            && guarded.readers.len() >= LEAST_READERS * guarded.writers
+        {
+            findings.extend(finding(context, &guarded, &collected.copies));
         }
     }
 }
@@ -148,62 +165,92 @@ fn is_test(context: &ProgramContext<'_>, used: &MapUse) -> bool {
     Wording { program: context.program, unit: &context.units.units[used.unit] }.is_test()
 }
 
-/// The one `sync.Mutex` that is held at all uses.
-fn guard(context: &ProgramContext<'_>, uses: &[&MapUse]) -> Option<FieldKey> {
-    let lock = uses.first()?.locks.last()?.field.clone()?;
+/// The mutex that is held at all uses.
+fn guard(context: &ProgramContext<'_>, uses: &[&MapUse]) -> Option<Memory> {
+    let lock = uses.first()?.locks.last()?.memory()?;
     let same = |used: &&MapUse| {
-        used.locks.iter().any(|held| {
-            held.field.as_ref().is_some_and(|field| field.owner == lock.owner && field.fields == lock.fields)
-        })
+        used.locks.iter().any(|held| held.memory().is_some_and(|memory| memory.is_same(&lock)))
     };
-    let exclusive = is_named(context.program, &field_type(context.program, &lock), "sync", "Mutex");
+    let exclusive = is_named(context.program, lock.ty(context.program).strip_pointer(), "sync", "Mutex");
     (exclusive && uses.iter().all(same)).then_some(lock)
 }
 
-/// The functions that only read, one use of each, and those that write.
-fn functions<'u>(uses: &[&'u MapUse]) -> (Vec<&'u MapUse>, Vec<usize>) {
+/// The functions that only read, and those that write.
+fn functions<'u>(map: &'u Memory, lock: Memory, uses: &[&'u MapUse]) -> Guarded<'u> {
     let mut writers: Vec<usize> = uses.iter().filter(|used| used.write).map(|used| used.unit).collect();
     writers.dedup();
-    let mut readers: Vec<&MapUse> =
-        uses.iter().copied().filter(|used| !writers.contains(&used.unit)).collect();
+    let only_read: Vec<&MapUse> = uses.iter().copied().filter(|used| !writers.contains(&used.unit)).collect();
+    let iterates = |used: &&&MapUse| matches!(used.how, How::MapIterate | How::HiddenIterate);
+    let longest = only_read.iter().find(iterates).copied();
+    let mut readers = only_read;
     readers.dedup_by_key(|used| used.unit);
-    (readers, writers)
+    Guarded { map, lock, readers, writers: writers.len(), longest }
 }
 
-fn finding(
-    context: &ProgramContext<'_>,
-    field: &FieldKey,
-    lock: &FieldKey,
-    readers: &[&MapUse],
-    writers: usize,
-) -> Option<Finding> {
-    let name = field_name(context.program, field);
-    let lock = field_name(context.program, lock);
-    let location = field_location(context.program, field)?;
+/// What fits, and the reason.
+fn advice(context: &ProgramContext<'_>, guarded: &Guarded<'_>) -> (String, Reason) {
+    let map = guarded.map.name(context.program);
+    let lock = guarded.lock.name(context.program);
+    let wording = |used: &MapUse| Wording { program: context.program, unit: &context.units.units[used.unit] };
+    match guarded.longest {
+        Some(used) => (
+            format!("make {lock} a sync.RWMutex: readers that hold it long then run side by side"),
+            wording(used).reason("the lock is held here while the whole map is gone through", used.span),
+        ),
+        None if guarded.writers == 1 => (
+            "publish the map through an atomic.Pointer, and let the one function that changes it store a changed \
+                 copy: for lookups as short as these the counter of a sync.RWMutex would be the next bottleneck"
+                .to_owned(),
+            Reason { text: format!("{map} is only looked up in, and one function changes it"), location: None },
+        ),
+        None => (
+            "split the map into shards, each with a mutex of its own, chosen by a hash of the key: it is changed too \
+             often to be copied each time"
+                .to_owned(),
+            Reason {
+                text: format!("{map} is only looked up in, and {} functions change it", guarded.writers),
+                location: None,
+            },
+        ),
+    }
+}
+
+fn finding(context: &ProgramContext<'_>, guarded: &Guarded<'_>, calls: &[Fact]) -> Option<Finding> {
+    let name = guarded.map.name(context.program);
+    let lock = guarded.lock.name(context.program);
     let mut sites = vec![Site {
-        location,
-        function: object_name(context.program, field.owner).into(),
+        location: guarded.map.location(context.program)?,
+        function: name.as_str().into(),
         action: "declaration",
         write: false,
         locks: Vec::new(),
         origin: Vec::new(),
         calls: Vec::new(),
     }];
-    for used in readers.iter().take(LEAST_READERS) {
-        let wording = Wording { program: context.program, unit: &context.units.units[used.unit] };
-        sites.push(wording.site_with(used.body, used.span, "read", &used.locks));
+    let wording = |unit: usize| Wording { program: context.program, unit: &context.units.units[unit] };
+    for used in guarded.readers.iter().take(LEAST_READERS) {
+        sites.push(wording(used.unit).site_with(used.body, used.span, "read", &used.locks));
+    }
+    let (remedy, reason) = advice(context, guarded);
+    let mut reasons = vec![reason];
+    let functions: Vec<_> =
+        guarded.readers.iter().filter_map(|used| context.units.units[used.unit].func).collect();
+    if let Some((caller, at)) = calls.iter().find_map(|fact| fact.often(&functions)) {
+        reasons
+            .push(wording(caller).reason("a reader is called here, in a loop or for each HTTP request", at));
     }
     Some(Finding {
         rule: &RULE,
         severity: RULE.severity,
-        subject: format!("map field {name}"),
+        subject: guarded.map.subject(context.program),
         message: format!(
-            "{name} is only read by {} functions and changed by {writers}, but {lock} lets one reader in at a time",
-            readers.len()
+            "{name} is only read by {} functions and changed by {}, but {lock} lets one reader in at a time",
+            guarded.readers.len(),
+            guarded.writers
         ),
         sites,
-        reasons: Vec::new(),
-        remedy: format!("make {lock} a sync.RWMutex, or publish the map through an atomic pointer"),
+        reasons,
+        remedy,
         fix: None,
     })
 }

@@ -1,5 +1,7 @@
 //! RG403: goroutines count in adjacent memory.
 
+pub(super) mod fields;
+
 use super::Rule;
 use super::path_checks::PathContext;
 use super::path_facts::{Step, Trace, What};
@@ -16,7 +18,8 @@ pub const RULE: Rule = Rule {
     summary: "Goroutines count in adjacent elements of the same slice or array",
     severity: Severity::Advice,
     what: "Reports a loop in a goroutine that counts in `counts[i]` on every round, where `i` is the goroutine's own \
-           number and the elements are small.",
+           number and the elements are small; and fields that lie side by side in a struct, where two functions that are \
+           started as goroutines count in one of them each.",
     why: "Up to eight such counters lie in one cache line. Each write takes the line away from the other cores, so \
           the goroutines slow each other down although they share no data: several times slower than with one core.",
     bad: r#"package sum
@@ -75,7 +78,8 @@ func Even(parts [][]int) int {
 "#,
     remedy: "Count in a local variable and store it once at the end; or pad each element to a cache line \
              (`_ [56]byte`, or `cpu.CacheLinePad` of golang.org/x/sys).",
-    limits: "Adjacent fields of a struct are not looked at: who runs on which core can't be seen from them.",
+    limits: "Who runs on which core is not known. Fields count only if the goroutines are seen to be started, and if both \
+             are numbers declared next to each other.",
     fixable: false,
 };
 

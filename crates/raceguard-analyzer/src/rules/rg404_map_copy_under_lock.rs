@@ -2,16 +2,18 @@
 
 use foldhash::HashSet;
 
+use super::collected::Collected;
 use super::fields::is_named;
-use super::guarded_maps::loaded_field;
-use super::path_checks::{PathContext, gather};
+use super::guarded_maps::loaded_map;
+use super::memory::Memory;
+use super::path_checks::PathContext;
 use super::path_facts::summaries::Summaries;
 use super::path_facts::{Held, Trace, What};
-use super::wording::{Wording, field_name, function_name};
+use super::wording::{Wording, function_name};
 use super::{ProgramContext, Rule};
 use crate::analysis::models::Effect;
 use crate::finding::{Finding, Reason, Severity};
-use crate::ir::function::{BodyId, CallMode, FieldKey, How, Target, Unit};
+use crate::ir::function::{BodyId, CallMode, How, Target, Unit};
 use crate::ir::place::Root;
 use crate::syntax::span::Span;
 use crate::types::{FuncId, Program};
@@ -90,16 +92,27 @@ func (p *Presence) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 };
 
 /// What a function does about copies of maps.
-enum Fact {
+pub(super) enum Fact {
     /// It copies a map under a lock.
     Copy(Copy),
     /// It calls a function often.
     Calls(FuncId, usize, Span),
 }
 
-struct Copy {
+impl Fact {
+    /// Where one of these functions is called often: the caller's unit, and the call.
+    pub(super) fn often(&self, functions: &[FuncId]) -> Option<(usize, Span)> {
+        match self {
+            Self::Calls(func, caller, at) if functions.contains(func) => Some((*caller, *at)),
+            _ => None,
+        }
+    }
+}
+
+/// A copy of a whole map under a lock.
+pub(super) struct Copy {
     func: FuncId,
-    field: FieldKey,
+    map: Memory,
     unit: usize,
     body: BodyId,
     span: Span,
@@ -107,22 +120,24 @@ struct Copy {
 }
 
 /// Collects copies under locks, and reports those in functions that run often.
-pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, findings: &mut Vec<Finding>) {
-    let facts = gather(context, summaries, collect);
+pub(super) fn check(
+    context: &ProgramContext<'_>,
+    _: &Summaries,
+    collected: &Collected,
+    findings: &mut Vec<Finding>,
+) {
+    let facts = &collected.copies;
     let mut reported = HashSet::default();
-    for fact in &facts {
+    for fact in facts {
         let Fact::Copy(copy) = fact else { continue };
         let unit = &context.units.units[copy.unit];
         let reason = if is_handler(context.program, unit) {
             let text = format!("{} serves HTTP requests", function_name(context.program, copy.func));
             Some(Reason { text, location: None })
         } else {
-            facts.iter().find_map(|fact| match fact {
-                Fact::Calls(func, caller, span) if *func == copy.func => {
-                    let wording = Wording { program: context.program, unit: &context.units.units[*caller] };
-                    Some(wording.reason("it is called here, in a loop or for each HTTP request", *span))
-                }
-                _ => None,
+            facts.iter().find_map(|fact| fact.often(&[copy.func])).map(|(caller, at)| {
+                let wording = Wording { program: context.program, unit: &context.units.units[caller] };
+                wording.reason("it is called here, in a loop or for each HTTP request", at)
             })
         };
         if let Some(reason) = reason
@@ -133,7 +148,9 @@ pub(super) fn check(context: &ProgramContext<'_>, summaries: &Summaries, finding
     }
 }
 
-fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
+/// Notes the copies that a function makes, and what it calls often.
+pub(super) fn collect(context: &PathContext<'_>, collected: &mut Collected) {
+    let facts = &mut collected.copies;
     let Some(func) = context.unit.func else { return };
     if context.wording().is_test() {
         return;
@@ -148,31 +165,34 @@ fn collect(context: &PathContext<'_>, facts: &mut Vec<Fact>) {
             {
                 facts.push(Fact::Calls(callee, context.index, call.span));
             }
-            if let Some((field, span)) = copied(context, trace, number)
+            if let Some((map, span)) = copied(context, trace, number)
                 && let Some(held) = step.facts.held.last().cloned()
             {
                 let (unit, body) = (context.index, trace.body);
-                facts.push(Fact::Copy(Copy { func, field, unit, body, span, held }));
+                facts.push(Fact::Copy(Copy { func, map, unit, body, span, held }));
             }
         }
     }
 }
 
 /// The map field that is copied as a whole at a step.
-fn copied(context: &PathContext<'_>, trace: &Trace<'_>, number: usize) -> Option<(FieldKey, Span)> {
+fn copied(context: &PathContext<'_>, trace: &Trace<'_>, number: usize) -> Option<(Memory, Span)> {
     let step = &trace.steps[number];
     match step.what {
         What::Call(call) if context.models.effect(&call.target) == Some(Effect::CloneMap) => {
-            Some((loaded_field(context, trace, call.args.first()?)?, call.span))
+            Some((loaded_map(context, trace, call.args.first()?)?, call.span))
         }
         What::Access(access) if access.how == How::MapIterate => {
-            let field = access.field.clone().filter(|field| field.contents)?;
+            if access.field.as_ref().is_some_and(|field| !field.contents) {
+                return None;
+            }
+            let map = Memory::of(access.field.as_ref(), &access.place)?;
             let rest = trace.steps[number + 1..].iter().take_while(|inner| inner.nesting >= step.nesting);
             let fills = rest.into_iter().next().is_some_and(|next| {
                 matches!(next.what, What::Access(inner)
                     if inner.how == How::MapInsert && matches!(inner.place.root, Root::Site(_)) && next.nesting == step.nesting)
             });
-            fills.then_some((field, access.span))
+            fills.then_some((map, access.span))
         }
         _ => None,
     }
@@ -186,12 +206,12 @@ fn is_handler(program: &Program, unit: &Unit) -> bool {
 
 fn finding(context: &ProgramContext<'_>, copy: &Copy, reason: Reason) -> Finding {
     let wording = Wording { program: context.program, unit: &context.units.units[copy.unit] };
-    let name = field_name(context.program, &copy.field);
+    let name = copy.map.name(context.program);
     let lock = wording.lock_name(&copy.held);
     Finding {
         rule: &RULE,
         severity: RULE.severity,
-        subject: format!("map field {name}"),
+        subject: copy.map.subject(context.program),
         message: format!("the whole map of {name} is copied while {lock} is held"),
         sites: vec![
             wording.site_with(copy.body, copy.span, "copy", std::slice::from_ref(&copy.held)),

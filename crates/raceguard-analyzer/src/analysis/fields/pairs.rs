@@ -10,6 +10,7 @@ use super::key::{LockKey, MemoryKey, exclude};
 use super::report::{Report, Verdict};
 use crate::analysis::convention::prepares;
 use crate::finding::{Finding, Severity};
+use crate::ir::function::How;
 use crate::rules::ProgramContext;
 use crate::types::Type;
 
@@ -92,6 +93,7 @@ impl Pairs<'_, '_> {
                 continue;
             }
             let Some((other, evidence)) = self.partner(blamed) else { continue };
+            let (blamed, other) = (self.write_of(blamed), self.write_of(other));
             let Some(severity) = self.severity(blamed, evidence) else { continue };
             told.insert(place);
             told.insert((other.home.unit, other.access.body.0));
@@ -105,6 +107,21 @@ impl Pairs<'_, '_> {
             findings.extend(report.finding(&verdict));
         }
         findings
+    }
+
+    /// The write of the statement that a read of a map is a part of: `m[k]++`.
+    fn write_of<'c>(&'c self, read: &'c Candidate<'c>) -> &'c Candidate<'c> {
+        let around = |write: &Candidate<'_>| {
+            write.access.span.start <= read.access.span.start && read.access.span.end <= write.access.span.end
+        };
+        let same = |write: &&Candidate<'_>| {
+            write.access.how == How::MapInsert
+                && (write.node, write.home, write.access.body) == (read.node, read.home, read.access.body)
+                && around(write)
+                && write.locks == read.locks
+        };
+        let lookup = read.access.how == How::MapLookup;
+        self.candidates.iter().find(same).filter(|_| lookup).unwrap_or(read)
     }
 
     /// Whether an access lacks what others have: the guard, or any lock at all.

@@ -4,8 +4,9 @@
 //! many calls, is often handed over by means that source does not show: flags, states, protocols. Such conflicts weigh
 //! less, and those that weigh little are not reported.
 
+use super::wait_group::is_added_inside;
 use crate::analysis::conflicts::Conflict;
-use crate::analysis::scope::{Event, Scope, ThreadId, Touch};
+use crate::analysis::scope::{Event, Origin, Scope, ThreadId, Touch};
 use crate::finding::Severity;
 use crate::ir::function::How;
 use crate::ir::place::Root;
@@ -22,6 +23,12 @@ pub(super) fn severity(
     second: &Touch,
 ) -> Option<Severity> {
     let (one, other) = (&scope.events[conflict.first], &scope.events[conflict.second]);
+    let served = (serves_test(scope, one.thread), serves_test(scope, other.thread));
+    // A request and its answer order what the test does before and after, and mostly it sends one at a time: of two
+    // requests at once only what would end the process is worth a word.
+    if served.0 != served.1 || served.0 && !first.how.is_map() {
+        return None;
+    }
     let calls = distance(scope, one) + distance(scope, other);
     let mut points = memory(first).max(memory(second));
     points += match calls {
@@ -34,7 +41,10 @@ pub(super) fn severity(
         points -= 2;
     }
     // State of an object that several functions work on is often handed over by a protocol among them.
-    let remote = calls > 0 && !first.how.is_map() && !is_variable(first);
+    let grouped = |touch: &Touch| touch.how == How::GroupAdd;
+    let remote = calls > 0 && !first.how.is_map() && !is_variable(first)
+        || served.0
+        || (grouped(first) || grouped(second)) && !is_added_inside(scope, conflict);
     if points >= ERROR {
         Some(if remote { Severity::Warning } else { Severity::Error })
     } else if points >= WARNING {
@@ -74,6 +84,22 @@ fn distance(scope: &Scope<'_>, event: &Event) -> i32 {
         calls += 1;
     }
     calls
+}
+
+/// Whether a goroutine answers the requests of a test, which mostly sends one at a time and waits for the answer.
+fn serves_test(scope: &Scope<'_>, thread: ThreadId) -> bool {
+    let mut next = Some(thread);
+    while let Some(current) = next {
+        let thread = &scope.threads[current.0 as usize];
+        if thread.origin == Origin::Handler
+            && let Some(spawn) = thread.spawn
+        {
+            let frame = scope.frame(scope.events[spawn].frame);
+            return scope.units().units[frame.unit].test;
+        }
+        next = thread.parent;
+    }
+    false
 }
 
 /// Whether one statement starts both goroutines.

@@ -50,11 +50,12 @@ impl Describe<'_, '_> {
         }
     }
 
-    /// The access to blame, and the other: the one without a lock, or else the write.
+    /// The access to blame, and the other: `Add` of a WaitGroup; the one without a lock, or else the write.
     fn order(&self) -> ((usize, &Touch), (usize, &Touch)) {
         let (a, b) = ((self.conflict.first, self.first), (self.conflict.second, self.second));
         let locks = |index: usize| self.scope.events[index].locks.len();
-        let rank = |(index, touch): (usize, &Touch)| (locks(index) > 0, !touch.write);
+        let rank =
+            |(index, touch): (usize, &Touch)| (touch.how == How::GroupWait, locks(index) > 0, !touch.write);
         if rank(b) < rank(a) { (b, a) } else { (a, b) }
     }
 

@@ -67,7 +67,8 @@ impl Scope<'_> {
                 self.touch_map(frame, cursor, &argument(0), true, span);
                 self.touch_map(frame, cursor, &argument(1), false, span);
             }
-            Effect::HandlerObject(_) | Effect::Parallel | Effect::PoolGet | Effect::PoolPut => {}
+            Effect::HandlerObject(number) => self.handler_object(frame, cursor, made, number),
+            Effect::Parallel | Effect::PoolGet | Effect::PoolPut => {}
         }
     }
 

@@ -1,7 +1,7 @@
 //! Calls of predeclared functions.
 
 use super::Lower;
-use crate::ir::function::{CallMode, ChannelOp, ChannelOpKind, How, Node};
+use crate::ir::function::{Assign, CallMode, ChannelOp, ChannelOpKind, How, Node};
 use crate::ir::place::{Index, Place, Root, Step, Value};
 use crate::syntax::ast::{CallExpr, ExprId};
 use crate::syntax::span::Span;
@@ -86,8 +86,12 @@ impl Lower<'_> {
     /// `append` reads the slice, and writes behind its end.
     fn append(&mut self, first: ExprId, rest: &[ExprId], spread: bool, span: Span) -> Value {
         let slice = self.expr(first);
+        let mut maps = Vec::new();
         for (number, &arg) in rest.iter().enumerate() {
             let value = self.expr(arg);
+            if matches!(value, Value::Load(_)) && matches!(self.underlying(self.type_of(arg)), Type::Map(_)) {
+                maps.push(value.clone());
+            }
             if spread && number + 1 == rest.len() {
                 let from = self.referent(&value, Step::Element(Index::All));
                 self.access(&from, false, How::Plain, span);
@@ -95,6 +99,9 @@ impl Lower<'_> {
         }
         let end = self.referent(&slice, Step::Element(Index::End));
         self.access(&end, true, How::Append, span);
+        for value in maps {
+            self.emit(Node::Assign(Assign { place: end.clone(), value, span }));
+        }
         match slice {
             // What comes out of a function or a parameter may have room to spare or not.
             Value::Load(_) => Value::Unknown,

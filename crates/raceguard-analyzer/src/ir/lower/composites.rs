@@ -1,6 +1,7 @@
 //! Composite literals: new objects, and what they hold from the start.
 
 use super::Lower;
+use crate::ir::function::{Assign, Node};
 use crate::ir::place::{Place, Root, Step, Value};
 use crate::syntax::ast::{CompositeLit, ExprId, ExprKind};
 use crate::types::{Entity, Type};
@@ -33,11 +34,30 @@ impl Lower<'_> {
         for element in &literal.elements {
             let field = element.key.and_then(|key| self.key(key));
             let value = self.expr(element.value);
+            self.note_kept(element.value, &value, object, field);
             if let (Some(object), Some(field)) = (object, field)
                 && value != Value::Unknown
             {
                 self.stored.insert(object.clone().step(field), Some(value));
             }
+        }
+    }
+
+    /// A map, or a method of a lock, that a new struct holds from the start.
+    fn note_kept(&mut self, expr: ExprId, value: &Value, object: Option<&Place>, field: Option<Step>) {
+        let Some(field) = field else { return };
+        let kept = match value {
+            Value::Load(_) => matches!(self.underlying(self.type_of(expr)), Type::Map(_)),
+            Value::Method(func, _) => {
+                let program = self.input.program;
+                program.package(program.function(*func).package).path.as_str() == "sync"
+            }
+            _ => false,
+        };
+        if kept {
+            let place = object.cloned().unwrap_or_else(|| self.opaque()).step(field);
+            let span = self.span(expr);
+            self.emit(Node::Assign(Assign { place, value: value.clone(), span }));
         }
     }
 

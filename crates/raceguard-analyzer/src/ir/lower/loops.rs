@@ -93,8 +93,12 @@ impl Lower<'_> {
             range_channel = lower.next_element(&ty, &value, stmt.value.is_some(), x_span);
             if per_iteration {
                 lower.declare_head(stmt, span);
+            } else if stmt.define {
+                lower.next_values(stmt);
             } else {
-                lower.next_in_head(stmt, x_span);
+                for lhs in stmt.key.iter().chain(&stmt.value) {
+                    lower.assign_element(*lhs, false, x_span);
+                }
             }
             lower.stmts(&stmt.body.stmts);
         });
@@ -111,20 +115,6 @@ impl Lower<'_> {
         }));
     }
 
-    /// Assigns the next element to the variables of the head, which all iterations share.
-    fn next_in_head(&mut self, stmt: &RangeStmt, span: Span) {
-        for &lhs in stmt.key.iter().chain(&stmt.value) {
-            match self.input.info.definition(lhs) {
-                Some(local) => {
-                    let (place, span) = (Place::new(Root::Var(var_of(local))), self.span(lhs));
-                    self.access(&place, true, How::Plain, span);
-                }
-                None if !stmt.define => self.assign_element(lhs, false, span),
-                None => {}
-            }
-        }
-    }
-
     /// Declares the variables of the head.
     fn declare_head(&mut self, stmt: &RangeStmt, span: Span) {
         if !stmt.define {
@@ -136,6 +126,16 @@ impl Lower<'_> {
             self.unit.vars[var_of(local).0 as usize].shared_by_iterations = !self.per_iteration();
             if number == 0 && stmt.key.is_some() {
                 self.unit.vars[var_of(local).0 as usize].covers = true;
+            }
+        }
+    }
+
+    /// The next iteration writes variables that all iterations share.
+    fn next_values(&mut self, stmt: &RangeStmt) {
+        for &lhs in stmt.key.iter().chain(&stmt.value) {
+            if let Some(local) = self.input.info.definition(lhs) {
+                let span = self.span(lhs);
+                self.access(&Place::new(Root::Var(var_of(local))), true, How::Plain, span);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What calls do to the facts.
 
+use super::arguments::{Fate, values};
 use super::summaries::{Relative, Summary};
 use super::walk::{Walk, is_shared};
 use super::{Facts, Held, Mark, Marked, is_lock_effect, is_stable, lock_place};
@@ -31,7 +32,8 @@ impl Walk<'_> {
         if let Some(place) = argument.and_then(Value::identity)
             && is_stable(self.walked.unit, place)
         {
-            facts.marked.push(Marked { mark, place: place.clone(), at: call.span });
+            let by_helper = self.walked.models.effect(&call.target).is_none();
+            facts.marked.push(Marked { mark, place: place.clone(), at: call.span, by_helper });
             self.changed();
         }
     }
@@ -74,13 +76,23 @@ impl Walk<'_> {
         }
         match &call.target {
             Target::Function(func) => match self.walked.summaries.get(*func) {
-                Some(summary) => self.apply(call, summary, facts),
+                Some(summary) => {
+                    self.apply(call, summary, facts);
+                    self.put_by(call, summary, Mark::Put, facts);
+                }
                 None if self.walked.summaries.is_analysed(*func) => Self::forget_shared(facts),
                 None => {}
             },
             _ => Self::forget_shared(facts),
         }
         self.changed();
+    }
+
+    /// A function that puts what it is given into a pool.
+    fn put_by(&mut self, call: &Call, summary: &Summary, mark: Mark, facts: &mut Facts) {
+        for argument in summary.arguments.iter().filter(|argument| argument.fate == Fate::Put) {
+            self.mark(call, values(call).nth(argument.parameter), mark, facts);
+        }
     }
 
     /// What may be replaced by code elsewhere.
@@ -138,6 +150,9 @@ impl Walk<'_> {
                 let summary = self.walked.summaries.get(*func);
                 for released in summary.iter().flat_map(|summary| &summary.may_release) {
                     facts.released_at_end.extend(resolve(call, released));
+                }
+                if let Some(summary) = summary {
+                    self.put_by(call, summary, Mark::PutAtEnd, facts);
                 }
                 for argument in &call.args {
                     if let Value::Address(place) = argument {

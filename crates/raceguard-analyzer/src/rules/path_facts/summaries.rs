@@ -3,9 +3,12 @@
 use foldhash::{HashMap, HashSet};
 use rayon::prelude::*;
 
+use super::always::{self, Blocking};
+use super::arguments::{Argument, note_arguments};
+use super::calls::resolve;
 use super::{Walked, What, is_lock_effect, is_stable, lock_place};
 use crate::analysis::models::Effect;
-use crate::ir::function::{BodyId, CallMode, FieldKey, Target, Unit, for_each_call};
+use crate::ir::function::{BodyId, Call, CallMode, FieldKey, Target, Unit, for_each_call};
 use crate::ir::place::{Place, Root, Step};
 use crate::rules::ProgramContext;
 use crate::syntax::span::Span;
@@ -27,11 +30,13 @@ pub(in crate::rules) struct Taken {
     pub(in crate::rules) lock: Relative,
     /// Whether it excludes readers too.
     pub(in crate::rules) exclusive: bool,
+    /// The function that does.
+    pub(in crate::rules) by: FuncId,
     /// Where.
     pub(in crate::rules) at: Span,
 }
 
-/// What a function does to locks.
+/// What a function does to locks and arguments of those who call it.
 #[derive(Debug, Default)]
 pub(in crate::rules) struct Summary {
     /// Locks that it leaves locked on every way out.
@@ -40,9 +45,13 @@ pub(in crate::rules) struct Summary {
     pub(in crate::rules) may_release: Vec<Relative>,
     /// Locks that it takes on every way through, before it releases them.
     pub(in crate::rules) always_takes: Vec<Taken>,
+    /// The call with which it blocks on every way through.
+    pub(in crate::rules) blocks: Option<Blocking>,
+    /// What becomes of its arguments.
+    pub(in crate::rules) arguments: Vec<Argument>,
 }
 
-/// The summaries of all functions that do something to locks.
+/// The summaries of all functions that do something of this.
 #[derive(Debug, Default)]
 pub(in crate::rules) struct Summaries {
     by_func: HashMap<FuncId, Summary>,
@@ -64,7 +73,39 @@ impl Summaries {
             })
             .collect();
         let analysed = units.iter().filter_map(|unit| unit.func).collect();
-        Self { by_func: made.into_iter().collect(), analysed }
+        let mut summaries = Self { by_func: made.into_iter().collect(), analysed };
+        summaries.add_helpers_of_helpers(context);
+        always::spread(context, &mut summaries.by_func);
+        note_arguments(context, &mut summaries.by_func);
+        summaries
+    }
+
+    /// Walks those functions again that call one which leaves a lock locked, or releases its caller's.
+    fn add_helpers_of_helpers(&mut self, context: &ProgramContext<'_>) {
+        let helps = |call: &Call| match &call.target {
+            Target::Function(func) => self
+                .by_func
+                .get(func)
+                .is_some_and(|summary| !summary.acquires.is_empty() || !summary.may_release.is_empty()),
+            _ => false,
+        };
+        let made: Vec<(FuncId, Summary)> = context
+            .units
+            .units
+            .par_iter()
+            .filter(|unit| {
+                let mut found = false;
+                let body = unit.bodies.first();
+                for_each_call(body.map_or(&[][..], |body| &body.block), &mut |call| found |= helps(call));
+                found
+            })
+            .filter_map(|unit| {
+                let walked =
+                    Walked { program: context.program, models: context.models, summaries: self, unit };
+                Some((unit.func?, summarise(walked)))
+            })
+            .collect();
+        self.by_func.extend(made);
     }
 
     /// What a function does, if it does something to locks.
@@ -94,7 +135,10 @@ fn summarise(walked: Walked<'_>) -> Summary {
     let mut touched: Vec<Place> = Vec::new();
     for step in &trace.steps {
         let What::Call(call) = step.what else { continue };
-        let (Some(effect), CallMode::Now) = (walked.models.effect(&call.target), call.mode) else { continue };
+        let Some(effect) = walked.models.effect(&call.target).filter(|_| call.mode != CallMode::Go) else {
+            summary.may_release.extend(released_by(walked, step, call));
+            continue;
+        };
         if !is_lock_effect(effect) || matches!(call.target, Target::Missing(..)) {
             continue;
         }
@@ -105,8 +149,11 @@ fn summarise(walked: Walked<'_>) -> Summary {
             Effect::Unlock | Effect::ReadUnlock if step.facts.lock(&place).is_none() => {
                 summary.may_release.push(lock);
             }
+            Effect::Lock | Effect::ReadLock if call.mode == CallMode::Defer => {}
             Effect::Lock | Effect::ReadLock if first && step.nesting == 0 && !trace.irregular => {
-                summary.always_takes.push(Taken { lock, exclusive: effect == Effect::Lock, at: call.span });
+                let exclusive = effect == Effect::Lock;
+                let by = walked.unit.func;
+                summary.always_takes.extend(by.map(|by| Taken { lock, exclusive, by, at: call.span }));
             }
             _ => {}
         }
@@ -149,8 +196,20 @@ fn release_in_literals(walked: Walked<'_>, summary: &mut Summary) {
     }
 }
 
+/// Locks of the caller that a helper of a helper releases.
+fn released_by(walked: Walked<'_>, step: &super::Step<'_>, call: &Call) -> Vec<Relative> {
+    let Target::Function(func) = call.target else { return Vec::new() };
+    let summary = walked.summaries.get(func).filter(|_| call.mode != CallMode::Go);
+    let released = summary.into_iter().flat_map(|summary| &summary.may_release);
+    released
+        .filter_map(|lock| resolve(call, lock))
+        .filter(|place| step.facts.lock(place).is_none())
+        .filter_map(|place| relative(walked.unit, &place))
+        .collect()
+}
+
 /// A place as callers see it, if they can name it.
-fn relative(unit: &Unit, place: &Place) -> Option<Relative> {
+pub(super) fn relative(unit: &Unit, place: &Place) -> Option<Relative> {
     if !is_stable(unit, place) {
         return None;
     }

@@ -126,7 +126,7 @@ impl<'a> Walk<'a> {
             return;
         };
         let mark = if op.deferred { Mark::ClosedAtEnd } else { Mark::Closed };
-        facts.marked.push(Marked { mark, place: place.clone(), at: op.span });
+        facts.marked.push(Marked { mark, place: place.clone(), at: op.span, by_helper: false });
         self.changed();
     }
 
