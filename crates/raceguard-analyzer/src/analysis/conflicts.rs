@@ -14,6 +14,8 @@ pub struct Conflict {
     pub first: usize,
     /// The other.
     pub second: usize,
+    /// Whether something that one of the two waits for may order them after all.
+    pub may_be_ordered: bool,
 }
 
 /// At most this many pairs of one root are looked at.
@@ -137,7 +139,9 @@ impl Search<'_, '_> {
             return;
         }
         self.seen.insert(key);
-        self.found.push(Conflict { first, second });
+        let may_be_ordered =
+            self.order.possibly_before(first, second) || self.order.possibly_before(second, first);
+        self.found.push(Conflict { first, second, may_be_ordered });
     }
 }
 
@@ -164,7 +168,41 @@ fn is_safe(a: &Touch, b: &Touch, one: &Event, other: &Event) -> bool {
     if a.once.is_some() && a.once == b.once {
         return true;
     }
-    one.locks.iter().any(|lock| other.locks.iter().any(|held| excludes(lock, held)))
+    one.locks.iter().any(|lock| {
+        other.locks.iter().any(|held| excludes(lock, held) || excludes_by_index(lock, &a.place, held, &b.place))
+    })
+}
+
+/// Whether two locks of an array of locks exclude holders that access the elements of the same number: `locks[i]` for
+/// `parts[i]` and `locks[j]` for `parts[j]`.
+fn excludes_by_index(a: &HeldLock, part: &Place, b: &HeldLock, other: &Place) -> bool {
+    if !(a.exclusive || b.exclusive)
+        || a.place.root != b.place.root
+        || a.place.steps.len() != b.place.steps.len()
+    {
+        return false;
+    }
+    let mut by_index = false;
+    let same = a.place.steps.iter().zip(&b.place.steps).all(|(&left, &right)| {
+        let (Some(i), Some(j)) = (index(left), index(right)) else { return left == right };
+        if i == j && !matches!(i, Index::All | Index::Some) {
+            return true;
+        }
+        // Both parts are taken by the number of their lock.
+        let position = part.steps.iter().position(|&step| index(step) == Some(i));
+        by_index = i != Index::Some
+            && j != Index::Some
+            && position.is_some_and(|at| other.steps.get(at).copied().and_then(index) == Some(j));
+        by_index
+    });
+    same && by_index
+}
+
+const fn index(step: Step) -> Option<Index> {
+    match step {
+        Step::Index(index) | Step::Element(index) => Some(index),
+        _ => None,
+    }
 }
 
 /// Whether holders of the two can't run at once.

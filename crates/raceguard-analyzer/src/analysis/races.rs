@@ -29,7 +29,8 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
     let mut best: HashMap<Identity, (usize, Finding)> = HashMap::new();
     for (length, finding) in found.into_iter().flatten() {
         let place = |site: usize| finding.sites.get(site).map(|site| site.location);
-        let key = (finding.rule.code, place(0), place(1));
+        let (one, other) = (place(0), place(1));
+        let key = (finding.rule.code, one.min(other), one.max(other));
         match best.get(&key) {
             Some((known, _)) if *known <= length => {}
             _ => {

@@ -14,12 +14,12 @@ mod walk;
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::models::Models;
 use super::units::Units;
 use crate::ir::function::{BodyId, FieldKey, How, NodeId};
-use crate::ir::place::{CallId, Place, SiteId, Value, VarId};
+use crate::ir::place::{CallId, Place, Root, SiteId, Step, Value, VarId};
 use crate::syntax::span::Span;
 use crate::types::Program;
 
@@ -203,6 +203,14 @@ pub struct Frame {
     deferred: Vec<frames::Deferred>,
     pending: Vec<frames::Pending>,
     returns: Vec<Vec<Value>>,
+    /// Whether it is the function of a test or subtest, after which what `t.Cleanup` was given runs.
+    test: bool,
+    /// The number of events when it began.
+    first: usize,
+    /// The waits that lie before each end of the body.
+    exits: Vec<Vec<usize>>,
+    /// The waits that lie before each jump out of a statement.
+    breaks: Vec<(NodeId, Vec<usize>)>,
     depth: u32,
 }
 
@@ -257,6 +265,10 @@ pub struct Scope<'a> {
     atomics: HashMap<(FrameId, CallId), Place>,
     try_locks: HashMap<(FrameId, CallId), HeldLock>,
     unrolled: HashMap<(usize, NodeId), bool>,
+    /// Calls whose result is a channel of a clock or context.
+    clocks: HashSet<CallId>,
+    /// The events that wait for others than a lock.
+    waits: Vec<usize>,
     next_call: u32,
     next_node: u32,
     next_iteration: u32,
@@ -286,6 +298,8 @@ impl<'a> Scope<'a> {
             atomics: HashMap::new(),
             try_locks: HashMap::new(),
             unrolled: HashMap::new(),
+            clocks: HashSet::new(),
+            waits: Vec::new(),
             next_call: 0,
             next_node: 0,
             next_iteration: 0,
@@ -348,7 +362,18 @@ impl<'a> Scope<'a> {
             Some(last) if *last.locks == *cursor.locks => Arc::clone(&last.locks),
             _ => cursor.locks.as_slice().into(),
         };
+        if matches!(&kind, EventKind::Acquire(object, _) if !matches!(object, Object::Mutex(_) | Object::Flag(_)))
+            || matches!(kind, EventKind::Join(_))
+        {
+            self.waits.push(self.events.len());
+        }
         self.events.push(Event { thread: cursor.thread, frame, path, locks, kind, span });
+    }
+
+    /// Whether a channel is that of a timer, ticker or context: nothing that the program does ends a wait for it but time.
+    pub fn is_clock(&self, channel: &Place) -> bool {
+        matches!(channel.steps.last(), Some(Step::Field(name)) if name.as_str() == "C")
+            || matches!(channel.root, Root::Result(call, _) if self.clocks.contains(&call))
     }
 
     fn exhausted(&self) -> bool {

@@ -5,10 +5,11 @@
 //! less, and those that weigh little are not reported.
 
 use crate::analysis::conflicts::Conflict;
-use crate::analysis::scope::{Event, Scope, ThreadId, Touch};
+use crate::analysis::scope::{Event, Origin, Scope, ThreadId, Touch};
 use crate::finding::Severity;
 use crate::ir::function::How;
 use crate::ir::place::Root;
+use crate::types::LocalKind;
 
 /// Points from which a conflict is an error, and from which it is reported at all.
 const ERROR: i32 = 4;
@@ -33,15 +34,67 @@ pub(super) fn severity(
     if same_start(scope, one.thread, other.thread) && conditional_start(scope, one.thread) {
         points -= 2;
     }
-    // State of an object that several functions work on is often handed over by a protocol among them.
-    let remote = calls > 0 && !first.how.is_map() && !is_variable(first);
     if points >= ERROR {
-        Some(if remote { Severity::Warning } else { Severity::Error })
+        let sure = !is_remote(first, calls)
+            && !conflict.may_be_ordered
+            && !is_renamed(scope, first)
+            && [one, other].into_iter().all(|event| is_started(scope, event.thread))
+            && !may_hold_callers_lock(scope, one, first, other)
+            && !may_hold_callers_lock(scope, other, second, one);
+        Some(if sure { Severity::Error } else { Severity::Warning })
     } else if points >= WARNING {
         Some(Severity::Warning)
     } else {
         None
     }
+}
+
+/// Whether it is state of an object that several functions work on: it is often handed over by a protocol among them.
+fn is_remote(touch: &Touch, calls: i32) -> bool {
+    calls > 0 && !touch.how.is_map() && !is_variable(touch)
+}
+
+/// Whether it is the state of a channel or WaitGroup known by a variable that is given others too: which one is meant
+/// at which time is not followed.
+fn is_renamed(scope: &Scope<'_>, touch: &Touch) -> bool {
+    let Root::Var(var) = touch.place.root else { return false };
+    let (unit, own) = scope.variable(var);
+    let whole = touch.place.steps.len() == 1;
+    let known = scope.units().units[unit].var(own);
+    let kept = known.is_constant() || known.assignments <= 1;
+    whole && !kept && matches!(touch.how, How::Send | How::Close | How::GroupAdd | How::GroupWait)
+}
+
+/// Whether the goroutine is seen to run beside others: a handler of a test's own server runs when the test asks for
+/// it, and a function that is sent elsewhere runs in whichever goroutine receives it.
+fn is_started(scope: &Scope<'_>, thread: ThreadId) -> bool {
+    let mut next = Some(thread);
+    while let Some(id) = next {
+        let thread = &scope.threads[id.0 as usize];
+        let by_test = thread.spawn.is_some_and(|spawn| {
+            let frame = scope.frame(scope.events[spawn].frame);
+            scope.units().units[frame.unit].test
+        });
+        match thread.origin {
+            Origin::Sent => return false,
+            Origin::Handler if by_test => return false,
+            _ => next = thread.parent,
+        }
+    }
+    true
+}
+
+/// Whether an access without a lock stands in a function of the package's own use that may be called with the object's
+/// lock held: it is the function that the scope begins with, and the object is one that its caller gives it.
+fn may_hold_callers_lock(scope: &Scope<'_>, event: &Event, touch: &Touch, locked: &Event) -> bool {
+    if !event.locks.is_empty() || locked.locks.is_empty() || event.thread != ThreadId(0) {
+        return false;
+    }
+    let unit = &scope.units().units[scope.frame(scope.threads[0].frame).unit];
+    let Root::Var(var) = touch.place.root else { return false };
+    let given = matches!(unit.var(scope.variable(var).1).kind, LocalKind::Receiver | LocalKind::Param);
+    let exported = unit.name.rsplit('.').next().is_some_and(|name| name.starts_with(char::is_uppercase));
+    given && !exported && touch.place.steps.iter().any(|step| !step.is_inline())
 }
 
 /// How well the memory is known: variables and objects of the scope itself best, what a parameter leads to least.

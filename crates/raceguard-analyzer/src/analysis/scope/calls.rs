@@ -6,21 +6,24 @@ use super::{Cursor, FrameId, MAX_DEPTH, Origin, Scope};
 use crate::analysis::models::Effect;
 use crate::analysis::units::is_callable;
 use crate::ir::function::{BodyId, Call, CallMode, Target};
-use crate::ir::place::{Value, VarId};
+use crate::ir::place::{CallId, Value, VarId};
+use crate::syntax::name::Name;
 use crate::syntax::span::Span;
 use crate::types::FuncId;
 
 impl Scope<'_> {
-    pub(super) fn call(&mut self, frame: FrameId, cursor: &mut Cursor, call: &Call) {
+    /// Does what a call does, or sees to it that it is done; whether it comes back.
+    pub(super) fn call(&mut self, frame: FrameId, cursor: &mut Cursor, call: &Call) -> bool {
         let made = self.evaluate(frame, call);
         match call.mode {
-            CallMode::Now => self.perform(frame, cursor, &made),
+            CallMode::Now => return self.perform(frame, cursor, &made),
             CallMode::Defer => {
                 let deferred = Deferred::Call(Box::new(made), cursor.path.clone());
                 self.frame_mut(frame).deferred.push(deferred);
             }
             CallMode::Go => self.go(frame, cursor, &made),
         }
+        true
     }
 
     fn evaluate(&mut self, frame: FrameId, call: &Call) -> EvaluatedCall {
@@ -68,38 +71,114 @@ impl Scope<'_> {
         self.effect(frame, &mut own, made, effect);
     }
 
-    /// Does what a call does, now.
-    pub(super) fn perform(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) {
-        let effect = self.models.effect(&made.call.target).or_else(|| match &made.function {
-            Some(Value::Function(func) | Value::Method(func, _)) => self.models.of(*func),
-            _ => None,
-        });
-        if let Some(effect) = effect {
+    /// Does what a call does, now; whether it comes back.
+    pub(super) fn perform(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) -> bool {
+        if let Some(effect) = self.models.effect(&made.call.target) {
             self.set_result(frame, made.call.id, Vec::new());
             self.effect(frame, cursor, made, effect);
-            return;
+            return true;
+        }
+        let span = made.call.span;
+        if let Some((library, effect)) = made.function.as_ref().and_then(|it| self.library(it, &made.args, span)) {
+            self.set_result(frame, made.call.id, Vec::new());
+            self.effect(frame, cursor, &library, effect);
+            return true;
         }
         if self.threads.len() == 1 && self.is_quiet(made) {
             // Nothing runs beside it yet, and it starts and waits for nothing.
             self.set_result(frame, made.call.id, Vec::new());
-            return;
+            return true;
         }
-        let span = made.call.span;
         let entered =
             made.function.as_ref().and_then(|function| self.enter(frame, function, &made.args, span));
         if let Some(called) = entered {
-            self.run_body(called, cursor);
+            let comes_back = self.run_body(called, cursor);
             let results = self.results_of(called);
             self.set_result(frame, made.call.id, results);
-            return;
+            self.own_lock(cursor, made);
+            return comes_back;
         }
-        self.set_result(frame, made.call.id, Vec::new());
+        let (result, _) = self.set_result(frame, made.call.id, Vec::new());
+        if self.is_clock_function(&made.call.target) {
+            self.clocks.insert(result);
+        }
         if self.waits(&made.call.target) {
             self.effect(frame, cursor, made, Effect::BubbleWait);
         }
         // Something without a body at hand: what it is given to call, it calls.
         for arg in made.args.iter().filter(|arg| matches!(arg, Value::Closure(_))) {
             self.invoke(frame, cursor, arg, span);
+        }
+        !self.is_fatal(&made.call.target)
+    }
+
+    /// A call of a library function by a value: a method value such as `wg.Done`, with its receiver.
+    fn library(&self, function: &Value, args: &[Value], span: Span) -> Option<(EvaluatedCall, Effect)> {
+        let (func, receiver) = match function {
+            Value::Function(func) => (*func, None),
+            Value::Method(func, receiver) => (*func, Some(Value::clone(receiver))),
+            _ => return None,
+        };
+        let effect = self.models.of(func)?;
+        let call = Call {
+            id: CallId(u32::MAX),
+            target: Target::Function(func),
+            receiver: None,
+            field: None,
+            args: Vec::new(),
+            arg_types: Vec::new(),
+            arg_fields: Vec::new(),
+            mode: CallMode::Now,
+            span,
+        };
+        Some((EvaluatedCall { call, function: None, receiver, args: args.to_vec() }, effect))
+    }
+
+    /// Does what a library function does that is called by a value; whether the value is one.
+    pub(super) fn library_effect(
+        &mut self,
+        frame: FrameId,
+        cursor: &mut Cursor,
+        function: &Value,
+        args: &[Value],
+        span: Span,
+    ) -> bool {
+        let Some((made, effect)) = self.library(function, args, span) else { return false };
+        self.effect(frame, cursor, &made, effect);
+        true
+    }
+
+    /// The name of the function or method that a call without a body at hand is of.
+    fn name_without_body(&self, target: &Target) -> Option<Name> {
+        match target {
+            Target::Function(func) if self.units.get(*func).is_none() => {
+                Some(self.program.object(self.program.function(*func)).name)
+            }
+            Target::Interface(_, name, candidates) if candidates.is_empty() => Some(*name),
+            Target::Missing(_, name) => Some(*name),
+            _ => None,
+        }
+    }
+
+    /// Whether a function without a body at hand says by its name that it ends the goroutine or the process: `Fatal` of
+    /// a logger or test.
+    fn is_fatal(&self, target: &Target) -> bool {
+        self.name_without_body(target).is_some_and(|name| {
+            let name = name.as_str();
+            name.starts_with("Fatal") || matches!(name, "FailNow" | "SkipNow" | "Goexit")
+        })
+    }
+
+    /// Whether a call gives a channel that only time or a cancelled context makes ready.
+    fn is_clock_function(&self, target: &Target) -> bool {
+        match target {
+            Target::Interface(_, name, _) => name.as_str() == "Done",
+            Target::Function(func) => {
+                let object = self.program.function(*func);
+                self.program.package(object.package).path.as_str() == "time"
+            }
+            Target::Missing(path, _) => path.as_str() == "time",
+            _ => false,
         }
     }
 
@@ -116,19 +195,17 @@ impl Scope<'_> {
     /// Whether a function without a body at hand says by its name that it waits: for what was started before, as far as
     /// can be told.
     fn waits(&self, target: &Target) -> bool {
-        let name = match target {
-            Target::Function(func) if self.units.get(*func).is_none() => {
-                self.program.object(self.program.function(*func)).name
-            }
-            Target::Interface(_, name, candidates) if candidates.is_empty() => *name,
-            Target::Missing(_, name) => *name,
-            _ => return false,
-        };
-        name.as_str().starts_with("Wait") || name.as_str().starts_with("Join")
+        self.name_without_body(target).is_some_and(|name| {
+            let name = name.as_str();
+            name.starts_with("Wait") || name.starts_with("Join")
+        })
     }
 
     /// Calls a function value now.
     pub(super) fn invoke(&mut self, frame: FrameId, cursor: &mut Cursor, function: &Value, span: Span) {
+        if self.library_effect(frame, cursor, function, &[], span) {
+            return;
+        }
         if let Some(called) = self.enter(frame, function, &[], span) {
             self.run_body(called, cursor);
         }

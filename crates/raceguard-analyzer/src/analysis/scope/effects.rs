@@ -57,7 +57,8 @@ impl Scope<'_> {
             | Effect::Spawn(_) => self.start_effects(frame, cursor, made, effect),
             Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), span),
             Effect::Cleanup(number) => {
-                self.frame_mut(frame).pending.push(Pending::Cleanup(argument(number), span));
+                let test = self.test_around(frame);
+                self.frame_mut(test).pending.push(Pending::Cleanup(argument(number), span));
             }
             Effect::Subtest(number) => self.subtest(frame, cursor, argument(number), span),
             Effect::AtomicLoad | Effect::AtomicStore => self.atomic(frame, cursor, made, effect),
@@ -205,8 +206,21 @@ impl Scope<'_> {
         if self.is_parallel(&function) {
             self.frame_mut(frame).pending.push(Pending::Subtest(function, span));
         } else {
-            self.invoke(frame, cursor, &function, span);
+            let tested = self.enter(frame, &function, &[], span);
+            if let Some(called) = tested {
+                self.frame_mut(called).test = true;
+                self.run_body(called, cursor);
+            }
         }
+    }
+
+    /// The function of the test that a call belongs to, in whatever goroutine.
+    fn test_around(&self, frame: FrameId) -> FrameId {
+        let mut current = frame;
+        while let (false, Some(caller)) = (self.frame(current).test, self.frame(current).caller) {
+            current = caller;
+        }
+        current
     }
 
     fn is_parallel(&self, function: &Value) -> bool {

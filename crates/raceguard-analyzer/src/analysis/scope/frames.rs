@@ -6,7 +6,7 @@ use super::{ClosureObject, Frame, FrameId, Iterations, Scope};
 use crate::ir::function::{BodyId, Call, ChannelOp, NodeId};
 use crate::ir::place::{CallId, Index, Place, Root, SiteId, Step, Value, VarId};
 use crate::syntax::span::Span;
-use crate::types::LocalKind;
+use crate::types::{LocalKind, Type};
 
 /// What happens at the end of a function.
 #[derive(Debug, Clone)]
@@ -56,6 +56,10 @@ impl<'a> Scope<'a> {
             deferred: Vec::new(),
             pending: Vec::new(),
             returns: Vec::new(),
+            test: false,
+            first: self.events.len(),
+            exits: Vec::new(),
+            breaks: Vec::new(),
             depth,
         });
         id
@@ -93,6 +97,29 @@ impl<'a> Scope<'a> {
         self.var_origins.push((owner, var));
         self.vars.insert(key, id);
         id
+    }
+
+    /// Whether a variable has one value wherever it is of use: it is assigned once, or it is a reference that is nil
+    /// before its only assignment.
+    pub(super) fn is_settled(&self, frame: FrameId, var: VarId) -> bool {
+        let known = self.unit_of(frame).var(var);
+        known.is_constant()
+            || known.assignments == 1
+                && !known.shared_by_iterations
+                && matches!(
+                    self.program.underlying(&known.ty),
+                    Type::Pointer(_) | Type::Chan(..) | Type::Map(_) | Type::Interface(_)
+                )
+    }
+
+    /// Whether an assignment here gives a settled variable its value: not if it is made again in each iteration of a
+    /// loop that the variable was declared before.
+    pub(super) fn is_settled_by(&self, frame: FrameId, var: VarId) -> bool {
+        let known = self.unit_of(frame).var(var);
+        let here = self.frame(frame);
+        let innermost = here.iterations.last().map(|&(id, _)| id);
+        known.is_constant()
+            || known.body == here.body && known.iteration == innermost && self.is_settled(frame, var)
     }
 
     fn site(&mut self, frame: FrameId, site: SiteId) -> SiteId {
@@ -141,7 +168,7 @@ impl<'a> Scope<'a> {
         let (root, value) = match place.root {
             Root::Var(var) => {
                 let id = self.var(frame, var);
-                let constant = self.unit_of(frame).var(var).is_constant();
+                let constant = self.is_settled(frame, var);
                 (Root::Var(id), if constant { self.bindings.get(&id).cloned() } else { None })
             }
             Root::Site(site) => (Root::Site(self.site(frame, site)), None),
@@ -225,7 +252,7 @@ impl<'a> Scope<'a> {
             let known = match place.root {
                 Root::Var(var) => {
                     let id = self.var(frame, var);
-                    let constant = self.unit_of(frame).var(var).is_constant();
+                    let constant = self.is_settled(frame, var);
                     if constant { self.bindings.get(&id).cloned() } else { None }
                 }
                 Root::Result(call, number) => self.result(frame, call).1.get(usize::from(number)).cloned(),

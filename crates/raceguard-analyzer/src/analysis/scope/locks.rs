@@ -1,5 +1,6 @@
 //! Locks: which are held.
 
+use super::frames::EvaluatedCall;
 use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Object, ReleaseKind, Scope};
 use crate::analysis::models::Effect;
 use crate::ir::function::Call;
@@ -9,6 +10,29 @@ impl Scope<'_> {
     /// What the receiver of a method of sync or the pointer given to sync/atomic refers to.
     pub(super) fn target(&mut self, receiver: Option<&Value>) -> Place {
         receiver.and_then(|value| value.referent(Step::Deref)).unwrap_or_else(|| self.fresh())
+    }
+
+    /// A method named as one of `sync.Locker`, of a type of the program's own, locks and unlocks by its own means.
+    pub(super) fn own_lock(&mut self, cursor: &mut Cursor, made: &EvaluatedCall) {
+        let Some(Value::Method(func, receiver)) = &made.function else { return };
+        if !made.args.is_empty() {
+            return;
+        }
+        let program = self.program();
+        let (locks, exclusive) = match program.object(program.function(*func)).name.as_str() {
+            "Lock" => (true, true),
+            "RLock" => (true, false),
+            "Unlock" => (false, true),
+            "RUnlock" => (false, false),
+            _ => return,
+        };
+        let Some(place) = receiver.referent(Step::Deref) else { return };
+        let lock = HeldLock { place, exclusive };
+        if locks {
+            cursor.locks.push(lock);
+        } else if let Some(position) = cursor.locks.iter().rposition(|held| *held == lock) {
+            cursor.locks.remove(position);
+        }
     }
 
     pub(super) fn lock_effect(

@@ -2,7 +2,7 @@
 
 use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Join, Object, ReleaseKind, Scope, Touch};
 use crate::ir::function::{
-    Access, Assign, Block, Branch, CallMode, Condition, Loop, Node, NodeId, Select, for_each_node,
+    Access, Assign, Block, Branch, CallMode, Condition, Jump, Loop, Node, NodeId, Select, for_each_node,
 };
 use crate::ir::place::{Root, Value};
 use crate::syntax::span::Span;
@@ -12,10 +12,19 @@ use crate::syntax::span::Span;
 pub(super) struct Flow {
     /// Whether its end may be reached.
     pub(super) falls: bool,
-    /// Whether it may return.
-    returns: bool,
-    /// Statements around it that it may leave or continue.
-    jumps: Vec<NodeId>,
+    /// Whether it may return to the caller.
+    pub(super) returns: bool,
+    /// Whether it may stop: by a panic, or with the goroutine or the process.
+    stops: bool,
+    /// Statements around it that it may leave, or continue.
+    jumps: Vec<(NodeId, Onward)>,
+}
+
+/// What a jump does to the statement around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Onward {
+    Leave,
+    Continue,
 }
 
 impl Flow {
@@ -25,11 +34,12 @@ impl Flow {
 
     fn absorb(&mut self, other: Self) {
         self.returns |= other.returns;
+        self.stops |= other.stops;
         self.jumps.extend(other.jumps);
     }
 
     fn exits(&self) -> bool {
-        self.returns || !self.jumps.is_empty()
+        self.returns || self.stops || !self.jumps.is_empty()
     }
 }
 
@@ -45,7 +55,12 @@ impl Scope<'_> {
             match node {
                 Node::Access(access) => self.access(frame, cursor, access),
                 Node::Assign(assign) => self.assign(frame, assign),
-                Node::Call(call) => self.call(frame, cursor, call),
+                Node::Call(call) => {
+                    if !self.call(frame, cursor, call) {
+                        flow.falls = false;
+                        flow.stops = true;
+                    }
+                }
                 Node::Channel(op) => self.channel(frame, cursor, op),
                 Node::Branch(branch) => {
                     let inner = self.branch(frame, cursor, branch);
@@ -65,16 +80,19 @@ impl Scope<'_> {
                 Node::Return(values, _) => {
                     let values = values.iter().map(|value| self.value(frame, value)).collect();
                     self.frame_mut(frame).returns.push(values);
+                    self.leave_body(frame, cursor);
                     flow.falls = false;
                     flow.returns = true;
                 }
                 Node::Jump(jump) => {
                     flow.falls = false;
-                    flow.jumps.extend(jump.target);
+                    // Where `goto` leads is not followed.
+                    flow.returns |= jump.target.is_none();
+                    self.jump(frame, cursor, *jump, &mut flow);
                 }
                 Node::Stop => {
                     flow.falls = false;
-                    flow.returns = true;
+                    flow.stops = true;
                 }
             }
             if !flow.falls {
@@ -106,7 +124,7 @@ impl Scope<'_> {
     fn assign(&mut self, frame: FrameId, assign: &Assign) {
         if let Root::Var(var) = assign.place.root
             && assign.place.steps.is_empty()
-            && self.unit_of(frame).var(var).is_constant()
+            && self.is_settled_by(frame, var)
         {
             let value = self.value(frame, &assign.value);
             let id = self.var(frame, var);
@@ -183,8 +201,8 @@ impl Scope<'_> {
             enter(self, cursor, number);
             let mut inner = self.block(frame, cursor, arm);
             cursor.path.pop();
-            let left = inner.jumps.contains(&id);
-            inner.jumps.retain(|&target| target != id);
+            let left = inner.jumps.contains(&(id, Onward::Leave));
+            inner.jumps.retain(|&(target, _)| target != id);
             if inner.falls || left {
                 joined.push(self.acquires_of_arm(cursor, first, node, mask));
                 falling |= mask;
@@ -227,6 +245,45 @@ impl Scope<'_> {
             .collect()
     }
 
+    fn jump(&mut self, frame: FrameId, cursor: &Cursor, jump: Jump, flow: &mut Flow) {
+        let Some(target) = jump.target else { return self.leave_body(frame, cursor) };
+        flow.jumps.push((target, if jump.again { Onward::Continue } else { Onward::Leave }));
+        if !jump.again {
+            let first = self.frame(frame).first;
+            let waits = self.waits_on_the_way(cursor, first);
+            self.frame_mut(frame).breaks.push((target, waits));
+        }
+    }
+
+    /// Notes what was waited for before an end of the body.
+    pub(super) fn leave_body(&mut self, frame: FrameId, cursor: &Cursor) {
+        let first = self.frame(frame).first;
+        let waits = self.waits_on_the_way(cursor, first);
+        self.frame_mut(frame).exits.push(waits);
+    }
+
+    /// The waits since an event that the goroutine can't have come to this point without.
+    fn waits_on_the_way(&self, cursor: &Cursor, first: usize) -> Vec<usize> {
+        let from = self.waits.partition_point(|&wait| wait < first);
+        let passed = |wait: usize| {
+            let event = &self.events[wait];
+            event.thread == cursor.thread
+                && event.path.len() <= cursor.path.len()
+                && event.path[..] == cursor.path[..event.path.len()]
+        };
+        self.waits[from..].iter().copied().filter(|&wait| passed(wait)).collect()
+    }
+
+    /// The end of a loop or function each of whose ways out waited for something.
+    pub(super) fn join_exits(&mut self, frame: FrameId, cursor: &Cursor, exits: Vec<Vec<usize>>) {
+        let deeper = |waits: &Vec<usize>| {
+            waits.iter().any(|&wait| self.events[wait].path.len() > cursor.path.len())
+        };
+        if !exits.is_empty() && exits.iter().all(|waits| !waits.is_empty()) && exits.iter().any(deeper) {
+            self.event(frame, cursor, EventKind::Join(Join { arms: exits }), Span::default());
+        }
+    }
+
     fn a_loop(&mut self, frame: FrameId, cursor: &mut Cursor, inner: &Loop) -> Flow {
         let unit = self.frame(frame).unit;
         let concurrent = self.is_concurrent(inner);
@@ -246,8 +303,8 @@ impl Scope<'_> {
             cursor.locks.clone_from(&before);
         }
         self.loop_depth -= u32::from(rounds > 1);
-        let left = flow.jumps.contains(&inner.id);
-        flow.jumps.retain(|&target| target != inner.id);
+        let left = flow.jumps.contains(&(inner.id, Onward::Leave));
+        flow.jumps.retain(|&(target, _)| target != inner.id);
         flow.falls = !inner.endless || left;
         self.see_flags(frame, cursor, &inner.condition, inner.span);
         if let Some(channel) = &inner.range_channel {
@@ -256,6 +313,11 @@ impl Scope<'_> {
                 let object = Object::Channel(place.clone());
                 self.event(frame, cursor, EventKind::Acquire(object, AcquireKind::Closed), inner.span);
             }
+        }
+        let breaks = &mut self.frame_mut(frame).breaks;
+        let own = breaks.extract_if(.., |(target, _)| *target == inner.id).map(|(_, waits)| waits).collect();
+        if inner.endless {
+            self.join_exits(frame, cursor, own);
         }
         if flow.exits() {
             let passed = self.node();
