@@ -112,7 +112,15 @@ impl<'s, 'a> Order<'s, 'a> {
         let to = self.event(b);
         let reached = self.search(a, Proof::Possible);
         reached.iter().any(|position| {
-            position.thread == to.thread && position.acquired && position.since < b && !self.exclusive(position.since, b)
+            let passed = self.follows(position, b, &self.event(a).path, Proof::Possible);
+            let by = position.thread == to.thread && position.acquired && passed && !self.exclusive(position.since, b);
+            if by && std::env::var_os("DEBUG_ORDER").is_some() {
+                let at = |i: usize| { let e = self.event(i); let u = &self.scope.units().units[self.scope.frame(e.frame).unit]; format!("{} @{:?} t{} {:?}", u.name, e.span, e.thread.0, e.kind) };
+                eprintln!("POSSIBLE {}\n   TO {}\n   BY {}", at(a), at(b), at(position.since));
+                let obj = match &self.event(position.since).kind { EventKind::Acquire(o, _) => Some(o), _ => None };
+                if let Some(o) = obj { for &r in self.releases.get(o).into_iter().flatten() { eprintln!("      rel {}", at(r)); } }
+            }
+            by
         })
     }
 
@@ -135,13 +143,14 @@ impl<'s, 'a> Order<'s, 'a> {
     fn follows(&self, position: &Position, event: usize, given: &[(u32, u64)], proof: Proof) -> bool {
         event > position.since
             && (!position.acquired
-                || proof == Proof::Possible && !self.is_flag(position.since)
+                || proof == Proof::Possible && !self.is_guess(position.since)
                 || dominates(self.event(position.since), self.event(event), given))
     }
 
-    /// Whether an acquire is a look at a variable that others write under a lock.
-    fn is_flag(&self, acquire: usize) -> bool {
-        matches!(&self.event(acquire).kind, EventKind::Acquire(Object::Flag(_), _))
+    /// Whether an acquire is a guess itself: a look at a variable that others write under a lock, or a function that is
+    /// only named as one that waits.
+    fn is_guess(&self, acquire: usize) -> bool {
+        matches!(&self.event(acquire).kind, EventKind::Acquire(Object::Flag(_) | Object::Bubble, _))
     }
 
     fn search(&self, a: usize, proof: Proof) -> Vec<Position> {
@@ -171,8 +180,8 @@ impl<'s, 'a> Order<'s, 'a> {
                     EventKind::Release(object, kind) => {
                         let waiting = self.acquires.get(object).into_iter().flatten();
                         let ended = waiting.filter(|&&acquire| self.matches(next, *kind, acquire, object, proof));
-                        let other = self.loose_partners(next, proof).iter();
-                        queue.extend(ended.chain(other).map(|&acquire| Position {
+                        let ended = ended.copied().chain(self.loose_partners(next, object, proof));
+                        queue.extend(ended.map(|acquire| Position {
                             thread: self.event(acquire).thread,
                             since: acquire,
                             acquired: true,
@@ -187,12 +196,21 @@ impl<'s, 'a> Order<'s, 'a> {
     }
 
     /// The waits that a send or close without a partner in sight may end.
-    fn loose_partners(&self, release: usize, proof: Proof) -> &[usize] {
-        if proof == Proof::Possible && self.loose.releases.contains(&release) {
-            &self.loose.acquires
-        } else {
-            &[]
-        }
+    fn loose_partners<'o>(
+        &'o self,
+        release: usize,
+        object: &'o Object,
+        proof: Proof,
+    ) -> impl Iterator<Item = usize> + 'o {
+        let ended = proof == Proof::Possible && self.loose.releases.contains(&release);
+        let thread = self.event(release).thread;
+        let acquires = if ended { self.loose.acquires.as_slice() } else { &[] };
+        acquires.iter().copied().filter(move |&acquire| match (object, &self.event(acquire).kind) {
+            (Object::Channel(one), EventKind::Acquire(Object::Channel(other), _)) => {
+                self.event(acquire).thread != thread && self.scope.may_be_one(one, other)
+            }
+            _ => false,
+        })
     }
 
     fn find_loose(&mut self) {

@@ -21,7 +21,7 @@ use super::units::Units;
 use crate::ir::function::{BodyId, FieldKey, How, NodeId};
 use crate::ir::place::{CallId, Place, Root, SiteId, Step, Value, VarId};
 use crate::syntax::span::Span;
-use crate::types::Program;
+use crate::types::{Program, Type};
 
 /// A goroutine of a scope: index of [`Scope::threads`]. The first is the one that the function runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -253,6 +253,8 @@ pub struct Scope<'a> {
     pub events: Vec<Event>,
     /// Capacities of channels made in the scope.
     pub capacities: HashMap<Place, i64>,
+    /// Types of the elements of channels.
+    elements: HashMap<Place, Type>,
     vars: HashMap<(FrameId, VarId, u32), VarId>,
     /// For each variable of the scope: frame, and variable of the frame's unit.
     var_origins: Vec<(FrameId, VarId)>,
@@ -288,6 +290,7 @@ impl<'a> Scope<'a> {
             frames: Vec::new(),
             events: Vec::new(),
             capacities: HashMap::new(),
+            elements: HashMap::new(),
             vars: HashMap::new(),
             var_origins: Vec::new(),
             sites: HashMap::new(),
@@ -368,6 +371,21 @@ impl<'a> Scope<'a> {
             self.waits.push(self.events.len());
         }
         self.events.push(Event { thread: cursor.thread, frame, path, locks, kind, span });
+    }
+
+    /// Whether two channels, known by different names, may be one as far as their types and fields say.
+    pub fn may_be_one(&self, a: &Place, b: &Place) -> bool {
+        let field = |place: &Place| match place.steps.last() {
+            Some(Step::Field(name)) => Some(*name),
+            _ => None,
+        };
+        let other_field = matches!((field(a), field(b)), (Some(a), Some(b)) if a != b);
+        let other_type = match (self.elements.get(a), self.elements.get(b)) {
+            (Some(Type::Unknown), _) | (_, Some(Type::Unknown)) => false,
+            (Some(a), Some(b)) => !self.program.identical(a, b),
+            _ => false,
+        };
+        !other_field && !other_type
     }
 
     /// Whether a channel is that of a timer, ticker or context: nothing that the program does ends a wait for it but time.

@@ -268,6 +268,9 @@ impl Scope<'_> {
         channel: &Value,
     ) {
         let Some(place) = channel.identity().cloned() else { return };
+        if !self.elements.contains_key(&place) {
+            self.elements.insert(place.clone(), op.element.clone());
+        }
         let object = Object::Channel(place.clone());
         let (acquire, release) = match op.kind {
             ChannelOpKind::Send => (Some(AcquireKind::Send), ReleaseKind::Send),
