@@ -139,8 +139,10 @@ impl Search<'_, '_> {
             return;
         }
         self.seen.insert(key);
-        let may_be_ordered =
-            self.order.possibly_before(first, second) || self.order.possibly_before(second, first);
+        // A close that comes before the send is no better than one beside it.
+        let may_be_ordered = a.how != How::Close && self.order.possibly_before(first, second)
+            || b.how != How::Close && self.order.possibly_before(second, first)
+            || share_keyed_lock(one, other);
         self.found.push(Conflict { first, second, may_be_ordered });
     }
 }
@@ -207,7 +209,15 @@ const fn index(step: Step) -> Option<Index> {
 
 /// Whether holders of the two can't run at once.
 fn excludes(a: &HeldLock, b: &HeldLock) -> bool {
-    a.place == b.place && (a.exclusive || b.exclusive)
+    a.place == b.place && (a.exclusive || b.exclusive) && !a.keyed
+}
+
+/// Whether both hold a lock of the same object that may exclude the other: it depends on what it was given.
+fn share_keyed_lock(one: &Event, other: &Event) -> bool {
+    let keyed = |lock: &HeldLock, held: &HeldLock| {
+        lock.keyed && lock.place == held.place && (lock.exclusive || held.exclusive)
+    };
+    one.locks.iter().any(|lock| other.locks.iter().any(|held| keyed(lock, held)))
 }
 
 /// Whether two places share memory: one lies in the other.

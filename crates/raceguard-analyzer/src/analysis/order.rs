@@ -109,18 +109,14 @@ impl<'s, 'a> Order<'s, 'a> {
     /// Whether event `a` may happen before event `b` because of something that `b`'s goroutine waits for: at a channel
     /// whose partners are not all in sight or can't be counted, or in a branch that is not always taken.
     pub fn possibly_before(&self, a: usize, b: usize) -> bool {
-        let to = self.event(b);
+        let (to, given) = (self.event(b), &self.event(a).path);
         let reached = self.search(a, Proof::Possible);
         reached.iter().any(|position| {
-            let passed = self.follows(position, b, &self.event(a).path, Proof::Possible);
-            let by = position.thread == to.thread && position.acquired && passed && !self.exclusive(position.since, b);
-            if by && std::env::var_os("DEBUG_ORDER").is_some() {
-                let at = |i: usize| { let e = self.event(i); let u = &self.scope.units().units[self.scope.frame(e.frame).unit]; format!("{} @{:?} t{} {:?}", u.name, e.span, e.thread.0, e.kind) };
-                eprintln!("POSSIBLE {}\n   TO {}\n   BY {}", at(a), at(b), at(position.since));
-                let obj = match &self.event(position.since).kind { EventKind::Acquire(o, _) => Some(o), _ => None };
-                if let Some(o) = obj { for &r in self.releases.get(o).into_iter().flatten() { eprintln!("      rel {}", at(r)); } }
-            }
-            by
+            position.thread == to.thread
+                && position.acquired
+                && self.follows(position, b, given, Proof::Possible)
+                && !self.exclusive(position.since, b)
+                && self.is_near(position.since, b)
         })
     }
 
@@ -145,6 +141,21 @@ impl<'s, 'a> Order<'s, 'a> {
             && (!position.acquired
                 || proof == Proof::Possible && !self.is_guess(position.since)
                 || dominates(self.event(position.since), self.event(event), given))
+    }
+
+    /// Whether a wait belongs to the way to an event: it is made by a function on that way, or by one that such a function
+    /// calls. What is waited for deeper down, in a logger or a pool, is seldom meant for what the caller does.
+    fn is_near(&self, wait: usize, event: usize) -> bool {
+        let frame = self.event(wait).frame;
+        let caller = self.scope.frame(frame).caller;
+        let mut next = Some(self.event(event).frame);
+        while let Some(on_the_way) = next {
+            if on_the_way == frame || Some(on_the_way) == caller {
+                return true;
+            }
+            next = self.scope.frame(on_the_way).caller;
+        }
+        false
     }
 
     /// Whether an acquire is a guess itself: a look at a variable that others write under a lock, or a function that is

@@ -65,9 +65,12 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
     let mut found: Vec<(usize, Finding)> = Vec::new();
     let mut subjects: HashMap<(&'static str, String), usize> = HashMap::new();
     for conflict in conflicts(&scope) {
-        let Some(finding) = finding(&scope, conflict) else { continue };
+        let (Some(first), Some(second)) = (touch(&scope, conflict.first), touch(&scope, conflict.second)) else {
+            continue;
+        };
+        let Some(finding) = finding(&scope, conflict, first, second) else { continue };
         // One report for each variable and pair of functions; more would say the same.
-        let about = (finding.rule.code, describe::topic(&finding));
+        let about = (finding.rule.code, describe::topic(&finding, first, second));
         if subjects.contains_key(&about) {
             continue;
         }
@@ -78,8 +81,7 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
     found
 }
 
-fn finding(scope: &Scope<'_>, conflict: Conflict) -> Option<Finding> {
-    let (first, second) = (touch(scope, conflict.first)?, touch(scope, conflict.second)?);
+fn finding(scope: &Scope<'_>, conflict: Conflict, first: &Touch, second: &Touch) -> Option<Finding> {
     let severity = severity(scope, conflict, first, second)?;
     let rule = rule_of(scope, conflict, first, second)?;
     Some(Describe { scope, conflict, first, second }.finding(rule, severity))

@@ -44,6 +44,9 @@ pub struct HeldLock {
     pub place: Place,
     /// Whether it excludes readers too.
     pub exclusive: bool,
+    /// Whether it was locked by a method that takes arguments, such as the name of what is locked: it excludes only those
+    /// who give the same.
+    pub keyed: bool,
 }
 
 /// A goroutine.

@@ -52,6 +52,9 @@ fn of_map(scope: &Scope<'_>, one: &Event, other: &Event, first: &Touch, second: 
 
 /// Locks are held at both, and don't help.
 fn of_locks(one: &Event, other: &Event) -> Option<&'static str> {
+    if [one, other].into_iter().any(|event| event.locks.iter().any(|lock| lock.keyed)) {
+        return None;
+    }
     let shared = one.locks.iter().any(|lock| other.locks.iter().any(|held| held.place == lock.place));
     match (one.locks.is_empty() || other.locks.is_empty(), shared) {
         (true, _) => None,

@@ -18,11 +18,21 @@ pub(super) struct Describe<'s, 'a> {
     pub(super) second: &'s Touch,
 }
 
-/// What findings that say the same have in common: subject and functions.
-pub(super) fn topic(finding: &Finding) -> String {
+/// What findings that say the same have in common: subject and functions. For channels and WaitGroups the function that
+/// closes or waits is enough, and for parts of a variable that is also accessed as a whole, that access.
+pub(super) fn topic(finding: &Finding, first: &Touch, second: &Touch) -> String {
     let mut functions: Vec<&str> = finding.sites.iter().map(|site| &*site.function).collect();
+    if matches!(first.how, How::Close | How::Send | How::GroupAdd | How::GroupWait) {
+        return format!("{} {}", finding.subject, functions[0]);
+    }
     functions.sort_unstable();
-    format!("{} {}", finding.subject, functions.join(" "))
+    let functions = functions.join(" ");
+    let (a, b) = (first.place.steps.len(), second.place.steps.len());
+    let whole = finding.sites.iter().find(|site| a != b && site.write != (if a < b { second } else { first }).write);
+    match whole {
+        Some(whole) => format!("{:?} {functions}", whole.location),
+        None => format!("{} {functions}", finding.subject),
+    }
 }
 
 impl Describe<'_, '_> {
@@ -76,7 +86,11 @@ impl Describe<'_, '_> {
                 .iter()
                 .map(|lock| {
                     let name = path(self.scope, &lock.place);
-                    if lock.exclusive { name } else { format!("{name} (read)") }
+                    match (lock.exclusive, lock.keyed) {
+                        (_, true) => format!("{name} (by key)"),
+                        (true, false) => name,
+                        (false, false) => format!("{name} (read)"),
+                    }
                 })
                 .collect(),
             origin: origins(self.scope, event.thread),
@@ -105,6 +119,9 @@ impl Describe<'_, '_> {
             ([], []) => "No lock is held at either access".to_owned(),
             ([], held) => format!("The other access holds {}, this one holds no lock", held.join(", ")),
             (held, []) => format!("This access holds {}, the other holds no lock", held.join(", ")),
+            (a, b) if a == b && a.iter().any(|lock| lock.ends_with("(by key)")) => {
+                format!("Both hold {}, which excludes only those who give the same key", a.join(", "))
+            }
             (a, b) if a == b => {
                 format!("Both hold {} for reading only, which does not exclude the write", a.join(", "))
             }

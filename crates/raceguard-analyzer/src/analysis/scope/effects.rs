@@ -295,7 +295,7 @@ impl Scope<'_> {
         if self.capacities.get(place) != Some(&1) {
             return;
         }
-        let lock = super::HeldLock { place: place.clone(), exclusive: true };
+        let lock = super::HeldLock { place: place.clone(), exclusive: true, keyed: false };
         match kind {
             ChannelOpKind::Send => cursor.locks.push(lock),
             ChannelOpKind::Receive => cursor.locks.retain(|held| *held != lock),

@@ -5,6 +5,7 @@ use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Object, ReleaseKi
 use crate::analysis::models::Effect;
 use crate::ir::function::Call;
 use crate::ir::place::{Place, Step, Value};
+use crate::types::{Program, Type};
 
 impl Scope<'_> {
     /// What the receiver of a method of sync or the pointer given to sync/atomic refers to.
@@ -15,9 +16,6 @@ impl Scope<'_> {
     /// A method named as one of `sync.Locker`, of a type of the program's own, locks and unlocks by its own means.
     pub(super) fn own_lock(&mut self, cursor: &mut Cursor, made: &EvaluatedCall) {
         let Some(Value::Method(func, receiver)) = &made.function else { return };
-        if !made.args.is_empty() {
-            return;
-        }
         let program = self.program();
         let (locks, exclusive) = match program.object(program.function(*func)).name.as_str() {
             "Lock" => (true, true),
@@ -27,10 +25,14 @@ impl Scope<'_> {
             _ => return,
         };
         let Some(place) = receiver.referent(Step::Deref) else { return };
-        let lock = HeldLock { place, exclusive };
+        // A context says how long to wait, not what to lock.
+        let keys = made.call.arg_types.iter().filter(|ty| !is_context(program, ty));
+        let lock = HeldLock { place, exclusive, keyed: keys.count() > 0 };
         if locks {
             cursor.locks.push(lock);
-        } else if let Some(position) = cursor.locks.iter().rposition(|held| *held == lock) {
+        } else if let Some(position) =
+            cursor.locks.iter().rposition(|held| held.place == lock.place && held.exclusive == exclusive)
+        {
             cursor.locks.remove(position);
         }
     }
@@ -47,7 +49,7 @@ impl Scope<'_> {
         match effect {
             Effect::Lock | Effect::ReadLock => {
                 let exclusive = effect == Effect::Lock;
-                cursor.locks.push(HeldLock { place: place.clone(), exclusive });
+                cursor.locks.push(HeldLock { place: place.clone(), exclusive, keyed: false });
                 self.event(
                     frame,
                     cursor,
@@ -67,10 +69,14 @@ impl Scope<'_> {
                 }
             }
             Effect::TryLock | Effect::TryReadLock => {
-                let lock = HeldLock { place, exclusive: effect == Effect::TryLock };
+                let lock = HeldLock { place, exclusive: effect == Effect::TryLock, keyed: false };
                 self.try_locks.insert((frame, call.id), lock);
             }
             _ => {}
         }
     }
+}
+
+fn is_context(program: &Program, ty: &Type) -> bool {
+    matches!(ty, Type::Named(id, _) if program.object(*id).name.as_str() == "Context")
 }
