@@ -148,14 +148,14 @@ impl Search<'_, '_> {
 }
 
 /// What identifies a pair in the source.
-fn key(scope: &Scope<'_>, one: &Event, other: &Event) -> Key {
+fn key(scope: &Scope<'_>, one: &Event<'_>, other: &Event<'_>) -> Key {
     let a = (scope.frame(one.frame).unit, one.span.start);
     let b = (scope.frame(other.frame).unit, other.span.start);
     let (a, b) = if a <= b { (a, b) } else { (b, a) };
     (a.0, a.1, b.0, b.1)
 }
 
-fn touch(event: &Event) -> Option<&Touch> {
+fn touch<'s, 'a>(event: &'s Event<'a>) -> Option<&'s Touch<'a>> {
     match &event.kind {
         EventKind::Access(touch) => Some(touch),
         _ => None,
@@ -163,7 +163,7 @@ fn touch(event: &Event) -> Option<&Touch> {
 }
 
 /// Whether something other than order keeps the two apart: a lock, a `sync.Once`, or that both are atomic.
-fn is_safe(a: &Touch, b: &Touch, one: &Event, other: &Event) -> bool {
+fn is_safe(a: &Touch<'_>, b: &Touch<'_>, one: &Event<'_>, other: &Event<'_>) -> bool {
     if a.how == b.how && matches!(a.how, How::Atomic | How::GroupWait) {
         return true;
     }
@@ -213,7 +213,7 @@ fn excludes(a: &HeldLock, b: &HeldLock) -> bool {
 }
 
 /// Whether both hold a lock of the same object that may exclude the other: it depends on what it was given.
-fn share_keyed_lock(one: &Event, other: &Event) -> bool {
+fn share_keyed_lock(one: &Event<'_>, other: &Event<'_>) -> bool {
     let keyed = |lock: &HeldLock, held: &HeldLock| {
         lock.keyed && lock.place == held.place && (lock.exclusive || held.exclusive)
     };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
-use super::scope::{AcquireKind, Event, EventKind, Object, Path, ReleaseKind, Scope, ThreadId};
+use super::scope::{AcquireKind, Event, EventKind, FrameId, Object, Path, ReleaseKind, Scope, ThreadId};
 use crate::ir::place::{Place, Root};
 
 /// A goroutine, and an event of it after which all of its events come later.
@@ -25,8 +25,8 @@ struct Position {
 #[derive(Debug)]
 pub struct Order<'s, 'a> {
     scope: &'s Scope<'a>,
-    /// Releases, acquires and starts of each goroutine, in order.
-    sync: Vec<Vec<usize>>,
+    /// What others may wait for: the starts and releases of each goroutine, in order.
+    outgoing: Vec<Vec<usize>>,
     /// Acquires at each object.
     acquires: HashMap<&'s Object, Vec<usize>>,
     /// Releases at each object.
@@ -60,14 +60,14 @@ enum Proof {
 impl<'s, 'a> Order<'s, 'a> {
     /// Indexes the events.
     pub fn new(scope: &'s Scope<'a>) -> Self {
-        let mut sync = vec![Vec::new(); scope.threads.len()];
+        let mut starts = Vec::new();
         let mut acquires: HashMap<&Object, Vec<usize>> = HashMap::new();
         let mut releases: HashMap<&Object, Vec<usize>> = HashMap::new();
         let mut joins: HashMap<usize, Vec<usize>> = HashMap::new();
         for (index, event) in scope.events.iter().enumerate() {
             match &event.kind {
-                EventKind::Access(_) => continue,
-                EventKind::Spawn(_) => {}
+                EventKind::Access(_) => {}
+                EventKind::Spawn(_) => starts.push(index),
                 EventKind::Join(join) => {
                     for &acquire in join.arms.iter().flatten() {
                         joins.entry(acquire).or_default().push(index);
@@ -76,16 +76,35 @@ impl<'s, 'a> Order<'s, 'a> {
                 EventKind::Release(object, _) => releases.entry(object).or_default().push(index),
                 EventKind::Acquire(object, _) => acquires.entry(object).or_default().push(index),
             }
-            sync[event.thread.0 as usize].push(index);
         }
+        let outgoing = vec![Vec::new(); scope.threads.len()];
         let mut order =
-            Self { scope, sync, acquires, releases, joins, dead: HashSet::new(), loose: Loose::default(), memory: HashMap::new() };
+            Self { scope, outgoing, acquires, releases, joins, dead: HashSet::new(), loose: Loose::default(), memory: HashMap::new() };
         order.find_dead();
         order.find_loose();
+        order.find_outgoing(starts);
         order
     }
 
-    fn event(&self, index: usize) -> &'s Event {
+    /// Lists the starts, and those releases that another goroutine may wait for.
+    fn find_outgoing(&mut self, starts: Vec<usize>) {
+        let mut all = starts;
+        for (object, releases) in &self.releases {
+            let waiting = self.acquires.get(object).map_or(&[][..], Vec::as_slice);
+            let awaited = |release: usize| {
+                let thread = self.event(release).thread;
+                waiting.iter().any(|&wait| self.event(wait).thread != thread)
+            };
+            all.extend(releases.iter().copied().filter(|&it| awaited(it) || self.loose.releases.contains(&it)));
+        }
+        all.sort_unstable();
+        for index in all {
+            let thread = self.event(index).thread;
+            self.outgoing[thread.0 as usize].push(index);
+        }
+    }
+
+    fn event(&self, index: usize) -> &'s Event<'a> {
         &self.scope.events[index]
     }
 
@@ -124,7 +143,7 @@ impl<'s, 'a> Order<'s, 'a> {
     /// long as they stand under the same conditions.
     fn reached(&mut self, a: usize) -> Arc<[Position]> {
         let from = self.event(a);
-        let next = self.sync[from.thread.0 as usize].partition_point(|&event| event <= a);
+        let next = self.outgoing[from.thread.0 as usize].partition_point(|&event| event <= a);
         let key = (from.thread, next, Arc::clone(&from.path));
         if let Some(known) = self.memory.get(&key) {
             return Arc::clone(known);
@@ -143,19 +162,14 @@ impl<'s, 'a> Order<'s, 'a> {
                 || dominates(self.event(position.since), self.event(event), given))
     }
 
-    /// Whether a wait belongs to the way to an event: it is made by a function on that way, or by one that such a function
-    /// calls. What is waited for deeper down, in a logger or a pool, is seldom meant for what the caller does.
+    /// Whether a wait belongs to the way to an event: it is made by a function on that way, or at most two calls below
+    /// one. What is waited for deeper down, in a logger or a pool, is seldom meant for what the caller does.
     fn is_near(&self, wait: usize, event: usize) -> bool {
-        let frame = self.event(wait).frame;
-        let caller = self.scope.frame(frame).caller;
-        let mut next = Some(self.event(event).frame);
-        while let Some(on_the_way) = next {
-            if on_the_way == frame || Some(on_the_way) == caller {
-                return true;
-            }
-            next = self.scope.frame(on_the_way).caller;
-        }
-        false
+        let caller = |frame: FrameId| self.scope.frame(frame).caller;
+        let below = self.event(wait).frame;
+        let waiting = [Some(below), caller(below), caller(below).and_then(caller)];
+        std::iter::successors(Some(self.event(event).frame), |&frame| caller(frame))
+            .any(|on_the_way| waiting.contains(&Some(on_the_way)))
     }
 
     /// Whether an acquire is a guess itself: a look at a variable that others write under a lock, or a function that is
@@ -179,8 +193,8 @@ impl<'s, 'a> Order<'s, 'a> {
                     queue.push(Position { thread, since: join, acquired: true });
                 }
             }
-            let sync = &self.sync[thread.0 as usize];
-            for &next in &sync[sync.partition_point(|&event| event <= since)..] {
+            let outgoing = &self.outgoing[thread.0 as usize];
+            for &next in &outgoing[outgoing.partition_point(|&event| event <= since)..] {
                 if !self.follows(&position, next, given, proof) || self.exclusive(since, next) {
                     continue;
                 }
@@ -449,7 +463,7 @@ fn exclusive(a: &[(u32, u64)], b: &[(u32, u64)]) -> bool {
 }
 
 /// Whether `b`, later in the same goroutine, can only be reached through `a` when the conditions of `given` hold.
-fn dominates(a: &Event, b: &Event, given: &[(u32, u64)]) -> bool {
+fn dominates(a: &Event<'_>, b: &Event<'_>, given: &[(u32, u64)]) -> bool {
     let holds = |path: &[(u32, u64)], node: u32, arms: u64| {
         path.iter().any(|&(other, others)| node == other && others & !arms == 0)
     };

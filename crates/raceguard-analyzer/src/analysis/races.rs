@@ -38,7 +38,9 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-    findings.extend(best.into_values().map(|(_, finding)| finding));
+    let mut best: Vec<(Identity, (usize, Finding))> = best.into_iter().collect();
+    best.sort_by_key(|(identity, _)| *identity);
+    findings.extend(best.into_iter().map(|(_, (_, finding))| finding));
 }
 
 /// Whether a function is played: it starts goroutines, and Go's own detector would look at it.
@@ -81,13 +83,13 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
     found
 }
 
-fn finding(scope: &Scope<'_>, conflict: Conflict, first: &Touch, second: &Touch) -> Option<Finding> {
+fn finding<'a>(scope: &Scope<'a>, conflict: Conflict, first: &Touch<'a>, second: &Touch<'a>) -> Option<Finding> {
     let severity = severity(scope, conflict, first, second)?;
     let rule = rule_of(scope, conflict, first, second)?;
     Some(Describe { scope, conflict, first, second }.finding(rule, severity))
 }
 
-fn touch<'s>(scope: &'s Scope<'_>, index: usize) -> Option<&'s Touch> {
+fn touch<'s, 'a>(scope: &'s Scope<'a>, index: usize) -> Option<&'s Touch<'a>> {
     match &scope.events[index].kind {
         EventKind::Access(touch) => Some(touch),
         _ => None,

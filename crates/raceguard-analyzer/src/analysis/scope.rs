@@ -83,7 +83,7 @@ pub enum Origin {
 
 /// Something that happens.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct Event<'a> {
     /// In which goroutine.
     pub thread: ThreadId,
     /// In which call.
@@ -93,16 +93,16 @@ pub struct Event {
     /// With which locks.
     pub locks: Locks,
     /// What.
-    pub kind: EventKind,
+    pub kind: EventKind<'a>,
     /// Where in the source of the frame's function.
     pub span: Span,
 }
 
 /// What happens.
 #[derive(Debug, Clone)]
-pub enum EventKind {
+pub enum EventKind<'a> {
     /// Memory is accessed.
-    Access(Touch),
+    Access(Touch<'a>),
     /// A goroutine starts.
     Spawn(ThreadId),
     /// Something that others may wait for.
@@ -122,7 +122,7 @@ pub struct Join {
 
 /// An access.
 #[derive(Debug, Clone)]
-pub struct Touch {
+pub struct Touch<'a> {
     /// The memory.
     pub place: Place,
     /// Whether it writes.
@@ -130,7 +130,7 @@ pub struct Touch {
     /// How.
     pub how: How,
     /// The field.
-    pub field: Option<FieldKey>,
+    pub field: Option<&'a FieldKey>,
     /// The `sync.Once` under which it runs.
     pub once: Option<Place>,
 }
@@ -190,7 +190,7 @@ pub enum AcquireKind {
 
 /// A function being played.
 #[derive(Debug)]
-pub struct Frame {
+pub struct Frame<'a> {
     /// The function's unit.
     pub unit: usize,
     /// The body.
@@ -203,7 +203,7 @@ pub struct Frame {
     lexical: Option<(FrameId, Iterations)>,
     /// The loops around the current place, with a number for the iteration.
     iterations: Vec<(NodeId, u32)>,
-    deferred: Vec<frames::Deferred>,
+    deferred: Vec<frames::Deferred<'a>>,
     pending: Vec<frames::Pending>,
     returns: Vec<Vec<Value>>,
     /// Whether it is the function of a test or subtest, after which what `t.Cleanup` was given runs.
@@ -251,9 +251,9 @@ pub struct Scope<'a> {
     /// All goroutines.
     pub threads: Vec<Thread>,
     /// All calls.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<Frame<'a>>,
     /// All events; those of one goroutine in the order in which they happen.
-    pub events: Vec<Event>,
+    pub events: Vec<Event<'a>>,
     /// Capacities of channels made in the scope.
     pub capacities: HashMap<Place, i64>,
     /// Types of the elements of channels.
@@ -343,16 +343,17 @@ impl<'a> Scope<'a> {
         unit.site(own).name.map(|name| name.to_string())
     }
 
+    #[doc(hidden)] pub fn steps(&self) -> usize { self.steps }
     /// A call.
-    pub fn frame(&self, id: FrameId) -> &Frame {
+    pub fn frame(&self, id: FrameId) -> &Frame<'a> {
         &self.frames[id.0 as usize]
     }
 
-    fn frame_mut(&mut self, id: FrameId) -> &mut Frame {
+    fn frame_mut(&mut self, id: FrameId) -> &mut Frame<'a> {
         &mut self.frames[id.0 as usize]
     }
 
-    fn event(&mut self, frame: FrameId, cursor: &Cursor, kind: EventKind, span: Span) {
+    fn event(&mut self, frame: FrameId, cursor: &Cursor, kind: EventKind<'a>, span: Span) {
         // What the first goroutine accesses before it starts others happens before all that they do.
         let early = self.threads.len() == 1 && matches!(kind, EventKind::Access(_));
         if early || self.events.len() >= MAX_EVENTS {

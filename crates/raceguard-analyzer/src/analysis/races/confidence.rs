@@ -19,8 +19,8 @@ const WARNING: i32 = 3;
 pub(super) fn severity(
     scope: &Scope<'_>,
     conflict: Conflict,
-    first: &Touch,
-    second: &Touch,
+    first: &Touch<'_>,
+    second: &Touch<'_>,
 ) -> Option<Severity> {
     let (one, other) = (&scope.events[conflict.first], &scope.events[conflict.second]);
     let calls = distance(scope, one) + distance(scope, other);
@@ -50,13 +50,13 @@ pub(super) fn severity(
 }
 
 /// Whether it is state of an object that several functions work on: it is often handed over by a protocol among them.
-fn is_remote(touch: &Touch, calls: i32) -> bool {
+fn is_remote(touch: &Touch<'_>, calls: i32) -> bool {
     calls > 0 && !touch.how.is_map() && !is_variable(touch)
 }
 
 /// Whether it is the state of a channel or WaitGroup known by a variable that is given others too: which one is meant
 /// at which time is not followed.
-fn is_renamed(scope: &Scope<'_>, touch: &Touch) -> bool {
+fn is_renamed(scope: &Scope<'_>, touch: &Touch<'_>) -> bool {
     let Root::Var(var) = touch.place.root else { return false };
     let (unit, own) = scope.variable(var);
     let whole = touch.place.steps.len() == 1;
@@ -86,7 +86,7 @@ fn is_started(scope: &Scope<'_>, thread: ThreadId) -> bool {
 
 /// Whether an access without a lock stands in a function of the package's own use that may be called with the object's
 /// lock held: it is the function that the scope begins with, and the object is one that its caller gives it.
-fn may_hold_callers_lock(scope: &Scope<'_>, event: &Event, touch: &Touch, locked: &Event) -> bool {
+fn may_hold_callers_lock(scope: &Scope<'_>, event: &Event<'_>, touch: &Touch<'_>, locked: &Event<'_>) -> bool {
     if !event.locks.is_empty() || locked.locks.is_empty() || event.thread != ThreadId(0) {
         return false;
     }
@@ -98,7 +98,7 @@ fn may_hold_callers_lock(scope: &Scope<'_>, event: &Event, touch: &Touch, locked
 }
 
 /// How well the memory is known: variables and objects of the scope itself best, what a parameter leads to least.
-fn memory(touch: &Touch) -> i32 {
+fn memory(touch: &Touch<'_>) -> i32 {
     let inline = touch.place.steps.iter().all(|step| step.is_inline());
     let known = match touch.place.root {
         Root::Site(_) => 3,
@@ -111,13 +111,13 @@ fn memory(touch: &Touch) -> i32 {
 }
 
 /// Whether the memory is a variable of its own, not a part of something.
-fn is_variable(touch: &Touch) -> bool {
+fn is_variable(touch: &Touch<'_>) -> bool {
     matches!(touch.place.root, Root::Var(_)) && touch.place.steps.is_empty()
         || matches!(touch.how, How::Send | How::Close | How::GroupAdd | How::GroupWait)
 }
 
 /// How many calls lie between the beginning of the goroutine and the access.
-fn distance(scope: &Scope<'_>, event: &Event) -> i32 {
+fn distance(scope: &Scope<'_>, event: &Event<'_>) -> i32 {
     let outermost = scope.threads[event.thread.0 as usize].frame;
     let mut calls = 0;
     let mut current = event.frame;

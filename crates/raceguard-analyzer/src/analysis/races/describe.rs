@@ -14,13 +14,13 @@ use crate::rules::Rule;
 pub(super) struct Describe<'s, 'a> {
     pub(super) scope: &'s Scope<'a>,
     pub(super) conflict: Conflict,
-    pub(super) first: &'s Touch,
-    pub(super) second: &'s Touch,
+    pub(super) first: &'s Touch<'a>,
+    pub(super) second: &'s Touch<'a>,
 }
 
 /// What findings that say the same have in common: subject and functions. For channels and WaitGroups the function that
 /// closes or waits is enough, and for parts of a variable that is also accessed as a whole, that access.
-pub(super) fn topic(finding: &Finding, first: &Touch, second: &Touch) -> String {
+pub(super) fn topic(finding: &Finding, first: &Touch<'_>, second: &Touch<'_>) -> String {
     let mut functions: Vec<&str> = finding.sites.iter().map(|site| &*site.function).collect();
     if matches!(first.how, How::Close | How::Send | How::GroupAdd | How::GroupWait) {
         return format!("{} {}", finding.subject, functions[0]);
@@ -61,18 +61,18 @@ impl Describe<'_, '_> {
     }
 
     /// The access to blame, and the other: the one without a lock, or else the write.
-    fn order(&self) -> ((usize, &Touch), (usize, &Touch)) {
+    fn order(&self) -> ((usize, &Touch<'_>), (usize, &Touch<'_>)) {
         let (a, b) = ((self.conflict.first, self.first), (self.conflict.second, self.second));
         let locks = |index: usize| self.scope.events[index].locks.len();
-        let rank = |(index, touch): (usize, &Touch)| (locks(index) > 0, !touch.write);
+        let rank = |(index, touch): (usize, &Touch<'_>)| (locks(index) > 0, !touch.write);
         if rank(b) < rank(a) { (b, a) } else { (a, b) }
     }
 
-    fn event(&self, index: usize) -> &Event {
+    fn event(&self, index: usize) -> &Event<'_> {
         &self.scope.events[index]
     }
 
-    fn site(&self, (index, touch): (usize, &Touch)) -> Site {
+    fn site(&self, (index, touch): (usize, &Touch<'_>)) -> Site {
         let event = self.event(index);
         let frame = self.scope.frame(event.frame);
         let unit = &self.scope.units().units[frame.unit];
@@ -186,7 +186,7 @@ fn calls(scope: &Scope<'_>, frame: FrameId, thread: ThreadId) -> Vec<(std::sync:
 }
 
 /// What is accessed, as people name it.
-fn subject(scope: &Scope<'_>, touch: &Touch) -> String {
+fn subject(scope: &Scope<'_>, touch: &Touch<'_>) -> String {
     let name = named(scope, touch);
     if touch.how.is_map() {
         format!("map {name}")
@@ -202,13 +202,13 @@ fn subject(scope: &Scope<'_>, touch: &Touch) -> String {
 }
 
 /// The memory by the variable that leads to it; where none does, by its type and field.
-fn named(scope: &Scope<'_>, touch: &Touch) -> String {
+fn named(scope: &Scope<'_>, touch: &Touch<'_>) -> String {
     let nameless = match touch.place.root {
         Root::Result(..) | Root::Opaque(_) => true,
         Root::Site(site) => scope.site_name(site).is_none(),
         Root::Var(_) | Root::Global(_) => false,
     };
-    match &touch.field {
+    match touch.field {
         Some(field) if nameless => {
             let mut name = scope.program().object(field.owner).name.to_string();
             for field in &field.fields {

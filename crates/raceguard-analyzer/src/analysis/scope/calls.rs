@@ -11,9 +11,12 @@ use crate::syntax::name::Name;
 use crate::syntax::span::Span;
 use crate::types::FuncId;
 
-impl Scope<'_> {
+/// What is called by a value has no name at the call.
+static NOT_NAMED: Target = Target::Unknown;
+
+impl<'a> Scope<'a> {
     /// Does what a call does, or sees to it that it is done; whether it comes back.
-    pub(super) fn call(&mut self, frame: FrameId, cursor: &mut Cursor, call: &Call) -> bool {
+    pub(super) fn call(&mut self, frame: FrameId, cursor: &mut Cursor, call: &'a Call) -> bool {
         let made = self.evaluate(frame, call);
         match call.mode {
             CallMode::Now => return self.perform(frame, cursor, &made),
@@ -26,7 +29,7 @@ impl Scope<'_> {
         true
     }
 
-    fn evaluate(&mut self, frame: FrameId, call: &Call) -> EvaluatedCall {
+    fn evaluate(&mut self, frame: FrameId, call: &'a Call) -> EvaluatedCall<'a> {
         let receiver = call.receiver.as_ref().map(|value| self.value(frame, value));
         let args = call.args.iter().map(|value| self.value(frame, value)).collect();
         let function = match &call.target {
@@ -41,11 +44,19 @@ impl Scope<'_> {
             Target::Value(value) => Some(self.value(frame, value)),
             Target::Missing(..) | Target::Unknown => None,
         };
-        EvaluatedCall { call: call.clone(), function, receiver, args }
+        EvaluatedCall {
+            id: call.id,
+            target: &call.target,
+            arg_types: &call.arg_types,
+            span: call.span,
+            function,
+            receiver,
+            args,
+        }
     }
 
-    fn go(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) {
-        let effect = self.models.effect(&made.call.target);
+    fn go(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall<'a>) {
+        let effect = self.models.effect(made.target);
         let function = made.function.clone().unwrap_or(Value::Unknown);
         if let Some(effect) = effect {
             // `go wg.Wait()`, `go once.Do(f)`: a goroutine that does just that.
@@ -53,12 +64,12 @@ impl Scope<'_> {
             return;
         }
         let start = Start { args: made.args.clone(), ..Start::new(Origin::Go) };
-        self.start(frame, cursor, &function, start, made.call.span);
+        self.start(frame, cursor, &function, start, made.span);
     }
 
     /// A goroutine that calls a library function.
-    fn start_effect(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall, effect: Effect) {
-        self.start(frame, cursor, &Value::Unknown, Start::new(Origin::Go), made.call.span);
+    fn start_effect(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall<'a>, effect: Effect) {
+        self.start(frame, cursor, &Value::Unknown, Start::new(Origin::Go), made.span);
         let Some(thread) = self.threads.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) else {
             return;
         };
@@ -72,21 +83,21 @@ impl Scope<'_> {
     }
 
     /// Does what a call does, now; whether it comes back.
-    pub(super) fn perform(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) -> bool {
-        if let Some(effect) = self.models.effect(&made.call.target) {
-            self.set_result(frame, made.call.id, Vec::new());
+    pub(super) fn perform(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall<'a>) -> bool {
+        if let Some(effect) = self.models.effect(made.target) {
+            self.set_result(frame, made.id, Vec::new());
             self.effect(frame, cursor, made, effect);
             return true;
         }
-        let span = made.call.span;
+        let span = made.span;
         if let Some((library, effect)) = made.function.as_ref().and_then(|it| self.library(it, &made.args, span)) {
-            self.set_result(frame, made.call.id, Vec::new());
+            self.set_result(frame, made.id, Vec::new());
             self.effect(frame, cursor, &library, effect);
             return true;
         }
         if self.threads.len() == 1 && self.is_quiet(made) {
             // Nothing runs beside it yet, and it starts and waits for nothing.
-            self.set_result(frame, made.call.id, Vec::new());
+            self.set_result(frame, made.id, Vec::new());
             return true;
         }
         let entered =
@@ -94,44 +105,42 @@ impl Scope<'_> {
         if let Some(called) = entered {
             let comes_back = self.run_body(called, cursor);
             let results = self.results_of(called);
-            self.set_result(frame, made.call.id, results);
+            self.set_result(frame, made.id, results);
             self.own_lock(cursor, made);
             return comes_back;
         }
-        let (result, _) = self.set_result(frame, made.call.id, Vec::new());
-        if self.is_clock_function(&made.call.target) {
+        let result = self.set_result(frame, made.id, Vec::new());
+        if self.is_clock_function(made.target) {
             self.clocks.insert(result);
         }
-        if self.waits(&made.call.target) {
+        if self.waits(made.target) {
             self.effect(frame, cursor, made, Effect::BubbleWait);
         }
         // Something without a body at hand: what it is given to call, it calls.
         for arg in made.args.iter().filter(|arg| matches!(arg, Value::Closure(_))) {
             self.invoke(frame, cursor, arg, span);
         }
-        !self.is_fatal(&made.call.target)
+        !self.is_fatal(made.target)
     }
 
     /// A call of a library function by a value: a method value such as `wg.Done`, with its receiver.
-    fn library(&self, function: &Value, args: &[Value], span: Span) -> Option<(EvaluatedCall, Effect)> {
+    fn library(&self, function: &Value, args: &[Value], span: Span) -> Option<(EvaluatedCall<'a>, Effect)> {
         let (func, receiver) = match function {
             Value::Function(func) => (*func, None),
             Value::Method(func, receiver) => (*func, Some(Value::clone(receiver))),
             _ => return None,
         };
         let effect = self.models.of(func)?;
-        let call = Call {
+        let call = EvaluatedCall {
             id: CallId(u32::MAX),
-            target: Target::Function(func),
-            receiver: None,
-            field: None,
-            args: Vec::new(),
-            arg_types: Vec::new(),
-            arg_fields: Vec::new(),
-            mode: CallMode::Now,
+            target: &NOT_NAMED,
+            arg_types: &[],
             span,
+            function: None,
+            receiver,
+            args: args.to_vec(),
         };
-        Some((EvaluatedCall { call, function: None, receiver, args: args.to_vec() }, effect))
+        Some((call, effect))
     }
 
     /// Does what a library function does that is called by a value; whether the value is one.
@@ -183,7 +192,7 @@ impl Scope<'_> {
     }
 
     /// Whether a call neither starts goroutines nor synchronises with any.
-    fn is_quiet(&self, made: &EvaluatedCall) -> bool {
+    fn is_quiet(&self, made: &EvaluatedCall<'a>) -> bool {
         let (Some(Value::Function(func) | Value::Method(func, _)), false) =
             (&made.function, made.args.iter().any(is_callable))
         else {

@@ -27,7 +27,7 @@ impl Start {
     }
 }
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     /// Starts a goroutine that calls `function`, and plays it.
     pub(super) fn start(
         &mut self,
@@ -86,7 +86,7 @@ impl Scope<'_> {
                 }
                 Deferred::Channel(op, channel, path) => {
                     let outer = std::mem::replace(&mut cursor.path, path);
-                    self.channel_events(frame, cursor, &op, &channel);
+                    self.channel_events(frame, cursor, op, &channel);
                     cursor.path = outer;
                 }
             }

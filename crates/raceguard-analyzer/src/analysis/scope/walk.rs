@@ -2,7 +2,7 @@
 
 use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Join, Object, ReleaseKind, Scope, Touch};
 use crate::ir::function::{
-    Access, Assign, Block, Branch, CallMode, Condition, Jump, Loop, Node, NodeId, Select, for_each_node,
+    Access, Assign, Block, Branch, Condition, Jump, Loop, Node, NodeId, Select,
 };
 use crate::ir::place::{Root, Value};
 use crate::syntax::span::Span;
@@ -43,8 +43,8 @@ impl Flow {
     }
 }
 
-impl Scope<'_> {
-    pub(super) fn block(&mut self, frame: FrameId, cursor: &mut Cursor, block: &Block) -> Flow {
+impl<'a> Scope<'a> {
+    pub(super) fn block(&mut self, frame: FrameId, cursor: &mut Cursor, block: &'a Block) -> Flow {
         let depth = cursor.path.len();
         let mut flow = Flow::falling();
         for node in block {
@@ -103,13 +103,13 @@ impl Scope<'_> {
         flow
     }
 
-    fn access(&mut self, frame: FrameId, cursor: &Cursor, access: &Access) {
+    fn access(&mut self, frame: FrameId, cursor: &Cursor, access: &'a Access) {
         let place = self.place(frame, &access.place);
         let touch = Touch {
             place,
             write: access.write,
             how: access.how,
-            field: access.field.clone(),
+            field: access.field.as_ref(),
             once: cursor.once.clone(),
         };
         if touch.write && !cursor.locks.is_empty() {
@@ -121,7 +121,7 @@ impl Scope<'_> {
     }
 
     /// A variable that is given its only value after its declaration.
-    fn assign(&mut self, frame: FrameId, assign: &Assign) {
+    fn assign(&mut self, frame: FrameId, assign: &'a Assign) {
         if let Root::Var(var) = assign.place.root
             && assign.place.steps.is_empty()
             && self.is_settled_by(frame, var)
@@ -134,15 +134,15 @@ impl Scope<'_> {
         }
     }
 
-    fn branch(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &Branch) -> Flow {
-        let arms: Vec<&Block> = branch.arms.iter().collect();
+    fn branch(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &'a Branch) -> Flow {
+        let arms: Vec<&'a Block> = branch.arms.iter().collect();
         self.arms(frame, cursor, branch.id, &arms, |scope, cursor, number| {
             scope.enter_arm(frame, cursor, branch, number);
         })
     }
 
     /// What the condition says in an arm: a lock that was tried is held, an atomic was seen.
-    fn enter_arm(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &Branch, number: usize) {
+    fn enter_arm(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &'a Branch, number: usize) {
         if let Some((call, negated)) = branch.condition.call
             && let Some(lock) = self.try_locks.get(&(frame, call)).cloned()
             && (number == 0) != negated
@@ -153,7 +153,7 @@ impl Scope<'_> {
     }
 
     /// What was looked at in a condition: whoever wrote it last did so before.
-    fn see_flags(&mut self, frame: FrameId, cursor: &Cursor, condition: &Condition, span: Span) {
+    fn see_flags(&mut self, frame: FrameId, cursor: &Cursor, condition: &'a Condition, span: Span) {
         for call in &condition.calls {
             if let Some(place) = self.atomics.get(&(frame, *call)).cloned() {
                 self.event(frame, cursor, EventKind::Acquire(Object::Atomic(place), AcquireKind::Load), span);
@@ -168,8 +168,8 @@ impl Scope<'_> {
         }
     }
 
-    fn select(&mut self, frame: FrameId, cursor: &mut Cursor, select: &Select) -> Flow {
-        let arms: Vec<&Block> = select.arms.iter().map(|(_, block)| block).collect();
+    fn select(&mut self, frame: FrameId, cursor: &mut Cursor, select: &'a Select) -> Flow {
+        let arms: Vec<&'a Block> = select.arms.iter().map(|(_, block)| block).collect();
         self.arms(frame, cursor, select.id, &arms, |scope, cursor, number| {
             if let Some(op) = &select.arms[number].0 {
                 scope.channel(frame, cursor, op);
@@ -183,7 +183,7 @@ impl Scope<'_> {
         frame: FrameId,
         cursor: &mut Cursor,
         id: NodeId,
-        arms: &[&Block],
+        arms: &[&'a Block],
         enter: impl Fn(&mut Self, &mut Cursor, usize),
     ) -> Flow {
         let node = self.node();
@@ -284,9 +284,9 @@ impl Scope<'_> {
         }
     }
 
-    fn a_loop(&mut self, frame: FrameId, cursor: &mut Cursor, inner: &Loop) -> Flow {
+    fn a_loop(&mut self, frame: FrameId, cursor: &mut Cursor, inner: &'a Loop) -> Flow {
         let unit = self.frame(frame).unit;
-        let concurrent = self.is_concurrent(inner);
+        let concurrent = self.units.is_concurrent(unit, inner.id);
         self.unrolled.insert((unit, inner.id), concurrent && self.loop_depth < 3);
         let rounds = if concurrent && self.loop_depth < 3 && !inner.at_most_once { 2 } else { 1 };
         self.loop_depth += u32::from(rounds > 1);
@@ -324,19 +324,5 @@ impl Scope<'_> {
             cursor.path.push((passed, 1));
         }
         flow
-    }
-
-    /// Whether a loop starts goroutines or waits for some.
-    fn is_concurrent(&self, inner: &Loop) -> bool {
-        let mut concurrent = false;
-        for_each_node(&inner.body, &mut |node| match node {
-            Node::Channel(_) => concurrent = true,
-            Node::Select(select) => concurrent |= select.arms.iter().any(|(op, _)| op.is_some()),
-            Node::Call(call) => {
-                concurrent |= call.mode == CallMode::Go || self.units.call_spawns(call, self.models);
-            }
-            _ => {}
-        });
-        concurrent
     }
 }
