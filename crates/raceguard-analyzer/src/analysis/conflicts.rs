@@ -171,7 +171,10 @@ fn is_safe(a: &Touch<'_>, b: &Touch<'_>, one: &Event<'_>, other: &Event<'_>) -> 
         return true;
     }
     one.locks.iter().any(|lock| {
-        other.locks.iter().any(|held| excludes(lock, held) || excludes_by_index(lock, &a.place, held, &b.place))
+        other
+            .locks
+            .iter()
+            .any(|held| excludes(lock, held) || excludes_by_index(lock, &a.place, held, &b.place))
     })
 }
 

@@ -78,8 +78,16 @@ impl<'s, 'a> Order<'s, 'a> {
             }
         }
         let outgoing = vec![Vec::new(); scope.threads.len()];
-        let mut order =
-            Self { scope, outgoing, acquires, releases, joins, dead: HashSet::new(), loose: Loose::default(), memory: HashMap::new() };
+        let mut order = Self {
+            scope,
+            outgoing,
+            acquires,
+            releases,
+            joins,
+            dead: HashSet::new(),
+            loose: Loose::default(),
+            memory: HashMap::new(),
+        };
         order.find_dead();
         order.find_loose();
         order.find_outgoing(starts);
@@ -95,7 +103,9 @@ impl<'s, 'a> Order<'s, 'a> {
                 let thread = self.event(release).thread;
                 waiting.iter().any(|&wait| self.event(wait).thread != thread)
             };
-            all.extend(releases.iter().copied().filter(|&it| awaited(it) || self.loose.releases.contains(&it)));
+            all.extend(
+                releases.iter().copied().filter(|&it| awaited(it) || self.loose.releases.contains(&it)),
+            );
         }
         all.sort_unstable();
         for index in all {
@@ -120,9 +130,9 @@ impl<'s, 'a> Order<'s, 'a> {
             return a < b;
         }
         let reached = self.reached(a);
-        reached
-            .iter()
-            .any(|position| position.thread == to.thread && self.follows(position, b, &from.path, Proof::Strict))
+        reached.iter().any(|position| {
+            position.thread == to.thread && self.follows(position, b, &from.path, Proof::Strict)
+        })
     }
 
     /// Whether event `a` may happen before event `b` because of something that `b`'s goroutine waits for: at a channel
@@ -189,7 +199,8 @@ impl<'s, 'a> Order<'s, 'a> {
                 continue;
             }
             for &join in self.joins.get(&since).into_iter().flatten() {
-                if acquired && self.is_joined(join, |event| event == since || seen.contains(&(thread, event))) {
+                if acquired && self.is_joined(join, |event| event == since || seen.contains(&(thread, event)))
+                {
                     queue.push(Position { thread, since: join, acquired: true });
                 }
             }
@@ -204,7 +215,8 @@ impl<'s, 'a> Order<'s, 'a> {
                     }
                     EventKind::Release(object, kind) => {
                         let waiting = self.acquires.get(object).into_iter().flatten();
-                        let ended = waiting.filter(|&&acquire| self.matches(next, *kind, acquire, object, proof));
+                        let ended =
+                            waiting.filter(|&&acquire| self.matches(next, *kind, acquire, object, proof));
                         let ended = ended.copied().chain(self.loose_partners(next, object, proof));
                         queue.extend(ended.map(|acquire| Position {
                             thread: self.event(acquire).thread,
@@ -249,7 +261,9 @@ impl<'s, 'a> Order<'s, 'a> {
                     EventKind::Release(_, ReleaseKind::Send | ReleaseKind::Close)
                 );
                 let thread = self.event(release).thread;
-                if sends && !waiting.iter().any(|&wait| self.event(wait).thread != thread && self.receives(wait)) {
+                if sends
+                    && !waiting.iter().any(|&wait| self.event(wait).thread != thread && self.receives(wait))
+                {
                     loose.releases.insert(release);
                 }
             }
@@ -290,9 +304,10 @@ impl<'s, 'a> Order<'s, 'a> {
 
     /// Finds waits that never end: at channels made in the scope that nobody uses from the other side.
     fn find_dead(&mut self) {
-        let waits = self.acquires.iter().filter(|(object, _)| {
-            matches!(object, Object::Channel(place) if is_new(place))
-        });
+        let waits = self
+            .acquires
+            .iter()
+            .filter(|(object, _)| matches!(object, Object::Channel(place) if is_new(place)));
         let mut dead = HashSet::new();
         for (object, acquires) in waits {
             let releases = self.releases.get(object).map_or(&[][..], Vec::as_slice);
@@ -336,7 +351,14 @@ impl<'s, 'a> Order<'s, 'a> {
     }
 
     /// Whether the acquire can end only after the release.
-    fn matches(&self, release: usize, kind: ReleaseKind, acquire: usize, object: &Object, proof: Proof) -> bool {
+    fn matches(
+        &self,
+        release: usize,
+        kind: ReleaseKind,
+        acquire: usize,
+        object: &Object,
+        proof: Proof,
+    ) -> bool {
         let EventKind::Acquire(_, waits) = self.event(acquire).kind else { return false };
         if self.event(release).thread == self.event(acquire).thread || self.exclusive(release, acquire) {
             return false;
@@ -348,7 +370,9 @@ impl<'s, 'a> Order<'s, 'a> {
             | (ReleaseKind::Store, AcquireKind::Load)
             | (ReleaseKind::Signal, AcquireKind::Cond)
             | (ReleaseKind::Unlock, AcquireKind::Lock) => true,
-            (ReleaseKind::Close | ReleaseKind::Send, AcquireKind::Receive) if proof == Proof::Possible => true,
+            (ReleaseKind::Close | ReleaseKind::Send, AcquireKind::Receive) if proof == Proof::Possible => {
+                true
+            }
             (ReleaseKind::Close, AcquireKind::Receive) => {
                 let sends = self.count(object, ReleaseKind::Send, release, acquire);
                 sends == 0 || self.position(object, acquire, AcquireKind::Receive) > sends

@@ -67,7 +67,8 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
     let mut found: Vec<(usize, Finding)> = Vec::new();
     let mut subjects: HashMap<(&'static str, String), usize> = HashMap::new();
     for conflict in conflicts(&scope) {
-        let (Some(first), Some(second)) = (touch(&scope, conflict.first), touch(&scope, conflict.second)) else {
+        let (Some(first), Some(second)) = (touch(&scope, conflict.first), touch(&scope, conflict.second))
+        else {
             continue;
         };
         let Some(finding) = finding(&scope, conflict, first, second) else { continue };
@@ -83,7 +84,12 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
     found
 }
 
-fn finding<'a>(scope: &Scope<'a>, conflict: Conflict, first: &Touch<'a>, second: &Touch<'a>) -> Option<Finding> {
+fn finding<'a>(
+    scope: &Scope<'a>,
+    conflict: Conflict,
+    first: &Touch<'a>,
+    second: &Touch<'a>,
+) -> Option<Finding> {
     let severity = severity(scope, conflict, first, second)?;
     let rule = rule_of(scope, conflict, first, second)?;
     Some(Describe { scope, conflict, first, second }.finding(rule, severity))

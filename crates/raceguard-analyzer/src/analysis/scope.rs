@@ -206,6 +206,8 @@ pub struct Frame<'a> {
     deferred: Vec<frames::Deferred<'a>>,
     pending: Vec<frames::Pending>,
     returns: Vec<Vec<Value>>,
+    /// How many calls lie between the beginning of the goroutine and this one.
+    pub distance: u32,
     /// Whether it is the function of a test or subtest, after which what `t.Cleanup` was given runs.
     test: bool,
     /// The number of events when it began.
@@ -236,11 +238,14 @@ struct Cursor {
     once: Option<Place>,
 }
 
-/// At most this many events are listed, and five times as many steps taken.
-const MAX_EVENTS: usize = 5_000;
-const MAX_STEPS: usize = 25_000;
+/// After this many events or steps, calls are not followed any more; after twice as many, all ends.
+const MAX_EVENTS: usize = 4_000;
+const MAX_STEPS: usize = 20_000;
 /// Calls are followed to this depth.
 const MAX_DEPTH: u32 = 6;
+/// Accesses as many calls away from the beginning of their goroutine are too far for a report, see
+/// [`confidence`](super::races): only what synchronises is of interest there.
+pub const FAR: u32 = 4;
 
 /// A function played through.
 #[derive(Debug)]
@@ -343,7 +348,6 @@ impl<'a> Scope<'a> {
         unit.site(own).name.map(|name| name.to_string())
     }
 
-    #[doc(hidden)] pub fn steps(&self) -> usize { self.steps }
     /// A call.
     pub fn frame(&self, id: FrameId) -> &Frame<'a> {
         &self.frames[id.0 as usize]
@@ -356,7 +360,9 @@ impl<'a> Scope<'a> {
     fn event(&mut self, frame: FrameId, cursor: &Cursor, kind: EventKind<'a>, span: Span) {
         // What the first goroutine accesses before it starts others happens before all that they do.
         let early = self.threads.len() == 1 && matches!(kind, EventKind::Access(_));
-        if early || self.events.len() >= MAX_EVENTS {
+        let unseen = matches!(kind, EventKind::Access(_))
+            && (self.frame(frame).distance >= FAR || self.events.len() >= MAX_EVENTS);
+        if early || unseen || self.events.len() >= 2 * MAX_EVENTS {
             return;
         }
         // Paths and locks change seldom: most events share those of the one before.
@@ -398,8 +404,14 @@ impl<'a> Scope<'a> {
             || matches!(channel.root, Root::Result(call, _) if self.clocks.contains(&call))
     }
 
+    /// Whether no more calls are followed and goroutines started. What is being played is played to its end without
+    /// them: what it releases there may order what it did before.
     fn exhausted(&self) -> bool {
         self.events.len() >= MAX_EVENTS || self.steps >= MAX_STEPS
+    }
+
+    fn must_stop(&self) -> bool {
+        self.events.len() >= 2 * MAX_EVENTS || self.steps >= 2 * MAX_STEPS
     }
 
     fn node(&mut self) -> u32 {

@@ -39,8 +39,13 @@ impl Units {
             }
         }
         let count = units.len();
-        let mut collected =
-            Self { spawns: vec![None; count], synchronises: vec![false; count], units, by_func, concurrent: HashSet::new() };
+        let mut collected = Self {
+            spawns: vec![None; count],
+            synchronises: vec![false; count],
+            units,
+            by_func,
+            concurrent: HashSet::new(),
+        };
         collected.find_spawns(models);
         collected.find_concurrent(models);
         collected
@@ -74,9 +79,10 @@ impl Units {
             concurrent |= match node {
                 Node::Channel(_) => true,
                 Node::Call(call) => self.call_spawns(call, models),
-                Node::Branch(branch) => {
-                    branch.arms.iter().fold(false, |found, arm| self.concurrent_loops(arm, models, loops) | found)
-                }
+                Node::Branch(branch) => branch
+                    .arms
+                    .iter()
+                    .fold(false, |found, arm| self.concurrent_loops(arm, models, loops) | found),
                 Node::Select(select) => {
                     let waits = select.arms.iter().any(|(op, _)| op.is_some());
                     let arms = select.arms.iter().map(|(_, arm)| arm);

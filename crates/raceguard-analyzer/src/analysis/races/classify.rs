@@ -34,7 +34,13 @@ pub(super) fn rule_of(
     rules::find(code)
 }
 
-fn of_map(scope: &Scope<'_>, one: &Event<'_>, other: &Event<'_>, first: &Touch<'_>, second: &Touch<'_>) -> &'static str {
+fn of_map(
+    scope: &Scope<'_>,
+    one: &Event<'_>,
+    other: &Event<'_>,
+    first: &Touch<'_>,
+    second: &Touch<'_>,
+) -> &'static str {
     if let Some(code) = of_locks(one, other) {
         return code;
     }

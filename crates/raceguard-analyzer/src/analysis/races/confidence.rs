@@ -1,11 +1,23 @@
 //! How sure a conflict is.
 //!
+//! An *error* says: we see both goroutines start, we see both accesses to the same memory, and nothing in sight may order
+//! them. A *warning* says that it is likely, but that a part of this is inferred:
+//!
+//! - Something that one of them waits for near its access may order them: a wait that is not always passed, whose
+//!   partner can't be told by counting, or that is at a channel which may be the other's under another name
+//!   ([`Conflict::may_be_ordered`]); or both hold a lock that excludes only those who give the same key.
+//! - The goroutine is not seen to run beside the other: a handler that a test registers with a server of its own, or a
+//!   function that is sent to whoever receives it.
+//! - The function's caller may hold the lock that the other access holds.
+//! - The memory is a part of an object that several functions work on, or a channel known by a variable that is given
+//!   other channels too.
+//!
 //! The order of events is exact only for what the scope shows. State that hangs off a parameter, or is reached through
 //! many calls, is often handed over by means that source does not show: flags, states, protocols. Such conflicts weigh
 //! less, and those that weigh little are not reported.
 
 use crate::analysis::conflicts::Conflict;
-use crate::analysis::scope::{Event, Origin, Scope, ThreadId, Touch};
+use crate::analysis::scope::{Event, FAR, Origin, Scope, ThreadId, Touch};
 use crate::finding::Severity;
 use crate::ir::function::How;
 use crate::ir::place::Root;
@@ -29,7 +41,7 @@ pub(super) fn severity(
         0 => 2,
         1 | 2 => 1,
         3 => 0,
-        more => 2 - more,
+        FAR.. => return None,
     };
     if same_start(scope, one.thread, other.thread) && conditional_start(scope, one.thread) {
         points -= 2;
@@ -50,7 +62,7 @@ pub(super) fn severity(
 }
 
 /// Whether it is state of an object that several functions work on: it is often handed over by a protocol among them.
-fn is_remote(touch: &Touch<'_>, calls: i32) -> bool {
+fn is_remote(touch: &Touch<'_>, calls: u32) -> bool {
     calls > 0 && !touch.how.is_map() && !is_variable(touch)
 }
 
@@ -86,7 +98,12 @@ fn is_started(scope: &Scope<'_>, thread: ThreadId) -> bool {
 
 /// Whether an access without a lock stands in a function of the package's own use that may be called with the object's
 /// lock held: it is the function that the scope begins with, and the object is one that its caller gives it.
-fn may_hold_callers_lock(scope: &Scope<'_>, event: &Event<'_>, touch: &Touch<'_>, locked: &Event<'_>) -> bool {
+fn may_hold_callers_lock(
+    scope: &Scope<'_>,
+    event: &Event<'_>,
+    touch: &Touch<'_>,
+    locked: &Event<'_>,
+) -> bool {
     if !event.locks.is_empty() || locked.locks.is_empty() || event.thread != ThreadId(0) {
         return false;
     }
@@ -117,16 +134,8 @@ fn is_variable(touch: &Touch<'_>) -> bool {
 }
 
 /// How many calls lie between the beginning of the goroutine and the access.
-fn distance(scope: &Scope<'_>, event: &Event<'_>) -> i32 {
-    let outermost = scope.threads[event.thread.0 as usize].frame;
-    let mut calls = 0;
-    let mut current = event.frame;
-    while current != outermost {
-        let Some(caller) = scope.frame(current).caller else { break };
-        current = caller;
-        calls += 1;
-    }
-    calls
+fn distance(scope: &Scope<'_>, event: &Event<'_>) -> u32 {
+    scope.frame(event.frame).distance
 }
 
 /// Whether one statement starts both goroutines.

@@ -28,7 +28,8 @@ pub(super) fn topic(finding: &Finding, first: &Touch<'_>, second: &Touch<'_>) ->
     functions.sort_unstable();
     let functions = functions.join(" ");
     let (a, b) = (first.place.steps.len(), second.place.steps.len());
-    let whole = finding.sites.iter().find(|site| a != b && site.write != (if a < b { second } else { first }).write);
+    let whole =
+        finding.sites.iter().find(|site| a != b && site.write != (if a < b { second } else { first }).write);
     match whole {
         Some(whole) => format!("{:?} {functions}", whole.location),
         None => format!("{} {functions}", finding.subject),

@@ -2,7 +2,7 @@
 
 use super::frames::{Deferred, EvaluatedCall};
 use super::goroutines::Start;
-use super::{Cursor, FrameId, MAX_DEPTH, Origin, Scope};
+use super::{Cursor, FAR, FrameId, MAX_DEPTH, Origin, Scope};
 use crate::analysis::models::Effect;
 use crate::analysis::units::is_callable;
 use crate::ir::function::{BodyId, Call, CallMode, Target};
@@ -90,13 +90,16 @@ impl<'a> Scope<'a> {
             return true;
         }
         let span = made.span;
-        if let Some((library, effect)) = made.function.as_ref().and_then(|it| self.library(it, &made.args, span)) {
+        if let Some((library, effect)) =
+            made.function.as_ref().and_then(|it| self.library(it, &made.args, span))
+        {
             self.set_result(frame, made.id, Vec::new());
             self.effect(frame, cursor, &library, effect);
             return true;
         }
-        if self.threads.len() == 1 && self.is_quiet(made) {
-            // Nothing runs beside it yet, and it starts and waits for nothing.
+        let unseen = self.threads.len() == 1 || self.frame(frame).distance + 1 >= FAR;
+        if unseen && self.is_quiet(made) {
+            // Nothing runs beside it yet, or it is too far away; and it starts and waits for nothing.
             self.set_result(frame, made.id, Vec::new());
             return true;
         }

@@ -58,7 +58,10 @@ impl<'a> Scope<'a> {
             Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), span),
             Effect::Cleanup(number) => {
                 let test = self.test_around(frame);
-                self.frame_mut(test).pending.push(Pending::Cleanup(argument(number), span));
+                let given = self.fresh();
+                let done = EventKind::Release(Object::Group(given.clone()), ReleaseKind::Done);
+                self.event(frame, cursor, done, span);
+                self.frame_mut(test).pending.push(Pending::Cleanup(argument(number), span, given));
             }
             Effect::Subtest(number) => self.subtest(frame, cursor, argument(number), span),
             Effect::AtomicLoad | Effect::AtomicStore => self.atomic(frame, cursor, made, effect),

@@ -34,8 +34,8 @@ pub(super) struct EvaluatedCall<'a> {
 pub(super) enum Pending {
     /// A parallel subtest.
     Subtest(Value, Span),
-    /// What `t.Cleanup` was given.
-    Cleanup(Value, Span),
+    /// What `t.Cleanup` was given, and what says that it was.
+    Cleanup(Value, Span, Place),
 }
 
 impl<'a> Scope<'a> {
@@ -59,6 +59,7 @@ impl<'a> Scope<'a> {
             deferred: Vec::new(),
             pending: Vec::new(),
             returns: Vec::new(),
+            distance: caller.map_or(0, |caller| self.frame(caller).distance + 1),
             test: false,
             first: self.events.len(),
             exits: Vec::new(),
@@ -105,8 +106,10 @@ impl<'a> Scope<'a> {
     /// before its only assignment.
     pub(super) fn is_settled(&self, frame: FrameId, var: VarId) -> bool {
         let known = self.unit_of(frame).var(var);
+        // What `return` gives to a result counts as two.
+        let own = known.assignments.saturating_sub(if known.kind == LocalKind::Result { 2 } else { 0 });
         known.is_constant()
-            || known.assignments == 1
+            || own == 1
                 && !known.shared_by_iterations
                 && matches!(
                     self.program.underlying(&known.ty),

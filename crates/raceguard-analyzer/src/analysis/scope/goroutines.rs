@@ -53,6 +53,7 @@ impl<'a> Scope<'a> {
             // A goroutine that does just what a library function does.
         } else if let Some(called) = self.enter(frame, function, &args, span) {
             self.threads[thread.0 as usize].frame = called;
+            self.frame_mut(called).distance = 0;
             self.run_body(called, &mut own);
         }
         if let Some(group) = group {
@@ -114,7 +115,9 @@ impl<'a> Scope<'a> {
         let ended = EventKind::Acquire(Object::Group(subtests), AcquireKind::Wait);
         self.event(frame, cursor, ended, last);
         for after in pending.iter().rev() {
-            if let Pending::Cleanup(function, span) = after {
+            if let Pending::Cleanup(function, span, given) = after {
+                let given = EventKind::Acquire(Object::Group(given.clone()), AcquireKind::Wait);
+                self.event(frame, cursor, given, *span);
                 self.invoke(frame, cursor, function, *span);
             }
         }

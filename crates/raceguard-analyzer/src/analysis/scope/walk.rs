@@ -1,10 +1,8 @@
 //! Blocks: the order of events, the conditions on the way, and loops.
 
 use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Join, Object, ReleaseKind, Scope, Touch};
-use crate::ir::function::{
-    Access, Assign, Block, Branch, Condition, Jump, Loop, Node, NodeId, Select,
-};
-use crate::ir::place::{Root, Value};
+use crate::ir::function::{Access, Assign, Block, Branch, Condition, How, Jump, Loop, Node, NodeId, Select};
+use crate::ir::place::{Index, Place, Root, Step, Value};
 use crate::syntax::span::Span;
 
 /// How a block is left.
@@ -49,7 +47,7 @@ impl<'a> Scope<'a> {
         let mut flow = Flow::falling();
         for node in block {
             self.steps += 1;
-            if self.exhausted() {
+            if self.must_stop() {
                 break;
             }
             match node {
@@ -105,6 +103,9 @@ impl<'a> Scope<'a> {
 
     fn access(&mut self, frame: FrameId, cursor: &Cursor, access: &'a Access) {
         let place = self.place(frame, &access.place);
+        if access.how == How::Append {
+            self.copy_elements(frame, cursor, access, &place);
+        }
         let touch = Touch {
             place,
             write: access.write,
@@ -118,6 +119,18 @@ impl<'a> Scope<'a> {
             self.event(frame, cursor, flag, access.span);
         }
         self.event(frame, cursor, EventKind::Access(touch), access.span);
+    }
+
+    /// An `append` that has no room left copies the elements that are there.
+    fn copy_elements(&mut self, frame: FrameId, cursor: &Cursor, access: &'a Access, end: &Place) {
+        let mut all = end.clone();
+        if let Some(last @ Step::Element(Index::End)) = all.steps.last_mut() {
+            *last = Step::Element(Index::All);
+            let once = cursor.once.clone();
+            let touch =
+                Touch { place: all, write: false, how: How::Plain, field: access.field.as_ref(), once };
+            self.event(frame, cursor, EventKind::Access(touch), access.span);
+        }
     }
 
     /// A variable that is given its only value after its declaration.
@@ -276,9 +289,8 @@ impl<'a> Scope<'a> {
 
     /// The end of a loop or function each of whose ways out waited for something.
     pub(super) fn join_exits(&mut self, frame: FrameId, cursor: &Cursor, exits: Vec<Vec<usize>>) {
-        let deeper = |waits: &Vec<usize>| {
-            waits.iter().any(|&wait| self.events[wait].path.len() > cursor.path.len())
-        };
+        let deeper =
+            |waits: &Vec<usize>| waits.iter().any(|&wait| self.events[wait].path.len() > cursor.path.len());
         if !exits.is_empty() && exits.iter().all(|waits| !waits.is_empty()) && exits.iter().any(deeper) {
             self.event(frame, cursor, EventKind::Join(Join { arms: exits }), Span::default());
         }
