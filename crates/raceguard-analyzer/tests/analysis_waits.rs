@@ -279,12 +279,13 @@ func MaybeKeyedLock(mine, yours string) {
 }
 
 type striped struct {
+	size  int
 	locks []sync.Mutex
 	parts []map[string]int
 }
 
 func (s *striped) sum() (total int) {
-	for i := range s.parts {
+	for i := 0; i < s.size; i++ {
 		s.locks[i].Lock()
 		part := s.parts[i]
 		for _, n := range part {
@@ -307,7 +308,8 @@ func SafeStriped(key int) {
 func SureStripedByAnother(key int) {
 	s := &striped{locks: make([]sync.Mutex, 8), parts: make([]map[string]int, 8)}
 	go s.sum()
-	i, j := key&7, key&3
+	i := key & 7
+	j := key & 3
 	s.locks[j].Lock()
 	s.parts[i]["x"] = 1
 	s.locks[j].Unlock()

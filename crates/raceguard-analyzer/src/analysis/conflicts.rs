@@ -132,6 +132,8 @@ impl Search<'_, '_> {
         let tries = self.tried.entry(key).or_insert(0);
         *tries += 1;
         if *tries > MAX_TRIES
+            || a.how == How::GroupAdd && self.order.adds_while_counted(first)
+            || b.how == How::GroupAdd && self.order.adds_while_counted(second)
             || self.order.exclusive(first, second)
             || self.order.before(first, second)
             || self.order.before(second, first)

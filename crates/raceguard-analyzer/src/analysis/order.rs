@@ -149,6 +149,28 @@ impl<'s, 'a> Order<'s, 'a> {
         })
     }
 
+    /// Whether an `Add` is made by a goroutine that the group counts itself: its own `Done` is still to come, so that no
+    /// `Wait` can end before.
+    pub fn adds_while_counted(&self, add: usize) -> bool {
+        let EventKind::Access(touch) = &self.event(add).kind else { return false };
+        let mut group = touch.place.clone();
+        group.steps.pop();
+        let group = Object::Group(group);
+        let adding = self.event(add).thread;
+        let Some(start) = self.scope.threads[adding.0 as usize].spawn else { return false };
+        let inside = |index: &usize| self.descends(self.event(*index).thread, adding);
+        let adds = self.of_kind(&group, ReleaseKind::Add);
+        let counted = adds.filter(|index| !inside(index)).any(|index| index < start);
+        let adds = self.of_kind(&group, ReleaseKind::Add).filter(inside).count();
+        counted && self.of_kind(&group, ReleaseKind::Done).filter(inside).count() > adds
+    }
+
+    /// Whether a goroutine is `from`, or was started by it or one that it started.
+    fn descends(&self, thread: ThreadId, from: ThreadId) -> bool {
+        let parent = |thread: &ThreadId| self.scope.threads[thread.0 as usize].parent;
+        std::iter::successors(Some(thread), parent).any(|known| known == from)
+    }
+
     /// Everything that an event reaches: the same for all events between two of the goroutine's synchronisations, as
     /// long as they stand under the same conditions.
     fn reached(&mut self, a: usize) -> Arc<[Position]> {

@@ -76,7 +76,7 @@ impl<'a> Scope<'a> {
                     flow.absorb(inner);
                 }
                 Node::Return(values, _) => {
-                    let values = values.iter().map(|value| self.value(frame, value)).collect();
+                    let values = self.returned(frame, values);
                     self.frame_mut(frame).returns.push(values);
                     self.leave_body(frame, cursor);
                     flow.falls = false;
@@ -99,6 +99,17 @@ impl<'a> Scope<'a> {
         }
         cursor.path.truncate(depth);
         flow
+    }
+
+    /// What a `return` gives back: without values, what the results hold.
+    fn returned(&mut self, frame: FrameId, values: &[Value]) -> Vec<Value> {
+        let unit = self.unit_of(frame);
+        let results = &unit.body(self.frame(frame).body).results;
+        if values.is_empty() {
+            let held = results.iter().map(|&result| Value::Load(Place::new(Root::Var(result))));
+            return held.map(|value| self.value(frame, &value)).collect();
+        }
+        values.iter().map(|value| self.value(frame, value)).collect()
     }
 
     fn access(&mut self, frame: FrameId, cursor: &Cursor, access: &'a Access) {
