@@ -4,12 +4,17 @@
 use std::collections::BTreeMap;
 
 use raceguard_analyzer::check::check;
-use raceguard_analyzer::finding::Severity;
+use raceguard_analyzer::finding::{Finding, Severity};
 use raceguard_analyzer::source::{BuildContext, Environment, LoadOptions, MemoryTree, load};
 use raceguard_analyzer::types::standard_library::WithStandardLibrary;
 
-/// The functions of the program that findings are about, with the worst severity of each.
-fn reported(file: &str, program: &str) -> BTreeMap<String, Severity> {
+/// The functions of the program that findings are about.
+fn check_main(program: &str) -> Vec<String> {
+    let found = findings("main.go", program);
+    found.iter().flat_map(|finding| &finding.sites).map(|site| site.function.to_string()).collect()
+}
+
+fn findings(file: &str, program: &str) -> Vec<Finding> {
     let disk = MemoryTree::new()
         .with_file("/app/go.mod", "module m\n\ngo 1.26\n")
         .with_file(&format!("/app/{file}"), format!("package main\n{program}"));
@@ -21,8 +26,13 @@ fn reported(file: &str, program: &str) -> BTreeMap<String, Severity> {
     let loaded = load(&tree, &environment, &BuildContext::default(), &patterns, &options, &mut |_| {});
     let checked = check(&loaded);
     assert!(checked.lowered.errors.is_empty(), "{:?}", checked.lowered.errors);
+    checked.findings
+}
+
+/// The functions of the program that findings are about, with the worst severity of each.
+fn reported(file: &str, program: &str) -> BTreeMap<String, Severity> {
     let mut worst = BTreeMap::new();
-    for finding in &checked.findings {
+    for finding in findings(file, program) {
         for site in &finding.sites {
             let name = site.function.trim_start_matches("main.");
             let name = name.split('.').next().unwrap_or(name).to_owned();
@@ -240,8 +250,7 @@ func SafeCountedByTheSender(items []int) int {
 
 #[test]
 fn own_locks_and_striped_locks_exclude() {
-    judge(
-        r#"
+    let program = r#"
 import (
 	"sync"
 	"sync/atomic"
@@ -296,26 +305,37 @@ func (s *striped) sum() (total int) {
 	return total
 }
 
-func SafeStriped(key int) {
-	s := &striped{locks: make([]sync.Mutex, 8), parts: make([]map[string]int, 8)}
-	go s.sum()
+func (s *striped) add(key int) {
 	i := key & 7
 	s.locks[i].Lock()
 	s.parts[i]["x"] = 1
 	s.locks[i].Unlock()
 }
 
-func SureStripedByAnother(key int) {
-	s := &striped{locks: make([]sync.Mutex, 8), parts: make([]map[string]int, 8)}
-	go s.sum()
+func (s *striped) addElsewhere(key int) {
 	i := key & 7
 	j := key & 3
 	s.locks[j].Lock()
 	s.parts[i]["x"] = 1
 	s.locks[j].Unlock()
 }
-"#,
-    );
+
+func SafeStriped(key int) {
+	s := &striped{locks: make([]sync.Mutex, 8), parts: make([]map[string]int, 8)}
+	go func() { s.sum() }()
+	s.add(key)
+}
+
+func StripedByAnother(key int) {
+	s := &striped{locks: make([]sync.Mutex, 8), parts: make([]map[string]int, 8)}
+	go s.sum()
+	s.addElsewhere(key)
+}
+"#;
+    judge(program);
+    let found = check_main(program);
+    let striped = |name: &str| found.iter().any(|function| function.ends_with(name));
+    assert!(striped(").addElsewhere") && !striped(").add"), "{found:?}");
 }
 
 #[test]

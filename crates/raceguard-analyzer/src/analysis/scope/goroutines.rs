@@ -27,7 +27,7 @@ impl Start {
     }
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// Starts a goroutine that calls `function`, and plays it.
     pub(super) fn start(
         &mut self,
