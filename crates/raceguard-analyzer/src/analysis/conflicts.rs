@@ -14,6 +14,8 @@ pub struct Conflict {
     pub first: usize,
     /// The other.
     pub second: usize,
+    /// Whether something that one of the two waits for may order them after all.
+    pub may_be_ordered: bool,
 }
 
 /// At most this many pairs of one root are looked at.
@@ -130,6 +132,8 @@ impl Search<'_, '_> {
         let tries = self.tried.entry(key).or_insert(0);
         *tries += 1;
         if *tries > MAX_TRIES
+            || a.how == How::GroupAdd && self.order.adds_while_counted(first)
+            || b.how == How::GroupAdd && self.order.adds_while_counted(second)
             || self.order.exclusive(first, second)
             || self.order.before(first, second)
             || self.order.before(second, first)
@@ -137,19 +141,23 @@ impl Search<'_, '_> {
             return;
         }
         self.seen.insert(key);
-        self.found.push(Conflict { first, second });
+        // A close that comes before the send is no better than one beside it.
+        let may_be_ordered = a.how != How::Close && self.order.possibly_before(first, second)
+            || b.how != How::Close && self.order.possibly_before(second, first)
+            || share_keyed_lock(one, other);
+        self.found.push(Conflict { first, second, may_be_ordered });
     }
 }
 
 /// What identifies a pair in the source.
-fn key(scope: &Scope<'_>, one: &Event, other: &Event) -> Key {
+fn key(scope: &Scope<'_>, one: &Event<'_>, other: &Event<'_>) -> Key {
     let a = (scope.frame(one.frame).unit, one.span.start);
     let b = (scope.frame(other.frame).unit, other.span.start);
     let (a, b) = if a <= b { (a, b) } else { (b, a) };
     (a.0, a.1, b.0, b.1)
 }
 
-fn touch(event: &Event) -> Option<&Touch> {
+fn touch<'s, 'a>(event: &'s Event<'a>) -> Option<&'s Touch<'a>> {
     match &event.kind {
         EventKind::Access(touch) => Some(touch),
         _ => None,
@@ -157,19 +165,64 @@ fn touch(event: &Event) -> Option<&Touch> {
 }
 
 /// Whether something other than order keeps the two apart: a lock, a `sync.Once`, or that both are atomic.
-fn is_safe(a: &Touch, b: &Touch, one: &Event, other: &Event) -> bool {
+fn is_safe(a: &Touch<'_>, b: &Touch<'_>, one: &Event<'_>, other: &Event<'_>) -> bool {
     if a.how == b.how && matches!(a.how, How::Atomic | How::GroupWait) {
         return true;
     }
     if a.once.is_some() && a.once == b.once {
         return true;
     }
-    one.locks.iter().any(|lock| other.locks.iter().any(|held| excludes(lock, held)))
+    one.locks.iter().any(|lock| {
+        other
+            .locks
+            .iter()
+            .any(|held| excludes(lock, held) || excludes_by_index(lock, &a.place, held, &b.place))
+    })
+}
+
+/// Whether two locks of an array of locks exclude holders that access the elements of the same number: `locks[i]` for
+/// `parts[i]` and `locks[j]` for `parts[j]`.
+fn excludes_by_index(a: &HeldLock, part: &Place, b: &HeldLock, other: &Place) -> bool {
+    if !(a.exclusive || b.exclusive)
+        || a.place.root != b.place.root
+        || a.place.steps.len() != b.place.steps.len()
+    {
+        return false;
+    }
+    let mut by_index = false;
+    let same = a.place.steps.iter().zip(&b.place.steps).all(|(&left, &right)| {
+        let (Some(i), Some(j)) = (index(left), index(right)) else { return left == right };
+        if i == j && !matches!(i, Index::All | Index::Some) {
+            return true;
+        }
+        // Both parts are taken by the number of their lock.
+        let position = part.steps.iter().position(|&step| index(step) == Some(i));
+        by_index = i != Index::Some
+            && j != Index::Some
+            && position.is_some_and(|at| other.steps.get(at).copied().and_then(index) == Some(j));
+        by_index
+    });
+    same && by_index
+}
+
+const fn index(step: Step) -> Option<Index> {
+    match step {
+        Step::Index(index) | Step::Element(index) => Some(index),
+        _ => None,
+    }
 }
 
 /// Whether holders of the two can't run at once.
 fn excludes(a: &HeldLock, b: &HeldLock) -> bool {
-    a.place == b.place && (a.exclusive || b.exclusive)
+    a.place == b.place && (a.exclusive || b.exclusive) && !a.keyed
+}
+
+/// Whether both hold a lock of the same object that may exclude the other: it depends on what it was given.
+fn share_keyed_lock(one: &Event<'_>, other: &Event<'_>) -> bool {
+    let keyed = |lock: &HeldLock, held: &HeldLock| {
+        lock.keyed && lock.place == held.place && (lock.exclusive || held.exclusive)
+    };
+    one.locks.iter().any(|lock| other.locks.iter().any(|held| keyed(lock, held)))
 }
 
 /// Whether two places share memory: one lies in the other.

@@ -177,7 +177,8 @@ fn atomic_effect(name: &str) -> Effect {
 /// What the functions of a program do.
 #[derive(Debug)]
 pub struct Models {
-    effects: HashMap<FuncId, Effect>,
+    /// By the number of the function.
+    effects: Vec<Option<Effect>>,
     missing: HashMap<(Name, Name), Effect>,
 }
 
@@ -197,7 +198,7 @@ impl Models {
         for (name, effect) in BY_METHOD_NAME {
             missing.insert((Name::new(""), Name::new(name)), *effect);
         }
-        let mut effects = HashMap::new();
+        let mut effects = vec![None; program.function_count()];
         for package in program.packages() {
             let path = package.path.as_str();
             let atomic = path == "sync/atomic";
@@ -218,8 +219,10 @@ impl Models {
                 } else {
                     by_name.get(&(path, receiver, name)).copied()
                 };
-                if let Some(effect) = effect {
-                    effects.insert(func, effect);
+                if let Some(slot) = effects.get_mut(func.0 as usize)
+                    && effect.is_some()
+                {
+                    *slot = effect;
                 }
             }
         }
@@ -234,14 +237,14 @@ impl Models {
             Target::Function(func)
             | Target::Value(
                 crate::ir::place::Value::Function(func) | crate::ir::place::Value::Method(func, _),
-            ) => self.effects.get(func).copied(),
+            ) => self.of(*func),
             _ => None,
         }
     }
 
     /// What a function does, if it is listed.
     pub fn of(&self, func: FuncId) -> Option<Effect> {
-        self.effects.get(&func).copied()
+        self.effects.get(func.0 as usize).copied().flatten()
     }
 }
 

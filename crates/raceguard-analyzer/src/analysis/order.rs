@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
-use super::scope::{AcquireKind, Event, EventKind, Object, Path, ReleaseKind, Scope, ThreadId};
-use crate::ir::place::Root;
+use super::scope::{AcquireKind, Event, EventKind, FrameId, Object, Path, ReleaseKind, Scope, ThreadId};
+use crate::ir::place::{Place, Root};
 
 /// A goroutine, and an event of it after which all of its events come later.
 #[derive(Debug, Clone, Copy)]
@@ -25,47 +25,96 @@ struct Position {
 #[derive(Debug)]
 pub struct Order<'s, 'a> {
     scope: &'s Scope<'a>,
-    /// Releases, acquires and starts of each goroutine, in order.
-    sync: Vec<Vec<usize>>,
+    /// What others may wait for: the starts and releases of each goroutine, in order.
+    outgoing: Vec<Vec<usize>>,
     /// Acquires at each object.
     acquires: HashMap<&'s Object, Vec<usize>>,
     /// Releases at each object.
     releases: HashMap<&'s Object, Vec<usize>>,
-    /// The join that each acquire of a branch leads to.
-    joins: HashMap<usize, usize>,
+    /// The joins that each acquire of a branch, loop or function leads to.
+    joins: HashMap<usize, Vec<usize>>,
     /// Acquires at channels made in the scope that nothing ever releases.
     dead: HashSet<usize>,
+    /// Sends and closes at channels that nobody in sight receives from, and receives that nobody in sight ends.
+    loose: Loose,
     memory: HashMap<(ThreadId, usize, Path), Arc<[Position]>>,
+}
+
+/// Channel operations without a partner in sight. Two channels that each lack one may be the same channel, known by
+/// two names: one kept in a field or map, or handed to code that is not at hand.
+#[derive(Debug, Default)]
+struct Loose {
+    releases: HashSet<usize>,
+    acquires: Vec<usize>,
+}
+
+/// How much is asked of a wait before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// In each execution the wait ends only after the release, and what follows it can't be reached around it.
+    Strict,
+    /// In some execution it may be so.
+    Possible,
 }
 
 impl<'s, 'a> Order<'s, 'a> {
     /// Indexes the events.
     pub fn new(scope: &'s Scope<'a>) -> Self {
-        let mut sync = vec![Vec::new(); scope.threads.len()];
+        let mut starts = Vec::new();
         let mut acquires: HashMap<&Object, Vec<usize>> = HashMap::new();
         let mut releases: HashMap<&Object, Vec<usize>> = HashMap::new();
-        let mut joins = HashMap::new();
+        let mut joins: HashMap<usize, Vec<usize>> = HashMap::new();
         for (index, event) in scope.events.iter().enumerate() {
             match &event.kind {
-                EventKind::Access(_) => continue,
-                EventKind::Spawn(_) => {}
+                EventKind::Access(_) => {}
+                EventKind::Spawn(_) => starts.push(index),
                 EventKind::Join(join) => {
                     for &acquire in join.arms.iter().flatten() {
-                        joins.entry(acquire).or_insert(index);
+                        joins.entry(acquire).or_default().push(index);
                     }
                 }
                 EventKind::Release(object, _) => releases.entry(object).or_default().push(index),
                 EventKind::Acquire(object, _) => acquires.entry(object).or_default().push(index),
             }
-            sync[event.thread.0 as usize].push(index);
         }
-        let mut order =
-            Self { scope, sync, acquires, releases, joins, dead: HashSet::new(), memory: HashMap::new() };
+        let outgoing = vec![Vec::new(); scope.threads.len()];
+        let mut order = Self {
+            scope,
+            outgoing,
+            acquires,
+            releases,
+            joins,
+            dead: HashSet::new(),
+            loose: Loose::default(),
+            memory: HashMap::new(),
+        };
         order.find_dead();
+        order.find_loose();
+        order.find_outgoing(starts);
         order
     }
 
-    fn event(&self, index: usize) -> &'s Event {
+    /// Lists the starts, and those releases that another goroutine may wait for.
+    fn find_outgoing(&mut self, starts: Vec<usize>) {
+        let mut all = starts;
+        for (object, releases) in &self.releases {
+            let waiting = self.acquires.get(object).map_or(&[][..], Vec::as_slice);
+            let awaited = |release: usize| {
+                let thread = self.event(release).thread;
+                waiting.iter().any(|&wait| self.event(wait).thread != thread)
+            };
+            all.extend(
+                releases.iter().copied().filter(|&it| awaited(it) || self.loose.releases.contains(&it)),
+            );
+        }
+        all.sort_unstable();
+        for index in all {
+            let thread = self.event(index).thread;
+            self.outgoing[thread.0 as usize].push(index);
+        }
+    }
+
+    fn event(&self, index: usize) -> &'s Event<'a> {
         &self.scope.events[index]
     }
 
@@ -81,29 +130,88 @@ impl<'s, 'a> Order<'s, 'a> {
             return a < b;
         }
         let reached = self.reached(a);
-        reached.iter().any(|position| position.thread == to.thread && self.follows(position, b))
+        reached.iter().any(|position| {
+            position.thread == to.thread && self.follows(position, b, &from.path, Proof::Strict)
+        })
+    }
+
+    /// Whether event `a` may happen before event `b` because of something that `b`'s goroutine waits for: at a channel
+    /// whose partners are not all in sight or can't be counted, or in a branch that is not always taken.
+    pub fn possibly_before(&self, a: usize, b: usize) -> bool {
+        let (to, given) = (self.event(b), &self.event(a).path);
+        let reached = self.search(a, Proof::Possible);
+        reached.iter().any(|position| {
+            position.thread == to.thread
+                && position.acquired
+                && self.follows(position, b, given, Proof::Possible)
+                && !self.exclusive(position.since, b)
+                && self.is_near(position.since, b)
+        })
+    }
+
+    /// Whether an `Add` is made by a goroutine that the group counts itself: its own `Done` is still to come, so that no
+    /// `Wait` can end before.
+    pub fn adds_while_counted(&self, add: usize) -> bool {
+        let EventKind::Access(touch) = &self.event(add).kind else { return false };
+        let mut group = touch.place.clone();
+        group.steps.pop();
+        let group = Object::Group(group);
+        let adding = self.event(add).thread;
+        let Some(start) = self.scope.threads[adding.0 as usize].spawn else { return false };
+        let inside = |index: &usize| self.descends(self.event(*index).thread, adding);
+        let adds = self.of_kind(&group, ReleaseKind::Add);
+        let counted = adds.filter(|index| !inside(index)).any(|index| index < start);
+        let adds = self.of_kind(&group, ReleaseKind::Add).filter(inside).count();
+        counted && self.of_kind(&group, ReleaseKind::Done).filter(inside).count() > adds
+    }
+
+    /// Whether a goroutine is `from`, or was started by it or one that it started.
+    fn descends(&self, thread: ThreadId, from: ThreadId) -> bool {
+        let parent = |thread: &ThreadId| self.scope.threads[thread.0 as usize].parent;
+        std::iter::successors(Some(thread), parent).any(|known| known == from)
     }
 
     /// Everything that an event reaches: the same for all events between two of the goroutine's synchronisations, as
     /// long as they stand under the same conditions.
     fn reached(&mut self, a: usize) -> Arc<[Position]> {
         let from = self.event(a);
-        let next = self.sync[from.thread.0 as usize].partition_point(|&event| event <= a);
+        let next = self.outgoing[from.thread.0 as usize].partition_point(|&event| event <= a);
         let key = (from.thread, next, Arc::clone(&from.path));
         if let Some(known) = self.memory.get(&key) {
             return Arc::clone(known);
         }
-        let reached: Arc<[Position]> = self.search(a).into();
+        let reached: Arc<[Position]> = self.search(a, Proof::Strict).into();
         self.memory.insert(key, Arc::clone(&reached));
         reached
     }
 
-    fn follows(&self, position: &Position, event: usize) -> bool {
+    /// Whether an event comes after a position in each execution in which it happens and the conditions of `given`
+    /// hold, as they do if what the order begins with happens.
+    fn follows(&self, position: &Position, event: usize, given: &[(u32, u64)], proof: Proof) -> bool {
         event > position.since
-            && (!position.acquired || dominates(self.event(position.since), self.event(event)))
+            && (!position.acquired
+                || proof == Proof::Possible && !self.is_guess(position.since)
+                || dominates(self.event(position.since), self.event(event), given))
     }
 
-    fn search(&self, a: usize) -> Vec<Position> {
+    /// Whether a wait belongs to the way to an event: it is made by a function on that way, or at most two calls below
+    /// one. What is waited for deeper down, in a logger or a pool, is seldom meant for what the caller does.
+    fn is_near(&self, wait: usize, event: usize) -> bool {
+        let caller = |frame: FrameId| self.scope.frame(frame).caller;
+        let below = self.event(wait).frame;
+        let waiting = [Some(below), caller(below), caller(below).and_then(caller)];
+        std::iter::successors(Some(self.event(event).frame), |&frame| caller(frame))
+            .any(|on_the_way| waiting.contains(&Some(on_the_way)))
+    }
+
+    /// Whether an acquire is a guess itself: a look at a variable that others write under a lock, or a function that is
+    /// only named as one that waits.
+    fn is_guess(&self, acquire: usize) -> bool {
+        matches!(&self.event(acquire).kind, EventKind::Acquire(Object::Flag(_) | Object::Bubble, _))
+    }
+
+    fn search(&self, a: usize, proof: Proof) -> Vec<Position> {
+        let given = &self.event(a).path;
         let mut queue = vec![Position { thread: self.event(a).thread, since: a, acquired: false }];
         let mut seen: HashSet<(ThreadId, usize)> = HashSet::new();
         let mut reached = Vec::new();
@@ -112,15 +220,15 @@ impl<'s, 'a> Order<'s, 'a> {
             if !seen.insert((thread, since)) {
                 continue;
             }
-            if let Some(&join) = self.joins.get(&since)
-                && acquired
-                && self.is_joined(join, |event| event == since || seen.contains(&(thread, event)))
-            {
-                queue.push(Position { thread, since: join, acquired: true });
+            for &join in self.joins.get(&since).into_iter().flatten() {
+                if acquired && self.is_joined(join, |event| event == since || seen.contains(&(thread, event)))
+                {
+                    queue.push(Position { thread, since: join, acquired: true });
+                }
             }
-            let sync = &self.sync[thread.0 as usize];
-            for &next in &sync[sync.partition_point(|&event| event <= since)..] {
-                if !self.follows(&position, next) || self.exclusive(since, next) {
+            let outgoing = &self.outgoing[thread.0 as usize];
+            for &next in &outgoing[outgoing.partition_point(|&event| event <= since)..] {
+                if !self.follows(&position, next, given, proof) || self.exclusive(since, next) {
                     continue;
                 }
                 match &self.event(next).kind {
@@ -129,8 +237,10 @@ impl<'s, 'a> Order<'s, 'a> {
                     }
                     EventKind::Release(object, kind) => {
                         let waiting = self.acquires.get(object).into_iter().flatten();
-                        let ended = waiting.filter(|&&acquire| self.matches(next, *kind, acquire, object));
-                        queue.extend(ended.map(|&acquire| Position {
+                        let ended =
+                            waiting.filter(|&&acquire| self.matches(next, *kind, acquire, object, proof));
+                        let ended = ended.copied().chain(self.loose_partners(next, object, proof));
+                        queue.extend(ended.map(|acquire| Position {
                             thread: self.event(acquire).thread,
                             since: acquire,
                             acquired: true,
@@ -144,6 +254,70 @@ impl<'s, 'a> Order<'s, 'a> {
         reached
     }
 
+    /// The waits that a send or close without a partner in sight may end.
+    fn loose_partners<'o>(
+        &'o self,
+        release: usize,
+        object: &'o Object,
+        proof: Proof,
+    ) -> impl Iterator<Item = usize> + 'o {
+        let ended = proof == Proof::Possible && self.loose.releases.contains(&release);
+        let thread = self.event(release).thread;
+        let acquires = if ended { self.loose.acquires.as_slice() } else { &[] };
+        acquires.iter().copied().filter(move |&acquire| match (object, &self.event(acquire).kind) {
+            (Object::Channel(one), EventKind::Acquire(Object::Channel(other), _)) => {
+                self.event(acquire).thread != thread && self.scope.may_be_one(one, other)
+            }
+            _ => false,
+        })
+    }
+
+    fn find_loose(&mut self) {
+        let channel = |object: &Object| matches!(object, Object::Channel(_));
+        let mut loose = Loose::default();
+        for (object, releases) in self.releases.iter().filter(|(object, _)| channel(object)) {
+            let waiting = self.acquires.get(object).map_or(&[][..], Vec::as_slice);
+            for &release in releases {
+                let sends = matches!(
+                    self.event(release).kind,
+                    EventKind::Release(_, ReleaseKind::Send | ReleaseKind::Close)
+                );
+                let thread = self.event(release).thread;
+                if sends
+                    && !waiting.iter().any(|&wait| self.event(wait).thread != thread && self.receives(wait))
+                {
+                    loose.releases.insert(release);
+                }
+            }
+        }
+        for (object, acquires) in self.acquires.iter().filter(|(object, _)| channel(object)) {
+            let Object::Channel(place) = object else { continue };
+            if self.scope.is_clock(place) || is_new(place) {
+                continue;
+            }
+            let releases = self.releases.get(object).map_or(&[][..], Vec::as_slice);
+            for &acquire in acquires {
+                let thread = self.event(acquire).thread;
+                let ended = releases.iter().any(|&release| {
+                    self.event(release).thread != thread
+                        && matches!(
+                            self.event(release).kind,
+                            EventKind::Release(_, ReleaseKind::Send | ReleaseKind::Close)
+                        )
+                });
+                if self.receives(acquire) && !ended {
+                    loose.acquires.push(acquire);
+                }
+            }
+        }
+        loose.acquires.sort_unstable();
+        self.loose = loose;
+    }
+
+    fn receives(&self, acquire: usize) -> bool {
+        matches!(self.event(acquire).kind, EventKind::Acquire(_, AcquireKind::Receive | AcquireKind::Closed))
+    }
+
     /// Whether each arm of a branch, as far as it can be taken, has waited.
     fn is_joined(&self, join: usize, reached: impl Fn(usize) -> bool) -> bool {
         let EventKind::Join(join) = &self.event(join).kind else { return false };
@@ -152,9 +326,10 @@ impl<'s, 'a> Order<'s, 'a> {
 
     /// Finds waits that never end: at channels made in the scope that nobody uses from the other side.
     fn find_dead(&mut self) {
-        let waits = self.acquires.iter().filter(|(object, _)| {
-            matches!(object, Object::Channel(place) if matches!(place.root, Root::Site(_)) && place.steps.is_empty())
-        });
+        let waits = self
+            .acquires
+            .iter()
+            .filter(|(object, _)| matches!(object, Object::Channel(place) if is_new(place)));
         let mut dead = HashSet::new();
         for (object, acquires) in waits {
             let releases = self.releases.get(object).map_or(&[][..], Vec::as_slice);
@@ -198,7 +373,14 @@ impl<'s, 'a> Order<'s, 'a> {
     }
 
     /// Whether the acquire can end only after the release.
-    fn matches(&self, release: usize, kind: ReleaseKind, acquire: usize, object: &Object) -> bool {
+    fn matches(
+        &self,
+        release: usize,
+        kind: ReleaseKind,
+        acquire: usize,
+        object: &Object,
+        proof: Proof,
+    ) -> bool {
         let EventKind::Acquire(_, waits) = self.event(acquire).kind else { return false };
         if self.event(release).thread == self.event(acquire).thread || self.exclusive(release, acquire) {
             return false;
@@ -210,6 +392,9 @@ impl<'s, 'a> Order<'s, 'a> {
             | (ReleaseKind::Store, AcquireKind::Load)
             | (ReleaseKind::Signal, AcquireKind::Cond)
             | (ReleaseKind::Unlock, AcquireKind::Lock) => true,
+            (ReleaseKind::Close | ReleaseKind::Send, AcquireKind::Receive) if proof == Proof::Possible => {
+                true
+            }
             (ReleaseKind::Close, AcquireKind::Receive) => {
                 let sends = self.count(object, ReleaseKind::Send, release, acquire);
                 sends == 0 || self.position(object, acquire, AcquireKind::Receive) > sends
@@ -238,9 +423,13 @@ impl<'s, 'a> Order<'s, 'a> {
     fn is_counted(&self, done: usize, wait: usize, object: &Object) -> bool {
         let thread = self.event(done).thread;
         let adds: Vec<usize> = self.of_kind(object, ReleaseKind::Add).collect();
+        let waiting = self.event(wait).thread;
         let own = adds.iter().any(|&add| self.event(add).thread == thread && add < done);
-        let others = adds.iter().any(|&add| self.event(add).thread != thread && add < done);
-        !own || others || self.event(wait).thread == thread
+        let others = adds.iter().any(|&add| {
+            let adding = self.event(add).thread;
+            adding != thread && (add < done || adding == waiting && add < wait)
+        });
+        !own || others || waiting == thread
     }
 
     fn of_kind<'o>(&'o self, object: &Object, wanted: ReleaseKind) -> impl Iterator<Item = usize> + 'o {
@@ -274,7 +463,7 @@ impl<'s, 'a> Order<'s, 'a> {
                 other <= acquire
                     && event.thread == thread
                     && matches!(&event.kind, EventKind::Acquire(_, kind) if *kind == wanted)
-                    && dominates(event, self.event(acquire))
+                    && dominates(event, self.event(acquire), &[])
             })
             .count()
     }
@@ -309,14 +498,20 @@ impl<'s, 'a> Order<'s, 'a> {
     }
 }
 
+/// Whether a channel is known by the place that makes it.
+fn is_new(place: &Place) -> bool {
+    matches!(place.root, Root::Site(_)) && place.steps.is_empty()
+}
+
 /// Whether two paths take different arms of one branch.
 fn exclusive(a: &[(u32, u64)], b: &[(u32, u64)]) -> bool {
     a.iter().any(|&(node, arms)| b.iter().any(|&(other, others)| node == other && arms & others == 0))
 }
 
-/// Whether `b`, later in the same goroutine, can only be reached through `a`.
-fn dominates(a: &Event, b: &Event) -> bool {
-    a.path
-        .iter()
-        .all(|&(node, arms)| b.path.iter().any(|&(other, others)| node == other && others & !arms == 0))
+/// Whether `b`, later in the same goroutine, can only be reached through `a` when the conditions of `given` hold.
+fn dominates(a: &Event<'_>, b: &Event<'_>, given: &[(u32, u64)]) -> bool {
+    let holds = |path: &[(u32, u64)], node: u32, arms: u64| {
+        path.iter().any(|&(other, others)| node == other && others & !arms == 0)
+    };
+    a.path.iter().all(|&(node, arms)| holds(&b.path, node, arms) || holds(given, node, arms))
 }

@@ -31,7 +31,8 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
     let mut best: HashMap<Identity, (usize, Finding)> = HashMap::new();
     for (length, finding) in found.into_iter().flatten() {
         let place = |site: usize| finding.sites.get(site).map(|site| site.location);
-        let key = (finding.rule.code, place(0), place(1));
+        let (one, other) = (place(0), place(1));
+        let key = (finding.rule.code, one.min(other), one.max(other));
         match best.get(&key) {
             Some((known, _)) if *known <= length => {}
             _ => {
@@ -39,7 +40,9 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-    findings.extend(best.into_values().map(|(_, finding)| finding));
+    let mut best: Vec<(Identity, (usize, Finding))> = best.into_iter().collect();
+    best.sort_by_key(|(identity, _)| *identity);
+    findings.extend(best.into_iter().map(|(_, (_, finding))| finding));
 }
 
 /// Whether a function is played: it starts goroutines, and Go's own detector would look at it.
@@ -66,9 +69,17 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
     let mut found: Vec<(usize, Finding)> = Vec::new();
     let mut subjects: HashMap<(&'static str, String), usize> = HashMap::new();
     for conflict in conflicts(&scope) {
-        let Some(finding) = finding(&scope, conflict) else { continue };
+        if wait_group::is_counted(&scope, conflict) {
+            continue;
+        }
+        let conflict = update::as_writes(&scope, conflict);
+        let (Some(first), Some(second)) = (touch(&scope, conflict.first), touch(&scope, conflict.second))
+        else {
+            continue;
+        };
+        let Some(finding) = finding(&scope, conflict, first, second) else { continue };
         // One report for each variable and pair of functions; more would say the same.
-        let about = (finding.rule.code, describe::topic(&finding));
+        let about = (finding.rule.code, describe::topic(&finding, first, second));
         if subjects.contains_key(&about) {
             continue;
         }
@@ -79,18 +90,18 @@ fn check_unit(context: &ProgramContext<'_>, unit: usize) -> Vec<(usize, Finding)
     found
 }
 
-fn finding(scope: &Scope<'_>, conflict: Conflict) -> Option<Finding> {
-    if wait_group::is_counted(scope, conflict) {
-        return None;
-    }
-    let conflict = update::as_writes(scope, conflict);
-    let (first, second) = (touch(scope, conflict.first)?, touch(scope, conflict.second)?);
+fn finding<'a>(
+    scope: &Scope<'a>,
+    conflict: Conflict,
+    first: &Touch<'a>,
+    second: &Touch<'a>,
+) -> Option<Finding> {
     let severity = severity(scope, conflict, first, second)?;
     let rule = rule_of(scope, conflict, first, second)?;
     Some(Describe { scope, conflict, first, second }.finding(rule, severity))
 }
 
-fn touch<'s>(scope: &'s Scope<'_>, index: usize) -> Option<&'s Touch> {
+fn touch<'s, 'a>(scope: &'s Scope<'a>, index: usize) -> Option<&'s Touch<'a>> {
     match &scope.events[index].kind {
         EventKind::Access(touch) => Some(touch),
         _ => None,

@@ -15,14 +15,14 @@ mod walk;
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::models::Models;
 use super::units::Units;
 use crate::ir::function::{BodyId, FieldKey, How, NodeId};
-use crate::ir::place::{CallId, Place, SiteId, Value, VarId};
+use crate::ir::place::{CallId, Place, Root, SiteId, Step, Value, VarId};
 use crate::syntax::span::Span;
-use crate::types::Program;
+use crate::types::{Program, Type};
 
 /// A goroutine of a scope: index of [`Scope::threads`]. The first is the one that the function runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +45,9 @@ pub struct HeldLock {
     pub place: Place,
     /// Whether it excludes readers too.
     pub exclusive: bool,
+    /// Whether it was locked by a method that takes arguments, such as the name of what is locked: it excludes only those
+    /// who give the same.
+    pub keyed: bool,
 }
 
 /// A goroutine.
@@ -81,7 +84,7 @@ pub enum Origin {
 
 /// Something that happens.
 #[derive(Debug, Clone)]
-pub struct Event {
+pub struct Event<'a> {
     /// In which goroutine.
     pub thread: ThreadId,
     /// In which call.
@@ -91,16 +94,16 @@ pub struct Event {
     /// With which locks.
     pub locks: Locks,
     /// What.
-    pub kind: EventKind,
+    pub kind: EventKind<'a>,
     /// Where in the source of the frame's function.
     pub span: Span,
 }
 
 /// What happens.
 #[derive(Debug, Clone)]
-pub enum EventKind {
+pub enum EventKind<'a> {
     /// Memory is accessed.
-    Access(Touch),
+    Access(Touch<'a>),
     /// A goroutine starts.
     Spawn(ThreadId),
     /// Something that others may wait for.
@@ -120,7 +123,7 @@ pub struct Join {
 
 /// An access.
 #[derive(Debug, Clone)]
-pub struct Touch {
+pub struct Touch<'a> {
     /// The memory.
     pub place: Place,
     /// Whether it writes.
@@ -128,7 +131,7 @@ pub struct Touch {
     /// How.
     pub how: How,
     /// The field.
-    pub field: Option<FieldKey>,
+    pub field: Option<&'a FieldKey>,
     /// The `sync.Once` under which it runs.
     pub once: Option<Place>,
 }
@@ -188,7 +191,7 @@ pub enum AcquireKind {
 
 /// A function being played.
 #[derive(Debug)]
-pub struct Frame {
+pub struct Frame<'a> {
     /// The function's unit.
     pub unit: usize,
     /// The body.
@@ -201,9 +204,19 @@ pub struct Frame {
     lexical: Option<(FrameId, Iterations)>,
     /// The loops around the current place, with a number for the iteration.
     iterations: Vec<(NodeId, u32)>,
-    deferred: Vec<frames::Deferred>,
+    deferred: Vec<frames::Deferred<'a>>,
     pending: Vec<frames::Pending>,
     returns: Vec<Vec<Value>>,
+    /// How many calls lie between the beginning of the goroutine and this one.
+    pub distance: u32,
+    /// Whether it is the function of a test or subtest, after which what `t.Cleanup` was given runs.
+    test: bool,
+    /// The number of events when it began.
+    first: usize,
+    /// The waits that lie before each end of the body.
+    exits: Vec<Vec<usize>>,
+    /// The waits that lie before each jump out of a statement.
+    breaks: Vec<(NodeId, Vec<usize>)>,
     depth: u32,
 }
 
@@ -226,11 +239,14 @@ struct Cursor {
     once: Option<Place>,
 }
 
-/// At most this many events are listed, and five times as many steps taken.
-const MAX_EVENTS: usize = 5_000;
-const MAX_STEPS: usize = 25_000;
+/// After this many events or steps, calls are not followed any more; after twice as many, all ends.
+const MAX_EVENTS: usize = 4_000;
+const MAX_STEPS: usize = 20_000;
 /// Calls are followed to this depth.
 const MAX_DEPTH: u32 = 6;
+/// Accesses as many calls away from the beginning of their goroutine are too far for a report, see
+/// [`confidence`](super::races): only what synchronises is of interest there.
+pub const FAR: u32 = 4;
 
 /// A function played through.
 #[derive(Debug)]
@@ -241,11 +257,13 @@ pub struct Scope<'a> {
     /// All goroutines.
     pub threads: Vec<Thread>,
     /// All calls.
-    pub frames: Vec<Frame>,
+    pub frames: Vec<Frame<'a>>,
     /// All events; those of one goroutine in the order in which they happen.
-    pub events: Vec<Event>,
+    pub events: Vec<Event<'a>>,
     /// Capacities of channels made in the scope.
     pub capacities: HashMap<Place, i64>,
+    /// Types of the elements of channels.
+    elements: HashMap<Place, Type>,
     vars: HashMap<(FrameId, VarId, u32), VarId>,
     /// For each variable of the scope: frame, and variable of the frame's unit.
     var_origins: Vec<(FrameId, VarId)>,
@@ -258,6 +276,10 @@ pub struct Scope<'a> {
     atomics: HashMap<(FrameId, CallId), Place>,
     try_locks: HashMap<(FrameId, CallId), HeldLock>,
     unrolled: HashMap<(usize, NodeId), bool>,
+    /// Calls whose result is a channel of a clock or context.
+    clocks: HashSet<CallId>,
+    /// The events that wait for others than a lock.
+    waits: Vec<usize>,
     next_call: u32,
     next_node: u32,
     next_iteration: u32,
@@ -277,6 +299,7 @@ impl<'a> Scope<'a> {
             frames: Vec::new(),
             events: Vec::new(),
             capacities: HashMap::new(),
+            elements: HashMap::new(),
             vars: HashMap::new(),
             var_origins: Vec::new(),
             sites: HashMap::new(),
@@ -287,6 +310,8 @@ impl<'a> Scope<'a> {
             atomics: HashMap::new(),
             try_locks: HashMap::new(),
             unrolled: HashMap::new(),
+            clocks: HashSet::new(),
+            waits: Vec::new(),
             next_call: 0,
             next_node: 0,
             next_iteration: 0,
@@ -325,18 +350,20 @@ impl<'a> Scope<'a> {
     }
 
     /// A call.
-    pub fn frame(&self, id: FrameId) -> &Frame {
+    pub fn frame(&self, id: FrameId) -> &Frame<'a> {
         &self.frames[id.0 as usize]
     }
 
-    fn frame_mut(&mut self, id: FrameId) -> &mut Frame {
+    fn frame_mut(&mut self, id: FrameId) -> &mut Frame<'a> {
         &mut self.frames[id.0 as usize]
     }
 
-    fn event(&mut self, frame: FrameId, cursor: &Cursor, kind: EventKind, span: Span) {
+    fn event(&mut self, frame: FrameId, cursor: &Cursor, kind: EventKind<'a>, span: Span) {
         // What the first goroutine accesses before it starts others happens before all that they do.
         let early = self.threads.len() == 1 && matches!(kind, EventKind::Access(_));
-        if early || self.events.len() >= MAX_EVENTS {
+        let unseen = matches!(kind, EventKind::Access(_))
+            && (self.frame(frame).distance >= FAR || self.events.len() >= MAX_EVENTS);
+        if early || unseen || self.events.len() >= 2 * MAX_EVENTS {
             return;
         }
         // Paths and locks change seldom: most events share those of the one before.
@@ -349,11 +376,43 @@ impl<'a> Scope<'a> {
             Some(last) if *last.locks == *cursor.locks => Arc::clone(&last.locks),
             _ => cursor.locks.as_slice().into(),
         };
+        if matches!(&kind, EventKind::Acquire(object, _) if !matches!(object, Object::Mutex(_) | Object::Flag(_)))
+            || matches!(kind, EventKind::Join(_))
+        {
+            self.waits.push(self.events.len());
+        }
         self.events.push(Event { thread: cursor.thread, frame, path, locks, kind, span });
     }
 
+    /// Whether two channels, known by different names, may be one as far as their types and fields say.
+    pub fn may_be_one(&self, a: &Place, b: &Place) -> bool {
+        let field = |place: &Place| match place.steps.last() {
+            Some(Step::Field(name)) => Some(*name),
+            _ => None,
+        };
+        let other_field = matches!((field(a), field(b)), (Some(a), Some(b)) if a != b);
+        let other_type = match (self.elements.get(a), self.elements.get(b)) {
+            (Some(Type::Unknown), _) | (_, Some(Type::Unknown)) => false,
+            (Some(a), Some(b)) => !self.program.identical(a, b),
+            _ => false,
+        };
+        !other_field && !other_type
+    }
+
+    /// Whether a channel is that of a timer, ticker or context: nothing that the program does ends a wait for it but time.
+    pub fn is_clock(&self, channel: &Place) -> bool {
+        matches!(channel.steps.last(), Some(Step::Field(name)) if name.as_str() == "C")
+            || matches!(channel.root, Root::Result(call, _) if self.clocks.contains(&call))
+    }
+
+    /// Whether no more calls are followed and goroutines started. What is being played is played to its end without
+    /// them: what it releases there may order what it did before.
     fn exhausted(&self) -> bool {
         self.events.len() >= MAX_EVENTS || self.steps >= MAX_STEPS
+    }
+
+    fn must_stop(&self) -> bool {
+        self.events.len() >= 2 * MAX_EVENTS || self.steps >= 2 * MAX_STEPS
     }
 
     fn node(&mut self) -> u32 {

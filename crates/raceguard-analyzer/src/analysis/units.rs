@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
+use rayon::prelude::*;
 
 use super::models::{Effect, Models};
-use crate::ir::function::{Call, CallMode, Node, Target, Unit, for_each_node};
+use crate::ir::function::{Call, CallMode, Node, NodeId, Target, Unit, for_each_node};
 use crate::ir::place::Value;
 use crate::types::FuncId;
 
@@ -14,7 +15,10 @@ use crate::types::FuncId;
 pub struct Units {
     /// All units, in the order of their functions; initialisers last.
     pub units: Vec<Unit>,
-    by_func: HashMap<FuncId, usize>,
+    /// By the number of the function.
+    by_func: Vec<Option<u32>>,
+    /// Loops that start goroutines or wait for some: unit and loop.
+    concurrent: HashSet<(usize, NodeId)>,
     /// How many calls each unit is away from a start of a goroutine: none for those that never lead to one.
     spawns: Vec<Option<u32>>,
     /// Whether each unit locks, waits, or uses channels, itself or through what it calls.
@@ -27,22 +31,74 @@ const NEAR: u32 = 2;
 impl Units {
     /// Collects units.
     pub fn new(units: Vec<Unit>, models: &Models) -> Self {
-        let mut by_func = HashMap::with_capacity(units.len());
-        for (index, unit) in units.iter().enumerate() {
+        let functions = units.iter().filter_map(|unit| unit.func).map(|func| func.0 as usize + 1).max();
+        let mut by_func = vec![None; functions.unwrap_or(0)];
+        for (index, unit) in (0_u32..).zip(&units) {
             if let Some(func) = unit.func {
-                by_func.insert(func, index);
+                by_func[func.0 as usize] = Some(index);
             }
         }
         let count = units.len();
-        let mut collected =
-            Self { spawns: vec![None; count], synchronises: vec![false; count], units, by_func };
+        let mut collected = Self {
+            spawns: vec![None; count],
+            synchronises: vec![false; count],
+            units,
+            by_func,
+            concurrent: HashSet::new(),
+        };
         collected.find_spawns(models);
+        collected.find_concurrent(models);
         collected
     }
 
     /// The unit of a function, if it is among the analysed ones.
     pub fn get(&self, func: FuncId) -> Option<usize> {
-        self.by_func.get(&func).copied()
+        self.by_func.get(func.0 as usize).copied().flatten().map(|unit| unit as usize)
+    }
+
+    /// Whether a loop of a unit starts goroutines or waits for some.
+    pub fn is_concurrent(&self, unit: usize, of: NodeId) -> bool {
+        self.concurrent.contains(&(unit, of))
+    }
+
+    fn find_concurrent(&mut self, models: &Models) {
+        let found = self.units.par_iter().enumerate().map(|(unit, lowered)| {
+            let mut loops = Vec::new();
+            for body in &lowered.bodies {
+                self.concurrent_loops(&body.block, models, &mut loops);
+            }
+            loops.into_iter().map(move |it| (unit, it)).collect::<Vec<_>>()
+        });
+        self.concurrent = found.flatten_iter().collect();
+    }
+
+    /// Lists the loops of a block that start goroutines or wait for some; whether the block does.
+    fn concurrent_loops(&self, block: &[Node], models: &Models, loops: &mut Vec<NodeId>) -> bool {
+        let mut concurrent = false;
+        for node in block {
+            concurrent |= match node {
+                Node::Channel(_) => true,
+                Node::Call(call) => self.call_spawns(call, models),
+                Node::Branch(branch) => branch
+                    .arms
+                    .iter()
+                    .fold(false, |found, arm| self.concurrent_loops(arm, models, loops) | found),
+                Node::Select(select) => {
+                    let waits = select.arms.iter().any(|(op, _)| op.is_some());
+                    let arms = select.arms.iter().map(|(_, arm)| arm);
+                    arms.fold(waits, |found, arm| self.concurrent_loops(arm, models, loops) | found)
+                }
+                Node::Loop(inner) => {
+                    let found = self.concurrent_loops(&inner.body, models, loops);
+                    if found {
+                        loops.push(inner.id);
+                    }
+                    found
+                }
+                _ => false,
+            };
+        }
+        concurrent
     }
 
     /// Whether the unit starts goroutines, itself or through what it calls.

@@ -295,6 +295,8 @@ pub struct ChannelOp {
     pub kind: ChannelOpKind,
     /// The channel.
     pub channel: Value,
+    /// The type of its elements, as far as known.
+    pub element: Type,
     /// What is sent.
     pub value: Option<Value>,
     /// Whether it happens when the function ends.

@@ -11,8 +11,8 @@ use crate::types::{LocalKind, Type};
 pub(super) fn rule_of(
     scope: &Scope<'_>,
     conflict: Conflict,
-    first: &Touch,
-    second: &Touch,
+    first: &Touch<'_>,
+    second: &Touch<'_>,
 ) -> Option<&'static Rule> {
     let either = |wanted: &[How]| wanted.contains(&first.how) || wanted.contains(&second.how);
     let (one, other) = (&scope.events[conflict.first], &scope.events[conflict.second]);
@@ -34,11 +34,17 @@ pub(super) fn rule_of(
     rules::find(code)
 }
 
-fn of_map(scope: &Scope<'_>, one: &Event, other: &Event, first: &Touch, second: &Touch) -> &'static str {
+fn of_map(
+    scope: &Scope<'_>,
+    one: &Event<'_>,
+    other: &Event<'_>,
+    first: &Touch<'_>,
+    second: &Touch<'_>,
+) -> &'static str {
     if let Some(code) = of_locks(one, other) {
         return code;
     }
-    let iterates = |touch: &Touch| matches!(touch.how, How::MapIterate | How::HiddenIterate);
+    let iterates = |touch: &Touch<'_>| matches!(touch.how, How::MapIterate | How::HiddenIterate);
     if iterates(first) || iterates(second) {
         "RG103"
     } else if keeps_writing(scope, one, first, other) || keeps_writing(scope, other, second, one) {
@@ -51,7 +57,10 @@ fn of_map(scope: &Scope<'_>, one: &Event, other: &Event, first: &Touch, second: 
 }
 
 /// Locks are held at both, and don't help.
-fn of_locks(one: &Event, other: &Event) -> Option<&'static str> {
+fn of_locks(one: &Event<'_>, other: &Event<'_>) -> Option<&'static str> {
+    if [one, other].into_iter().any(|event| event.locks.iter().any(|lock| lock.keyed)) {
+        return None;
+    }
     let shared = one.locks.iter().any(|lock| other.locks.iter().any(|held| held.place == lock.place));
     match (one.locks.is_empty() || other.locks.is_empty(), shared) {
         (true, _) => None,
@@ -61,7 +70,7 @@ fn of_locks(one: &Event, other: &Event) -> Option<&'static str> {
 }
 
 /// Whether `writer` changes a map of its own function while a goroutine that it gave it to runs.
-fn keeps_writing(scope: &Scope<'_>, writer: &Event, touch: &Touch, other: &Event) -> bool {
+fn keeps_writing(scope: &Scope<'_>, writer: &Event<'_>, touch: &Touch<'_>, other: &Event<'_>) -> bool {
     let local = matches!(touch.place.root, Root::Var(_) | Root::Site(_));
     touch.write && local && descends(scope, other.thread, writer.thread)
 }
@@ -94,7 +103,7 @@ fn appends(scope: &Scope<'_>, index: usize) -> bool {
     })
 }
 
-fn of_variable(scope: &Scope<'_>, touch: &Touch) -> &'static str {
+fn of_variable(scope: &Scope<'_>, touch: &Touch<'_>) -> &'static str {
     match touch.place.root {
         Root::Global(_) => "RG201",
         Root::Var(var) if touch.place.steps.is_empty() => {

@@ -1,15 +1,28 @@
 //! How sure a conflict is.
 //!
+//! An *error* says: we see both goroutines start, we see both accesses to the same memory, and nothing in sight may order
+//! them. A *warning* says that it is likely, but that a part of this is inferred:
+//!
+//! - Something that one of them waits for near its access may order them: a wait that is not always passed, whose
+//!   partner can't be told by counting, or that is at a channel which may be the other's under another name
+//!   ([`Conflict::may_be_ordered`]); or both hold a lock that excludes only those who give the same key.
+//! - The goroutine is not seen to run beside the other: a handler that a test registers with a server of its own, or a
+//!   function that is sent to whoever receives it.
+//! - The function's caller may hold the lock that the other access holds.
+//! - The memory is a part of an object that several functions work on, or a channel known by a variable that is given
+//!   other channels too.
+//!
 //! The order of events is exact only for what the scope shows. State that hangs off a parameter, or is reached through
 //! many calls, is often handed over by means that source does not show: flags, states, protocols. Such conflicts weigh
 //! less, and those that weigh little are not reported.
 
 use super::wait_group::is_added_inside;
 use crate::analysis::conflicts::Conflict;
-use crate::analysis::scope::{Event, Origin, Scope, ThreadId, Touch};
+use crate::analysis::scope::{Event, FAR, Origin, Scope, ThreadId, Touch};
 use crate::finding::Severity;
 use crate::ir::function::How;
 use crate::ir::place::Root;
+use crate::types::LocalKind;
 
 /// Points from which a conflict is an error, and from which it is reported at all.
 const ERROR: i32 = 4;
@@ -19,8 +32,8 @@ const WARNING: i32 = 3;
 pub(super) fn severity(
     scope: &Scope<'_>,
     conflict: Conflict,
-    first: &Touch,
-    second: &Touch,
+    first: &Touch<'_>,
+    second: &Touch<'_>,
 ) -> Option<Severity> {
     let (one, other) = (&scope.events[conflict.first], &scope.events[conflict.second]);
     let served = (serves_test(scope, one.thread), serves_test(scope, other.thread));
@@ -35,18 +48,21 @@ pub(super) fn severity(
         0 => 2,
         1 | 2 => 1,
         3 => 0,
-        more => 2 - more,
+        FAR.. => return None,
     };
     if same_start(scope, one.thread, other.thread) && conditional_start(scope, one.thread) {
         points -= 2;
     }
-    // State of an object that several functions work on is often handed over by a protocol among them.
-    let grouped = |touch: &Touch| touch.how == How::GroupAdd;
-    let remote = calls > 0 && !first.how.is_map() && !is_variable(first)
-        || served.0
-        || (grouped(first) || grouped(second)) && !is_added_inside(scope, conflict);
     if points >= ERROR {
-        Some(if remote { Severity::Warning } else { Severity::Error })
+        let sure = !is_remote(first, calls)
+            && !served.0
+            && (!is_grouped(first, second) || is_added_inside(scope, conflict))
+            && !conflict.may_be_ordered
+            && !is_renamed(scope, first)
+            && [one, other].into_iter().all(|event| is_started(scope, event.thread))
+            && !may_hold_callers_lock(scope, one, first, other)
+            && !may_hold_callers_lock(scope, other, second, one);
+        Some(if sure { Severity::Error } else { Severity::Warning })
     } else if points >= WARNING {
         Some(Severity::Warning)
     } else {
@@ -54,8 +70,66 @@ pub(super) fn severity(
     }
 }
 
+/// Whether it is state of an object that several functions work on: it is often handed over by a protocol among them.
+fn is_remote(touch: &Touch<'_>, calls: u32) -> bool {
+    calls > 0 && !touch.how.is_map() && !is_variable(touch)
+}
+
+/// Whether one of them counts goroutines up.
+fn is_grouped(first: &Touch<'_>, second: &Touch<'_>) -> bool {
+    first.how == How::GroupAdd || second.how == How::GroupAdd
+}
+
+/// Whether it is the state of a channel or WaitGroup known by a variable that is given others too: which one is meant
+/// at which time is not followed.
+fn is_renamed(scope: &Scope<'_>, touch: &Touch<'_>) -> bool {
+    let Root::Var(var) = touch.place.root else { return false };
+    let (unit, own) = scope.variable(var);
+    let whole = touch.place.steps.len() == 1;
+    let known = scope.units().units[unit].var(own);
+    let kept = known.is_constant() || known.assignments <= 1;
+    whole && !kept && matches!(touch.how, How::Send | How::Close | How::GroupAdd | How::GroupWait)
+}
+
+/// Whether the goroutine is seen to run beside others: a handler of a test's own server runs when the test asks for
+/// it, and a function that is sent elsewhere runs in whichever goroutine receives it.
+fn is_started(scope: &Scope<'_>, thread: ThreadId) -> bool {
+    let mut next = Some(thread);
+    while let Some(id) = next {
+        let thread = &scope.threads[id.0 as usize];
+        let by_test = thread.spawn.is_some_and(|spawn| {
+            let frame = scope.frame(scope.events[spawn].frame);
+            scope.units().units[frame.unit].test
+        });
+        match thread.origin {
+            Origin::Sent => return false,
+            Origin::Handler if by_test => return false,
+            _ => next = thread.parent,
+        }
+    }
+    true
+}
+
+/// Whether an access without a lock stands in a function of the package's own use that may be called with the object's
+/// lock held: it is the function that the scope begins with, and the object is one that its caller gives it.
+fn may_hold_callers_lock(
+    scope: &Scope<'_>,
+    event: &Event<'_>,
+    touch: &Touch<'_>,
+    locked: &Event<'_>,
+) -> bool {
+    if !event.locks.is_empty() || locked.locks.is_empty() || event.thread != ThreadId(0) {
+        return false;
+    }
+    let unit = &scope.units().units[scope.frame(scope.threads[0].frame).unit];
+    let Root::Var(var) = touch.place.root else { return false };
+    let given = matches!(unit.var(scope.variable(var).1).kind, LocalKind::Receiver | LocalKind::Param);
+    let exported = unit.name.rsplit('.').next().is_some_and(|name| name.starts_with(char::is_uppercase));
+    given && !exported && touch.place.steps.iter().any(|step| !step.is_inline())
+}
+
 /// How well the memory is known: variables and objects of the scope itself best, what a parameter leads to least.
-fn memory(touch: &Touch) -> i32 {
+fn memory(touch: &Touch<'_>) -> i32 {
     let inline = touch.place.steps.iter().all(|step| step.is_inline());
     let known = match touch.place.root {
         Root::Site(_) => 3,
@@ -68,22 +142,14 @@ fn memory(touch: &Touch) -> i32 {
 }
 
 /// Whether the memory is a variable of its own, not a part of something.
-fn is_variable(touch: &Touch) -> bool {
+fn is_variable(touch: &Touch<'_>) -> bool {
     matches!(touch.place.root, Root::Var(_)) && touch.place.steps.is_empty()
         || matches!(touch.how, How::Send | How::Close | How::GroupAdd | How::GroupWait)
 }
 
 /// How many calls lie between the beginning of the goroutine and the access.
-fn distance(scope: &Scope<'_>, event: &Event) -> i32 {
-    let outermost = scope.threads[event.thread.0 as usize].frame;
-    let mut calls = 0;
-    let mut current = event.frame;
-    while current != outermost {
-        let Some(caller) = scope.frame(current).caller else { break };
-        current = caller;
-        calls += 1;
-    }
-    calls
+fn distance(scope: &Scope<'_>, event: &Event<'_>) -> u32 {
+    scope.frame(event.frame).distance
 }
 
 /// Whether a goroutine answers the requests of a test, which mostly sends one at a time and waits for the answer.

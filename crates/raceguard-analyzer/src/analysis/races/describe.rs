@@ -14,15 +14,26 @@ use crate::rules::Rule;
 pub(super) struct Describe<'s, 'a> {
     pub(super) scope: &'s Scope<'a>,
     pub(super) conflict: Conflict,
-    pub(super) first: &'s Touch,
-    pub(super) second: &'s Touch,
+    pub(super) first: &'s Touch<'a>,
+    pub(super) second: &'s Touch<'a>,
 }
 
-/// What findings that say the same have in common: subject and functions.
-pub(super) fn topic(finding: &Finding) -> String {
+/// What findings that say the same have in common: subject and functions. For channels and WaitGroups the function that
+/// closes or waits is enough, and for parts of a variable that is also accessed as a whole, that access.
+pub(super) fn topic(finding: &Finding, first: &Touch<'_>, second: &Touch<'_>) -> String {
     let mut functions: Vec<&str> = finding.sites.iter().map(|site| &*site.function).collect();
+    if matches!(first.how, How::Close | How::Send | How::GroupAdd | How::GroupWait) {
+        return format!("{} {}", finding.subject, functions[0]);
+    }
     functions.sort_unstable();
-    format!("{} {}", finding.subject, functions.join(" "))
+    let functions = functions.join(" ");
+    let (a, b) = (first.place.steps.len(), second.place.steps.len());
+    let whole =
+        finding.sites.iter().find(|site| a != b && site.write != (if a < b { second } else { first }).write);
+    match whole {
+        Some(whole) => format!("{:?} {functions}", whole.location),
+        None => format!("{} {functions}", finding.subject),
+    }
 }
 
 impl Describe<'_, '_> {
@@ -51,19 +62,20 @@ impl Describe<'_, '_> {
     }
 
     /// The access to blame, and the other: `Add` of a WaitGroup; the one without a lock, or else the write.
-    fn order(&self) -> ((usize, &Touch), (usize, &Touch)) {
+    fn order(&self) -> ((usize, &Touch<'_>), (usize, &Touch<'_>)) {
         let (a, b) = ((self.conflict.first, self.first), (self.conflict.second, self.second));
         let locks = |index: usize| self.scope.events[index].locks.len();
-        let rank =
-            |(index, touch): (usize, &Touch)| (touch.how == How::GroupWait, locks(index) > 0, !touch.write);
+        let rank = |(index, touch): (usize, &Touch<'_>)| {
+            (touch.how == How::GroupWait, locks(index) > 0, !touch.write)
+        };
         if rank(b) < rank(a) { (b, a) } else { (a, b) }
     }
 
-    fn event(&self, index: usize) -> &Event {
+    fn event(&self, index: usize) -> &Event<'_> {
         &self.scope.events[index]
     }
 
-    fn site(&self, (index, touch): (usize, &Touch)) -> Site {
+    fn site(&self, (index, touch): (usize, &Touch<'_>)) -> Site {
         let event = self.event(index);
         let frame = self.scope.frame(event.frame);
         let unit = &self.scope.units().units[frame.unit];
@@ -77,7 +89,11 @@ impl Describe<'_, '_> {
                 .iter()
                 .map(|lock| {
                     let name = path(self.scope, &lock.place);
-                    if lock.exclusive { name } else { format!("{name} (read)") }
+                    match (lock.exclusive, lock.keyed) {
+                        (_, true) => format!("{name} (by key)"),
+                        (true, false) => name,
+                        (false, false) => format!("{name} (read)"),
+                    }
                 })
                 .collect(),
             origin: origins(self.scope, event.thread),
@@ -106,6 +122,9 @@ impl Describe<'_, '_> {
             ([], []) => "No lock is held at either access".to_owned(),
             ([], held) => format!("The other access holds {}, this one holds no lock", held.join(", ")),
             (held, []) => format!("This access holds {}, the other holds no lock", held.join(", ")),
+            (a, b) if a == b && a.iter().any(|lock| lock.ends_with("(by key)")) => {
+                format!("Both hold {}, which excludes only those who give the same key", a.join(", "))
+            }
             (a, b) if a == b => {
                 format!("Both hold {} for reading only, which does not exclude the write", a.join(", "))
             }
@@ -170,7 +189,7 @@ fn calls(scope: &Scope<'_>, frame: FrameId, thread: ThreadId) -> Vec<(std::sync:
 }
 
 /// What is accessed, as people name it.
-fn subject(scope: &Scope<'_>, touch: &Touch) -> String {
+fn subject(scope: &Scope<'_>, touch: &Touch<'_>) -> String {
     let name = named(scope, touch);
     if touch.how.is_map() {
         format!("map {name}")
@@ -186,13 +205,13 @@ fn subject(scope: &Scope<'_>, touch: &Touch) -> String {
 }
 
 /// The memory by the variable that leads to it; where none does, by its type and field.
-fn named(scope: &Scope<'_>, touch: &Touch) -> String {
+fn named(scope: &Scope<'_>, touch: &Touch<'_>) -> String {
     let nameless = match touch.place.root {
         Root::Result(..) | Root::Opaque(_) => true,
         Root::Site(site) => scope.site_name(site).is_none(),
         Root::Var(_) | Root::Global(_) => false,
     };
-    match &touch.field {
+    match touch.field {
         Some(field) if nameless => {
             let mut name = scope.program().object(field.owner).name.to_string();
             for field in &field.fields {

@@ -9,10 +9,11 @@ const NEAR: usize = 8;
 
 /// The conflict of the writes, where a read of it is a part of an update of the map.
 pub(super) fn as_writes(scope: &Scope<'_>, conflict: Conflict) -> Conflict {
-    let Conflict { first, second } = conflict;
+    let (first, second) = (conflict.first, conflict.second);
     Conflict {
         first: write_of(scope, first).unwrap_or(first),
         second: write_of(scope, second).unwrap_or(second),
+        ..conflict
     }
 }
 
@@ -33,7 +34,7 @@ fn write_of(scope: &Scope<'_>, read: usize) -> Option<usize> {
     })
 }
 
-const fn touch(kind: &EventKind) -> Option<&Touch> {
+const fn touch<'s, 'a>(kind: &'s EventKind<'a>) -> Option<&'s Touch<'a>> {
     match kind {
         EventKind::Access(touch) => Some(touch),
         _ => None,

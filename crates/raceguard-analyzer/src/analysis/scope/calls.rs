@@ -2,28 +2,34 @@
 
 use super::frames::{Deferred, EvaluatedCall};
 use super::goroutines::Start;
-use super::{Cursor, FrameId, MAX_DEPTH, Origin, Scope};
+use super::{Cursor, FAR, FrameId, MAX_DEPTH, Origin, Scope};
 use crate::analysis::models::Effect;
 use crate::analysis::units::is_callable;
 use crate::ir::function::{BodyId, Call, CallMode, Target};
-use crate::ir::place::{Value, VarId};
+use crate::ir::place::{CallId, Value, VarId};
+use crate::syntax::name::Name;
 use crate::syntax::span::Span;
 use crate::types::FuncId;
 
-impl Scope<'_> {
-    pub(super) fn call(&mut self, frame: FrameId, cursor: &mut Cursor, call: &Call) {
+/// What is called by a value has no name at the call.
+static NOT_NAMED: Target = Target::Unknown;
+
+impl<'a> Scope<'a> {
+    /// Does what a call does, or sees to it that it is done; whether it comes back.
+    pub(super) fn call(&mut self, frame: FrameId, cursor: &mut Cursor, call: &'a Call) -> bool {
         let made = self.evaluate(frame, call);
         match call.mode {
-            CallMode::Now => self.perform(frame, cursor, &made),
+            CallMode::Now => return self.perform(frame, cursor, &made),
             CallMode::Defer => {
                 let deferred = Deferred::Call(Box::new(made), cursor.path.clone());
                 self.frame_mut(frame).deferred.push(deferred);
             }
             CallMode::Go => self.go(frame, cursor, &made),
         }
+        true
     }
 
-    fn evaluate(&mut self, frame: FrameId, call: &Call) -> EvaluatedCall {
+    fn evaluate(&mut self, frame: FrameId, call: &'a Call) -> EvaluatedCall<'a> {
         let receiver = call.receiver.as_ref().map(|value| self.value(frame, value));
         let args = call.args.iter().map(|value| self.value(frame, value)).collect();
         let function = match &call.target {
@@ -38,11 +44,19 @@ impl Scope<'_> {
             Target::Value(value) => Some(self.value(frame, value)),
             Target::Missing(..) | Target::Unknown => None,
         };
-        EvaluatedCall { call: call.clone(), function, receiver, args }
+        EvaluatedCall {
+            id: call.id,
+            target: &call.target,
+            arg_types: &call.arg_types,
+            span: call.span,
+            function,
+            receiver,
+            args,
+        }
     }
 
-    fn go(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) {
-        let effect = self.models.effect(&made.call.target);
+    fn go(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall<'a>) {
+        let effect = self.models.effect(made.target);
         let function = made.function.clone().unwrap_or(Value::Unknown);
         if let Some(effect) = effect {
             // `go wg.Wait()`, `go once.Do(f)`: a goroutine that does just that.
@@ -50,12 +64,12 @@ impl Scope<'_> {
             return;
         }
         let start = Start { args: made.args.clone(), ..Start::new(Origin::Go) };
-        self.start(frame, cursor, &function, start, made.call.span);
+        self.start(frame, cursor, &function, start, made.span);
     }
 
     /// A goroutine that calls a library function.
-    fn start_effect(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall, effect: Effect) {
-        self.start(frame, cursor, &Value::Unknown, Start::new(Origin::Go), made.call.span);
+    fn start_effect(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall<'a>, effect: Effect) {
+        self.start(frame, cursor, &Value::Unknown, Start::new(Origin::Go), made.span);
         let Some(thread) = self.threads.len().checked_sub(1).and_then(|last| u32::try_from(last).ok()) else {
             return;
         };
@@ -68,43 +82,120 @@ impl Scope<'_> {
         self.effect(frame, &mut own, made, effect);
     }
 
-    /// Does what a call does, now.
-    pub(super) fn perform(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall) {
-        let effect = self.models.effect(&made.call.target).or_else(|| match &made.function {
-            Some(Value::Function(func) | Value::Method(func, _)) => self.models.of(*func),
-            _ => None,
-        });
-        if let Some(effect) = effect {
-            self.set_result(frame, made.call.id, Vec::new());
+    /// Does what a call does, now; whether it comes back.
+    pub(super) fn perform(&mut self, frame: FrameId, cursor: &mut Cursor, made: &EvaluatedCall<'a>) -> bool {
+        if let Some(effect) = self.models.effect(made.target) {
+            self.set_result(frame, made.id, Vec::new());
             self.effect(frame, cursor, made, effect);
-            return;
+            return true;
         }
-        if self.threads.len() == 1 && self.is_quiet(made) {
-            // Nothing runs beside it yet, and it starts and waits for nothing.
-            self.set_result(frame, made.call.id, Vec::new());
-            return;
+        let span = made.span;
+        if let Some((library, effect)) =
+            made.function.as_ref().and_then(|it| self.library(it, &made.args, span))
+        {
+            self.set_result(frame, made.id, Vec::new());
+            self.effect(frame, cursor, &library, effect);
+            return true;
         }
-        let span = made.call.span;
+        let unseen = self.threads.len() == 1 || self.frame(frame).distance + 1 >= FAR;
+        if unseen && self.is_quiet(made) {
+            // Nothing runs beside it yet, or it is too far away; and it starts and waits for nothing.
+            self.set_result(frame, made.id, Vec::new());
+            return true;
+        }
         let entered =
             made.function.as_ref().and_then(|function| self.enter(frame, function, &made.args, span));
         if let Some(called) = entered {
-            self.run_body(called, cursor);
+            let comes_back = self.run_body(called, cursor);
             let results = self.results_of(called);
-            self.set_result(frame, made.call.id, results);
-            return;
+            self.set_result(frame, made.id, results);
+            self.own_lock(cursor, made);
+            return comes_back;
         }
-        self.set_result(frame, made.call.id, Vec::new());
-        if self.waits(&made.call.target) {
+        let result = self.set_result(frame, made.id, Vec::new());
+        if self.is_clock_function(made.target) {
+            self.clocks.insert(result);
+        }
+        if self.waits(made.target) {
             self.effect(frame, cursor, made, Effect::BubbleWait);
         }
         // Something without a body at hand: what it is given to call, it calls.
         for arg in made.args.iter().filter(|arg| matches!(arg, Value::Closure(_))) {
             self.invoke(frame, cursor, arg, span);
         }
+        !self.is_fatal(made.target)
+    }
+
+    /// A call of a library function by a value: a method value such as `wg.Done`, with its receiver.
+    fn library(&self, function: &Value, args: &[Value], span: Span) -> Option<(EvaluatedCall<'a>, Effect)> {
+        let (func, receiver) = match function {
+            Value::Function(func) => (*func, None),
+            Value::Method(func, receiver) => (*func, Some(Value::clone(receiver))),
+            _ => return None,
+        };
+        let effect = self.models.of(func)?;
+        let call = EvaluatedCall {
+            id: CallId(u32::MAX),
+            target: &NOT_NAMED,
+            arg_types: &[],
+            span,
+            function: None,
+            receiver,
+            args: args.to_vec(),
+        };
+        Some((call, effect))
+    }
+
+    /// Does what a library function does that is called by a value; whether the value is one.
+    pub(super) fn library_effect(
+        &mut self,
+        frame: FrameId,
+        cursor: &mut Cursor,
+        function: &Value,
+        args: &[Value],
+        span: Span,
+    ) -> bool {
+        let Some((made, effect)) = self.library(function, args, span) else { return false };
+        self.effect(frame, cursor, &made, effect);
+        true
+    }
+
+    /// The name of the function or method that a call without a body at hand is of.
+    fn name_without_body(&self, target: &Target) -> Option<Name> {
+        match target {
+            Target::Function(func) if self.units.get(*func).is_none() => {
+                Some(self.program.object(self.program.function(*func)).name)
+            }
+            Target::Interface(_, name, candidates) if candidates.is_empty() => Some(*name),
+            Target::Missing(_, name) => Some(*name),
+            _ => None,
+        }
+    }
+
+    /// Whether a function without a body at hand says by its name that it ends the goroutine or the process: `Fatal` of
+    /// a logger or test.
+    fn is_fatal(&self, target: &Target) -> bool {
+        self.name_without_body(target).is_some_and(|name| {
+            let name = name.as_str();
+            name.starts_with("Fatal") || matches!(name, "FailNow" | "SkipNow" | "Goexit")
+        })
+    }
+
+    /// Whether a call gives a channel that only time or a cancelled context makes ready.
+    fn is_clock_function(&self, target: &Target) -> bool {
+        match target {
+            Target::Interface(_, name, _) => name.as_str() == "Done",
+            Target::Function(func) => {
+                let object = self.program.function(*func);
+                self.program.package(object.package).path.as_str() == "time"
+            }
+            Target::Missing(path, _) => path.as_str() == "time",
+            _ => false,
+        }
     }
 
     /// Whether a call neither starts goroutines nor synchronises with any.
-    fn is_quiet(&self, made: &EvaluatedCall) -> bool {
+    fn is_quiet(&self, made: &EvaluatedCall<'a>) -> bool {
         let (Some(Value::Function(func) | Value::Method(func, _)), false) =
             (&made.function, made.args.iter().any(is_callable))
         else {
@@ -116,19 +207,17 @@ impl Scope<'_> {
     /// Whether a function without a body at hand says by its name that it waits: for what was started before, as far as
     /// can be told.
     fn waits(&self, target: &Target) -> bool {
-        let name = match target {
-            Target::Function(func) if self.units.get(*func).is_none() => {
-                self.program.object(self.program.function(*func)).name
-            }
-            Target::Interface(_, name, candidates) if candidates.is_empty() => *name,
-            Target::Missing(_, name) => *name,
-            _ => return false,
-        };
-        name.as_str().starts_with("Wait") || name.as_str().starts_with("Join")
+        self.name_without_body(target).is_some_and(|name| {
+            let name = name.as_str();
+            name.starts_with("Wait") || name.starts_with("Join")
+        })
     }
 
     /// Calls a function value now.
     pub(super) fn invoke(&mut self, frame: FrameId, cursor: &mut Cursor, function: &Value, span: Span) {
+        if self.library_effect(frame, cursor, function, &[], span) {
+            return;
+        }
         if let Some(called) = self.enter(frame, function, &[], span) {
             self.run_body(called, cursor);
         }

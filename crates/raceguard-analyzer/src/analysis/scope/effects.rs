@@ -10,15 +10,15 @@ use crate::syntax::name::Name;
 use crate::syntax::span::Span;
 use crate::types::Type;
 
-impl Scope<'_> {
+impl<'a> Scope<'a> {
     pub(super) fn effect(
         &mut self,
         frame: FrameId,
         cursor: &mut Cursor,
-        made: &EvaluatedCall,
+        made: &EvaluatedCall<'a>,
         effect: Effect,
     ) {
-        let span = made.call.span;
+        let span = made.span;
         let receiver = made.receiver.as_ref();
         let argument = |number: u8| made.args.get(usize::from(number)).cloned().unwrap_or(Value::Unknown);
         match effect {
@@ -27,7 +27,7 @@ impl Scope<'_> {
             | Effect::ReadLock
             | Effect::ReadUnlock
             | Effect::TryLock
-            | Effect::TryReadLock => self.lock_effect(frame, cursor, &made.call, receiver, effect),
+            | Effect::TryReadLock => self.lock_effect(frame, cursor, made, effect),
             Effect::GroupAdd => {
                 let group = self.target(receiver);
                 self.touch_state(frame, cursor, group, How::GroupAdd, span);
@@ -57,7 +57,11 @@ impl Scope<'_> {
             | Effect::Spawn(_) => self.start_effects(frame, cursor, made, effect),
             Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), span),
             Effect::Cleanup(number) => {
-                self.frame_mut(frame).pending.push(Pending::Cleanup(argument(number), span));
+                let test = self.test_around(frame);
+                let given = self.fresh();
+                let done = EventKind::Release(Object::Group(given.clone()), ReleaseKind::Done);
+                self.event(frame, cursor, done, span);
+                self.frame_mut(test).pending.push(Pending::Cleanup(argument(number), span, given));
             }
             Effect::Subtest(number) => self.subtest(frame, cursor, argument(number), span),
             Effect::AtomicLoad | Effect::AtomicStore => self.atomic(frame, cursor, made, effect),
@@ -73,8 +77,8 @@ impl Scope<'_> {
     }
 
     /// Functions that start goroutines, or wait for all of them.
-    fn start_effects(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall, effect: Effect) {
-        let span = made.call.span;
+    fn start_effects(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall<'a>, effect: Effect) {
+        let span = made.span;
         let receiver = made.receiver.as_ref();
         let argument = |number: u8| made.args.get(usize::from(number)).cloned().unwrap_or(Value::Unknown);
         match effect {
@@ -82,7 +86,7 @@ impl Scope<'_> {
                 self.start(frame, cursor, &argument(number), Start::new(Origin::Callback), span);
             }
             Effect::Timer(number) => {
-                let (timer, _) = self.set_result(frame, made.call.id, Vec::new());
+                let timer = self.set_result(frame, made.id, Vec::new());
                 let channel = timer_channel(Place::new(Root::Result(timer, 0)).step(Step::Deref));
                 let start = Start { timer: Some(channel), ..Start::new(Origin::Callback) };
                 self.start(frame, cursor, &argument(number), start, span);
@@ -161,12 +165,12 @@ impl Scope<'_> {
         self.event(frame, cursor, EventKind::Acquire(object, AcquireKind::Once), span);
     }
 
-    fn atomic(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall, effect: Effect) {
+    fn atomic(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall<'a>, effect: Effect) {
         let pointer = made.receiver.as_ref().or(made.args.first());
         let place = self.target(pointer);
         let write = effect == Effect::AtomicStore;
-        let span = made.call.span;
-        self.atomics.insert((frame, made.call.id), place.clone());
+        let span = made.span;
+        self.atomics.insert((frame, made.id), place.clone());
         if write {
             let object = Object::Atomic(place.clone());
             self.event(frame, cursor, EventKind::Release(object, ReleaseKind::Store), span);
@@ -176,16 +180,16 @@ impl Scope<'_> {
     }
 
     /// A function that looks at all of its arguments: maps, and the memory that pointers and slices refer to.
-    fn walk_arguments(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall, first: u8) {
-        for (value, ty) in made.args.iter().zip(&made.call.arg_types).skip(usize::from(first)) {
+    fn walk_arguments(&mut self, frame: FrameId, cursor: &Cursor, made: &EvaluatedCall<'a>, first: u8) {
+        for (value, ty) in made.args.iter().zip(made.arg_types).skip(usize::from(first)) {
             match self.program.underlying(ty) {
-                Type::Map(_) => self.touch_map(frame, cursor, value, false, made.call.span),
+                Type::Map(_) => self.touch_map(frame, cursor, value, false, made.span),
                 Type::Struct(fields) => {
                     let Value::Load(holder) = value else { continue };
                     for field in &fields.fields {
                         if let Type::Map(_) = self.program.underlying(&field.ty) {
                             let map = Value::Load(holder.clone().step(Step::Field(field.name)));
-                            self.touch_map(frame, cursor, &map, false, made.call.span);
+                            self.touch_map(frame, cursor, &map, false, made.span);
                         }
                     }
                 }
@@ -206,8 +210,21 @@ impl Scope<'_> {
         if self.is_parallel(&function) {
             self.frame_mut(frame).pending.push(Pending::Subtest(function, span));
         } else {
-            self.invoke(frame, cursor, &function, span);
+            let tested = self.enter(frame, &function, &[], span);
+            if let Some(called) = tested {
+                self.frame_mut(called).test = true;
+                self.run_body(called, cursor);
+            }
         }
+    }
+
+    /// The function of the test that a call belongs to, in whatever goroutine.
+    fn test_around(&self, frame: FrameId) -> FrameId {
+        let mut current = frame;
+        while let (false, Some(caller)) = (self.frame(current).test, self.frame(current).caller) {
+            current = caller;
+        }
+        current
     }
 
     fn is_parallel(&self, function: &Value) -> bool {
@@ -231,11 +248,11 @@ impl Scope<'_> {
         })
     }
 
-    pub(super) fn channel(&mut self, frame: FrameId, cursor: &mut Cursor, op: &ChannelOp) {
+    pub(super) fn channel(&mut self, frame: FrameId, cursor: &mut Cursor, op: &'a ChannelOp) {
         let channel = self.value(frame, &op.channel);
         if op.deferred {
             let path = cursor.path.clone();
-            let deferred = super::frames::Deferred::Channel(op.clone(), channel, path);
+            let deferred = super::frames::Deferred::Channel(op, channel, path);
             self.frame_mut(frame).deferred.push(deferred);
             return;
         }
@@ -251,10 +268,13 @@ impl Scope<'_> {
         &mut self,
         frame: FrameId,
         cursor: &mut Cursor,
-        op: &ChannelOp,
+        op: &'a ChannelOp,
         channel: &Value,
     ) {
         let Some(place) = channel.identity().cloned() else { return };
+        if !self.elements.contains_key(&place) {
+            self.elements.insert(place.clone(), op.element.clone());
+        }
         let object = Object::Channel(place.clone());
         let (acquire, release) = match op.kind {
             ChannelOpKind::Send => (Some(AcquireKind::Send), ReleaseKind::Send),
@@ -279,7 +299,7 @@ impl Scope<'_> {
         if self.capacities.get(place) != Some(&1) {
             return;
         }
-        let lock = super::HeldLock { place: place.clone(), exclusive: true };
+        let lock = super::HeldLock { place: place.clone(), exclusive: true, keyed: false };
         match kind {
             ChannelOpKind::Send => cursor.locks.push(lock),
             ChannelOpKind::Receive => cursor.locks.retain(|held| *held != lock),

@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use super::{ClosureObject, Frame, FrameId, Iterations, Scope};
-use crate::ir::function::{BodyId, Call, ChannelOp, NodeId};
+use crate::ir::function::{BodyId, ChannelOp, NodeId, Target};
 use crate::ir::place::{CallId, Index, Place, Root, SiteId, Step, Value, VarId};
 use crate::syntax::span::Span;
-use crate::types::LocalKind;
+use crate::types::{LocalKind, Type};
 
 /// What happens at the end of a function.
 #[derive(Debug, Clone)]
-pub(super) enum Deferred {
+pub(super) enum Deferred<'a> {
     /// A call with its function, receiver and arguments evaluated, and the conditions of the `defer`.
-    Call(Box<EvaluatedCall>, Vec<(u32, u64)>),
+    Call(Box<EvaluatedCall<'a>>, Vec<(u32, u64)>),
     /// `close`
-    Channel(ChannelOp, Value, Vec<(u32, u64)>),
+    Channel(&'a ChannelOp, Value, Vec<(u32, u64)>),
 }
 
 /// A call whose operands are values of the scope.
 #[derive(Debug, Clone)]
-pub(super) struct EvaluatedCall {
-    pub(super) call: Call,
+pub(super) struct EvaluatedCall<'a> {
+    pub(super) id: CallId,
+    pub(super) target: &'a Target,
+    pub(super) arg_types: &'a [Type],
+    pub(super) span: Span,
     pub(super) function: Option<Value>,
     pub(super) receiver: Option<Value>,
     pub(super) args: Vec<Value>,
@@ -31,8 +34,8 @@ pub(super) struct EvaluatedCall {
 pub(super) enum Pending {
     /// A parallel subtest.
     Subtest(Value, Span),
-    /// What `t.Cleanup` was given.
-    Cleanup(Value, Span),
+    /// What `t.Cleanup` was given, and what says that it was.
+    Cleanup(Value, Span, Place),
 }
 
 impl<'a> Scope<'a> {
@@ -56,6 +59,11 @@ impl<'a> Scope<'a> {
             deferred: Vec::new(),
             pending: Vec::new(),
             returns: Vec::new(),
+            distance: caller.map_or(0, |caller| self.frame(caller).distance + 1),
+            test: false,
+            first: self.events.len(),
+            exits: Vec::new(),
+            breaks: Vec::new(),
             depth,
         });
         id
@@ -66,26 +74,25 @@ impl<'a> Scope<'a> {
         &units.units[self.frame(frame).unit]
     }
 
-    /// The frame, this one or one around it, whose body is `body`, and the iterations to look at there.
-    fn owner(&self, frame: FrameId, body: BodyId) -> (FrameId, Vec<(NodeId, u32)>) {
-        let mut current = (frame, self.frame(frame).iterations.clone());
-        while self.frame(current.0).body != body {
-            let Some((outer, iterations)) = &self.frame(current.0).lexical else { break };
-            current = (*outer, iterations.to_vec());
+    /// The frame, this one or one around it, whose body is `body`, and the number there of the iteration of a loop.
+    fn owner(&self, frame: FrameId, body: BodyId, wanted: Option<NodeId>) -> (FrameId, u32) {
+        let mut current = frame;
+        let mut iterations = self.frame(frame).iterations.as_slice();
+        while self.frame(current).body != body {
+            let Some((outer, around)) = &self.frame(current).lexical else { break };
+            current = *outer;
+            iterations = around;
         }
-        current
-    }
-
-    fn iteration(iterations: &[(NodeId, u32)], wanted: Option<NodeId>) -> u32 {
-        let Some(wanted) = wanted else { return 0 };
-        iterations.iter().rev().find(|(id, _)| *id == wanted).map_or(0, |&(_, number)| number)
+        let Some(wanted) = wanted else { return (current, 0) };
+        let number = iterations.iter().rev().find(|(id, _)| *id == wanted).map_or(0, |&(_, number)| number);
+        (current, number)
     }
 
     /// The scope's variable for a variable of the frame's unit.
     pub(super) fn var(&mut self, frame: FrameId, var: VarId) -> VarId {
         let known = self.unit_of(frame).var(var);
-        let (owner, iterations) = self.owner(frame, known.body);
-        let key = (owner, var, Self::iteration(&iterations, known.iteration));
+        let (owner, iteration) = self.owner(frame, known.body, known.iteration);
+        let key = (owner, var, iteration);
         if let Some(&id) = self.vars.get(&key) {
             return id;
         }
@@ -95,10 +102,35 @@ impl<'a> Scope<'a> {
         id
     }
 
+    /// Whether a variable has one value wherever it is of use: it is assigned once, or it is a reference that is nil
+    /// before its only assignment.
+    pub(super) fn is_settled(&self, frame: FrameId, var: VarId) -> bool {
+        let known = self.unit_of(frame).var(var);
+        // What `return` gives to a result counts as two.
+        let own = known.assignments.saturating_sub(if known.kind == LocalKind::Result { 2 } else { 0 });
+        known.is_constant()
+            || own == 1
+                && !known.shared_by_iterations
+                && matches!(
+                    self.program.underlying(&known.ty),
+                    Type::Pointer(_) | Type::Chan(..) | Type::Map(_) | Type::Interface(_)
+                )
+    }
+
+    /// Whether an assignment here gives a settled variable its value: not if it is made again in each iteration of a
+    /// loop that the variable was declared before.
+    pub(super) fn is_settled_by(&self, frame: FrameId, var: VarId) -> bool {
+        let known = self.unit_of(frame).var(var);
+        let here = self.frame(frame);
+        let innermost = here.iterations.last().map(|&(id, _)| id);
+        known.is_constant()
+            || known.body == here.body && known.iteration == innermost && self.is_settled(frame, var)
+    }
+
     fn site(&mut self, frame: FrameId, site: SiteId) -> SiteId {
         let known = self.unit_of(frame).site(site);
-        let (owner, iterations) = self.owner(frame, known.body);
-        let key = (owner, site, Self::iteration(&iterations, known.iteration));
+        let (owner, iteration) = self.owner(frame, known.body, known.iteration);
+        let key = (owner, site, iteration);
         if let Some(&id) = self.sites.get(&key) {
             return id;
         }
@@ -111,28 +143,23 @@ impl<'a> Scope<'a> {
         id
     }
 
-    /// The results of a call, made in the frame or in one around it.
-    fn result(&mut self, frame: FrameId, call: CallId) -> (CallId, Vec<Value>) {
+    /// One of the results of a call, made in the frame or in one around it, as far as known.
+    fn result(&mut self, frame: FrameId, call: CallId, number: u8) -> (CallId, Option<Value>) {
         let mut current = Some(frame);
         while let Some(id) = current {
-            if let Some(known) = self.results.get(&(id, call)) {
-                return known.clone();
+            if let Some((known, values)) = self.results.get(&(id, call)) {
+                return (*known, values.get(usize::from(number)).cloned());
             }
             current = self.frame(id).lexical.as_ref().map(|(outer, _)| *outer);
         }
-        self.set_result(frame, call, Vec::new())
+        (self.set_result(frame, call, Vec::new()), None)
     }
 
-    pub(super) fn set_result(
-        &mut self,
-        frame: FrameId,
-        call: CallId,
-        values: Vec<Value>,
-    ) -> (CallId, Vec<Value>) {
+    pub(super) fn set_result(&mut self, frame: FrameId, call: CallId, values: Vec<Value>) -> CallId {
         self.next_call += 1;
-        let entry = (CallId(self.next_call), values);
-        self.results.insert((frame, call), entry.clone());
-        entry
+        let id = CallId(self.next_call);
+        self.results.insert((frame, call), (id, values));
+        id
     }
 
     /// A place of the frame's unit as a place of the scope.
@@ -141,13 +168,13 @@ impl<'a> Scope<'a> {
         let (root, value) = match place.root {
             Root::Var(var) => {
                 let id = self.var(frame, var);
-                let constant = self.unit_of(frame).var(var).is_constant();
+                let constant = self.is_settled(frame, var);
                 (Root::Var(id), if constant { self.bindings.get(&id).cloned() } else { None })
             }
             Root::Site(site) => (Root::Site(self.site(frame, site)), None),
             Root::Result(call, number) => {
-                let (id, values) = self.result(frame, call);
-                (Root::Result(id, number), values.get(usize::from(number)).cloned())
+                let (id, value) = self.result(frame, call, number);
+                (Root::Result(id, number), value)
             }
             Root::Opaque(number) => {
                 // Not known, but the same unknown each time it is met in this call.
@@ -225,10 +252,10 @@ impl<'a> Scope<'a> {
             let known = match place.root {
                 Root::Var(var) => {
                     let id = self.var(frame, var);
-                    let constant = self.unit_of(frame).var(var).is_constant();
+                    let constant = self.is_settled(frame, var);
                     if constant { self.bindings.get(&id).cloned() } else { None }
                 }
-                Root::Result(call, number) => self.result(frame, call).1.get(usize::from(number)).cloned(),
+                Root::Result(call, number) => self.result(frame, call, number).1,
                 _ => None,
             };
             if let Some(known) = known

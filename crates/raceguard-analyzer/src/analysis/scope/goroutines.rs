@@ -49,8 +49,11 @@ impl Scope<'_> {
         if let Some(timer) = timer {
             self.event(frame, &own, EventKind::Acquire(Object::Channel(timer), AcquireKind::Receive), span);
         }
-        if let Some(called) = self.enter(frame, function, &args, span) {
+        if self.library_effect(frame, &mut own, function, &args, span) {
+            // A goroutine that does just what a library function does.
+        } else if let Some(called) = self.enter(frame, function, &args, span) {
             self.threads[thread.0 as usize].frame = called;
+            self.frame_mut(called).distance = 0;
             self.run_body(called, &mut own);
         }
         if let Some(group) = group {
@@ -60,12 +63,21 @@ impl Scope<'_> {
         self.event(frame, &own, EventKind::Release(Object::Bubble, ReleaseKind::Done), span);
     }
 
-    /// Plays the body of a frame to its end: deferred calls, then what waits for the end.
-    pub(super) fn run_body(&mut self, frame: FrameId, cursor: &mut Cursor) {
+    /// Plays the body of a frame to its end: deferred calls, then what waits for the end. Whether it comes back to its
+    /// caller.
+    pub(super) fn run_body(&mut self, frame: FrameId, cursor: &mut Cursor) -> bool {
         let unit = self.unit_of(frame);
         let block = &unit.body(self.frame(frame).body).block;
         let depth = cursor.path.len();
-        self.block(frame, cursor, block);
+        let flow = self.block(frame, cursor, block);
+        if flow.falls {
+            self.leave_body(frame, cursor);
+        }
+        // A deferred call may recover.
+        let comes_back = flow.falls || flow.returns || !self.frame(frame).deferred.is_empty();
+        cursor.path.truncate(depth);
+        let exits = std::mem::take(&mut self.frame_mut(frame).exits);
+        self.join_exits(frame, cursor, exits);
         while let Some(deferred) = self.frame_mut(frame).deferred.pop() {
             match deferred {
                 Deferred::Call(call, path) => {
@@ -75,19 +87,39 @@ impl Scope<'_> {
                 }
                 Deferred::Channel(op, channel, path) => {
                     let outer = std::mem::replace(&mut cursor.path, path);
-                    self.channel_events(frame, cursor, &op, &channel);
+                    self.channel_events(frame, cursor, op, &channel);
                     cursor.path = outer;
                 }
             }
         }
-        for pending in std::mem::take(&mut self.frame_mut(frame).pending) {
-            match pending {
-                Pending::Subtest(function, span) => {
-                    self.start(frame, cursor, &function, Start::new(Origin::Subtest), span);
-                }
-                Pending::Cleanup(function, span) => self.invoke(frame, cursor, &function, span),
+        self.run_pending(frame, cursor);
+        cursor.path.truncate(depth);
+        comes_back
+    }
+
+    /// What follows the function of a test: its parallel subtests, and when they have ended, what is to be cleaned up.
+    fn run_pending(&mut self, frame: FrameId, cursor: &mut Cursor) {
+        let pending = std::mem::take(&mut self.frame_mut(frame).pending);
+        if pending.is_empty() {
+            return;
+        }
+        let subtests = self.fresh();
+        let mut last = Span::default();
+        for after in &pending {
+            if let Pending::Subtest(function, span) = after {
+                let start = Start { group: Some(subtests.clone()), ..Start::new(Origin::Subtest) };
+                self.start(frame, cursor, function, start, *span);
+                last = *span;
             }
         }
-        cursor.path.truncate(depth);
+        let ended = EventKind::Acquire(Object::Group(subtests), AcquireKind::Wait);
+        self.event(frame, cursor, ended, last);
+        for after in pending.iter().rev() {
+            if let Pending::Cleanup(function, span, given) = after {
+                let given = EventKind::Acquire(Object::Group(given.clone()), AcquireKind::Wait);
+                self.event(frame, cursor, given, *span);
+                self.invoke(frame, cursor, function, *span);
+            }
+        }
     }
 }

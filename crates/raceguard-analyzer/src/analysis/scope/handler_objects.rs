@@ -19,14 +19,13 @@ impl Scope<'_> {
         number: u8,
     ) {
         let number = usize::from(number);
-        let (Some(value), Some(ty)) = (made.args.get(number).cloned(), made.call.arg_types.get(number))
-        else {
+        let (Some(value), Some(ty)) = (made.args.get(number).cloned(), made.arg_types.get(number)) else {
             return;
         };
         for method in self.handler_methods(ty) {
             let function = Value::Method(method, Box::new(value.clone()));
             for _ in 0..2 {
-                self.start(frame, cursor, &function, Start::new(Origin::Handler), made.call.span);
+                self.start(frame, cursor, &function, Start::new(Origin::Handler), made.span);
             }
         }
     }

@@ -1,10 +1,8 @@
 //! Blocks: the order of events, the conditions on the way, and loops.
 
 use super::{AcquireKind, Cursor, EventKind, FrameId, HeldLock, Join, Object, ReleaseKind, Scope, Touch};
-use crate::ir::function::{
-    Access, Assign, Block, Branch, CallMode, Condition, Loop, Node, NodeId, Select, for_each_node,
-};
-use crate::ir::place::{Root, Value};
+use crate::ir::function::{Access, Assign, Block, Branch, Condition, How, Jump, Loop, Node, NodeId, Select};
+use crate::ir::place::{Index, Place, Root, Step, Value};
 use crate::syntax::span::Span;
 
 /// How a block is left.
@@ -12,10 +10,19 @@ use crate::syntax::span::Span;
 pub(super) struct Flow {
     /// Whether its end may be reached.
     pub(super) falls: bool,
-    /// Whether it may return.
-    returns: bool,
-    /// Statements around it that it may leave or continue.
-    jumps: Vec<NodeId>,
+    /// Whether it may return to the caller.
+    pub(super) returns: bool,
+    /// Whether it may stop: by a panic, or with the goroutine or the process.
+    stops: bool,
+    /// Statements around it that it may leave, or continue.
+    jumps: Vec<(NodeId, Onward)>,
+}
+
+/// What a jump does to the statement around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Onward {
+    Leave,
+    Continue,
 }
 
 impl Flow {
@@ -25,27 +32,33 @@ impl Flow {
 
     fn absorb(&mut self, other: Self) {
         self.returns |= other.returns;
+        self.stops |= other.stops;
         self.jumps.extend(other.jumps);
     }
 
     fn exits(&self) -> bool {
-        self.returns || !self.jumps.is_empty()
+        self.returns || self.stops || !self.jumps.is_empty()
     }
 }
 
-impl Scope<'_> {
-    pub(super) fn block(&mut self, frame: FrameId, cursor: &mut Cursor, block: &Block) -> Flow {
+impl<'a> Scope<'a> {
+    pub(super) fn block(&mut self, frame: FrameId, cursor: &mut Cursor, block: &'a Block) -> Flow {
         let depth = cursor.path.len();
         let mut flow = Flow::falling();
         for node in block {
             self.steps += 1;
-            if self.exhausted() {
+            if self.must_stop() {
                 break;
             }
             match node {
                 Node::Access(access) => self.access(frame, cursor, access),
                 Node::Assign(assign) => self.assign(frame, assign),
-                Node::Call(call) => self.call(frame, cursor, call),
+                Node::Call(call) => {
+                    if !self.call(frame, cursor, call) {
+                        flow.falls = false;
+                        flow.stops = true;
+                    }
+                }
                 Node::Channel(op) => self.channel(frame, cursor, op),
                 Node::Branch(branch) => {
                     let inner = self.branch(frame, cursor, branch);
@@ -63,18 +76,21 @@ impl Scope<'_> {
                     flow.absorb(inner);
                 }
                 Node::Return(values, _) => {
-                    let values = values.iter().map(|value| self.value(frame, value)).collect();
+                    let values = self.returned(frame, values);
                     self.frame_mut(frame).returns.push(values);
+                    self.leave_body(frame, cursor);
                     flow.falls = false;
                     flow.returns = true;
                 }
                 Node::Jump(jump) => {
                     flow.falls = false;
-                    flow.jumps.extend(jump.target);
+                    // Where `goto` leads is not followed.
+                    flow.returns |= jump.target.is_none();
+                    self.jump(frame, cursor, *jump, &mut flow);
                 }
                 Node::Stop => {
                     flow.falls = false;
-                    flow.returns = true;
+                    flow.stops = true;
                 }
             }
             if !flow.falls {
@@ -85,13 +101,27 @@ impl Scope<'_> {
         flow
     }
 
-    fn access(&mut self, frame: FrameId, cursor: &Cursor, access: &Access) {
+    /// What a `return` gives back: without values, what the results hold.
+    fn returned(&mut self, frame: FrameId, values: &[Value]) -> Vec<Value> {
+        let unit = self.unit_of(frame);
+        let results = &unit.body(self.frame(frame).body).results;
+        if values.is_empty() {
+            let held = results.iter().map(|&result| Value::Load(Place::new(Root::Var(result))));
+            return held.map(|value| self.value(frame, &value)).collect();
+        }
+        values.iter().map(|value| self.value(frame, value)).collect()
+    }
+
+    fn access(&mut self, frame: FrameId, cursor: &Cursor, access: &'a Access) {
         let place = self.place(frame, &access.place);
+        if access.how == How::Append {
+            self.copy_elements(frame, cursor, access, &place);
+        }
         let touch = Touch {
             place,
             write: access.write,
             how: access.how,
-            field: access.field.clone(),
+            field: access.field.as_ref(),
             once: cursor.once.clone(),
         };
         if touch.write && !cursor.locks.is_empty() {
@@ -102,11 +132,23 @@ impl Scope<'_> {
         self.event(frame, cursor, EventKind::Access(touch), access.span);
     }
 
+    /// An `append` that has no room left copies the elements that are there.
+    fn copy_elements(&mut self, frame: FrameId, cursor: &Cursor, access: &'a Access, end: &Place) {
+        let mut all = end.clone();
+        if let Some(last @ Step::Element(Index::End)) = all.steps.last_mut() {
+            *last = Step::Element(Index::All);
+            let once = cursor.once.clone();
+            let touch =
+                Touch { place: all, write: false, how: How::Plain, field: access.field.as_ref(), once };
+            self.event(frame, cursor, EventKind::Access(touch), access.span);
+        }
+    }
+
     /// A variable that is given its only value after its declaration.
-    fn assign(&mut self, frame: FrameId, assign: &Assign) {
+    fn assign(&mut self, frame: FrameId, assign: &'a Assign) {
         if let Root::Var(var) = assign.place.root
             && assign.place.steps.is_empty()
-            && self.unit_of(frame).var(var).is_constant()
+            && self.is_settled_by(frame, var)
         {
             let value = self.value(frame, &assign.value);
             let id = self.var(frame, var);
@@ -116,15 +158,15 @@ impl Scope<'_> {
         }
     }
 
-    fn branch(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &Branch) -> Flow {
-        let arms: Vec<&Block> = branch.arms.iter().collect();
+    fn branch(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &'a Branch) -> Flow {
+        let arms: Vec<&'a Block> = branch.arms.iter().collect();
         self.arms(frame, cursor, branch.id, &arms, |scope, cursor, number| {
             scope.enter_arm(frame, cursor, branch, number);
         })
     }
 
     /// What the condition says in an arm: a lock that was tried is held, an atomic was seen.
-    fn enter_arm(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &Branch, number: usize) {
+    fn enter_arm(&mut self, frame: FrameId, cursor: &mut Cursor, branch: &'a Branch, number: usize) {
         if let Some((call, negated)) = branch.condition.call
             && let Some(lock) = self.try_locks.get(&(frame, call)).cloned()
             && (number == 0) != negated
@@ -135,7 +177,7 @@ impl Scope<'_> {
     }
 
     /// What was looked at in a condition: whoever wrote it last did so before.
-    fn see_flags(&mut self, frame: FrameId, cursor: &Cursor, condition: &Condition, span: Span) {
+    fn see_flags(&mut self, frame: FrameId, cursor: &Cursor, condition: &'a Condition, span: Span) {
         for call in &condition.calls {
             if let Some(place) = self.atomics.get(&(frame, *call)).cloned() {
                 self.event(frame, cursor, EventKind::Acquire(Object::Atomic(place), AcquireKind::Load), span);
@@ -150,8 +192,8 @@ impl Scope<'_> {
         }
     }
 
-    fn select(&mut self, frame: FrameId, cursor: &mut Cursor, select: &Select) -> Flow {
-        let arms: Vec<&Block> = select.arms.iter().map(|(_, block)| block).collect();
+    fn select(&mut self, frame: FrameId, cursor: &mut Cursor, select: &'a Select) -> Flow {
+        let arms: Vec<&'a Block> = select.arms.iter().map(|(_, block)| block).collect();
         self.arms(frame, cursor, select.id, &arms, |scope, cursor, number| {
             if let Some(op) = &select.arms[number].0 {
                 scope.channel(frame, cursor, op);
@@ -165,7 +207,7 @@ impl Scope<'_> {
         frame: FrameId,
         cursor: &mut Cursor,
         id: NodeId,
-        arms: &[&Block],
+        arms: &[&'a Block],
         enter: impl Fn(&mut Self, &mut Cursor, usize),
     ) -> Flow {
         let node = self.node();
@@ -183,8 +225,8 @@ impl Scope<'_> {
             enter(self, cursor, number);
             let mut inner = self.block(frame, cursor, arm);
             cursor.path.pop();
-            let left = inner.jumps.contains(&id);
-            inner.jumps.retain(|&target| target != id);
+            let left = inner.jumps.contains(&(id, Onward::Leave));
+            inner.jumps.retain(|&(target, _)| target != id);
             if inner.falls || left {
                 joined.push(self.acquires_of_arm(cursor, first, node, mask));
                 falling |= mask;
@@ -227,9 +269,47 @@ impl Scope<'_> {
             .collect()
     }
 
-    fn a_loop(&mut self, frame: FrameId, cursor: &mut Cursor, inner: &Loop) -> Flow {
+    fn jump(&mut self, frame: FrameId, cursor: &Cursor, jump: Jump, flow: &mut Flow) {
+        let Some(target) = jump.target else { return self.leave_body(frame, cursor) };
+        flow.jumps.push((target, if jump.again { Onward::Continue } else { Onward::Leave }));
+        if !jump.again {
+            let first = self.frame(frame).first;
+            let waits = self.waits_on_the_way(cursor, first);
+            self.frame_mut(frame).breaks.push((target, waits));
+        }
+    }
+
+    /// Notes what was waited for before an end of the body.
+    pub(super) fn leave_body(&mut self, frame: FrameId, cursor: &Cursor) {
+        let first = self.frame(frame).first;
+        let waits = self.waits_on_the_way(cursor, first);
+        self.frame_mut(frame).exits.push(waits);
+    }
+
+    /// The waits since an event that the goroutine can't have come to this point without.
+    fn waits_on_the_way(&self, cursor: &Cursor, first: usize) -> Vec<usize> {
+        let from = self.waits.partition_point(|&wait| wait < first);
+        let passed = |wait: usize| {
+            let event = &self.events[wait];
+            event.thread == cursor.thread
+                && event.path.len() <= cursor.path.len()
+                && event.path[..] == cursor.path[..event.path.len()]
+        };
+        self.waits[from..].iter().copied().filter(|&wait| passed(wait)).collect()
+    }
+
+    /// The end of a loop or function each of whose ways out waited for something.
+    pub(super) fn join_exits(&mut self, frame: FrameId, cursor: &Cursor, exits: Vec<Vec<usize>>) {
+        let deeper =
+            |waits: &Vec<usize>| waits.iter().any(|&wait| self.events[wait].path.len() > cursor.path.len());
+        if !exits.is_empty() && exits.iter().all(|waits| !waits.is_empty()) && exits.iter().any(deeper) {
+            self.event(frame, cursor, EventKind::Join(Join { arms: exits }), Span::default());
+        }
+    }
+
+    fn a_loop(&mut self, frame: FrameId, cursor: &mut Cursor, inner: &'a Loop) -> Flow {
         let unit = self.frame(frame).unit;
-        let concurrent = self.is_concurrent(inner);
+        let concurrent = self.units.is_concurrent(unit, inner.id);
         self.unrolled.insert((unit, inner.id), concurrent && self.loop_depth < 3);
         let rounds = if concurrent && self.loop_depth < 3 && !inner.at_most_once { 2 } else { 1 };
         self.loop_depth += u32::from(rounds > 1);
@@ -246,8 +326,8 @@ impl Scope<'_> {
             cursor.locks.clone_from(&before);
         }
         self.loop_depth -= u32::from(rounds > 1);
-        let left = flow.jumps.contains(&inner.id);
-        flow.jumps.retain(|&target| target != inner.id);
+        let left = flow.jumps.contains(&(inner.id, Onward::Leave));
+        flow.jumps.retain(|&(target, _)| target != inner.id);
         flow.falls = !inner.endless || left;
         self.see_flags(frame, cursor, &inner.condition, inner.span);
         if let Some(channel) = &inner.range_channel {
@@ -257,24 +337,15 @@ impl Scope<'_> {
                 self.event(frame, cursor, EventKind::Acquire(object, AcquireKind::Closed), inner.span);
             }
         }
+        let breaks = &mut self.frame_mut(frame).breaks;
+        let own = breaks.extract_if(.., |(target, _)| *target == inner.id).map(|(_, waits)| waits).collect();
+        if inner.endless {
+            self.join_exits(frame, cursor, own);
+        }
         if flow.exits() {
             let passed = self.node();
             cursor.path.push((passed, 1));
         }
         flow
-    }
-
-    /// Whether a loop starts goroutines or waits for some.
-    fn is_concurrent(&self, inner: &Loop) -> bool {
-        let mut concurrent = false;
-        for_each_node(&inner.body, &mut |node| match node {
-            Node::Channel(_) => concurrent = true,
-            Node::Select(select) => concurrent |= select.arms.iter().any(|(op, _)| op.is_some()),
-            Node::Call(call) => {
-                concurrent |= call.mode == CallMode::Go || self.units.call_spawns(call, self.models);
-            }
-            _ => {}
-        });
-        concurrent
     }
 }

@@ -35,9 +35,11 @@ impl Lower<'_> {
             }
             (Builtin::Clear | Builtin::Len, [arg]) => self.whole(builtin, *arg, span),
             (Builtin::Close, [channel]) => {
+                let element = self.element_of(*channel);
                 let channel = self.expr(*channel);
                 let deferred = mode == CallMode::Defer;
-                let op = ChannelOp { kind: ChannelOpKind::Close, channel, value: None, deferred, span };
+                let kind = ChannelOpKind::Close;
+                let op = ChannelOp { kind, channel, element, value: None, deferred, span };
                 self.emit(Node::Channel(op));
                 Value::Unknown
             }

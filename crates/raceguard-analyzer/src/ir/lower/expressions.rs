@@ -34,9 +34,10 @@ impl Lower<'_> {
             }
             ExprKind::Unary(UnaryOp::Address, operand) => self.address(*operand),
             ExprKind::Unary(UnaryOp::Receive, channel) => {
+                let element = self.element_of(*channel);
                 let channel = self.expr(*channel);
-                let op =
-                    ChannelOp { kind: ChannelOpKind::Receive, channel, value: None, deferred: false, span };
+                let kind = ChannelOpKind::Receive;
+                let op = ChannelOp { kind, channel, element, value: None, deferred: false, span };
                 self.emit(Node::Channel(op));
                 Value::Load(self.opaque())
             }

@@ -151,10 +151,11 @@ impl Lower<'_> {
                 let all = self.referent(value, Step::Element(Index::All));
                 self.access(&all, false, How::Plain, span);
             }
-            Type::Chan(..) => {
+            Type::Chan(_, element) => {
                 let op = ChannelOp {
                     kind: ChannelOpKind::Range,
                     channel: value.clone(),
+                    element: Type::clone(element),
                     value: None,
                     deferred: false,
                     span,

@@ -12,7 +12,7 @@ use crate::syntax::ast::{
 };
 use crate::syntax::name::Name;
 use crate::syntax::span::Span;
-use crate::types::Entity;
+use crate::types::{Entity, Type};
 
 impl Lower<'_> {
     pub(super) fn block(&mut self, block: &ast::Block) -> Block {
@@ -82,9 +82,18 @@ impl Lower<'_> {
     }
 
     fn send(&mut self, channel: ExprId, value: ExprId, span: Span) -> ChannelOp {
+        let element = self.element_of(channel);
         let channel = self.expr(channel);
         let value = self.expr(value);
-        ChannelOp { kind: ChannelOpKind::Send, channel, value: Some(value), deferred: false, span }
+        ChannelOp { kind: ChannelOpKind::Send, channel, element, value: Some(value), deferred: false, span }
+    }
+
+    /// The type of a channel's elements.
+    pub(super) fn element_of(&self, channel: ExprId) -> Type {
+        match self.underlying(self.type_of(channel)) {
+            Type::Chan(_, element) => Type::clone(&element),
+            _ => Type::Unknown,
+        }
     }
 
     fn return_values(&mut self, values: &[ExprId], span: Span) {
