@@ -89,6 +89,7 @@ fn a_clean_run_passes_and_says_what_was_not_measured() {
         &[
             "gate passed with warnings",
             "changes-are-covered v1: not judged: no coverage was measured",
+            "short-waits-for-locks: not judged: there is no profile of locks",
             "test t1",
         ],
     );
