@@ -198,6 +198,9 @@ mod tests {
         refused("size(finding.line) > 1", 4, &["size", "int"]);
         refused("finding.message.matches('(')", 24, &["no regular expression"]);
         refused("finding.line > 3u", 15, &["3u"]);
+        refused("finding.kind == 'rase'", 16, &["`finding.kind` is never `rase`", "did you mean `race`?"]);
+        refused("finding.severity in ['error', 'warn']", 30, &["is never `warn`", "error, warning, advice"]);
+        refused("findings.exists(f, 'eror' != f.severity)", 19, &["did you mean `error`?"]);
         refused("findings.exists(f, f.line)", 20, &["true or false"]);
     }
 

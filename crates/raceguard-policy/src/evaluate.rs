@@ -188,7 +188,7 @@ fn judge(policy: &Policy, question: &Question<'_>, set_aside: &[SetAside]) -> Ou
     outcome.unmeasured = found.unmeasured;
     outcome.matched = found.matched.into_values().map(|it| it.shown).collect();
     outcome.count = counted(policy.count, &outcome.matched);
-    if found.looked_at == found.unmeasured && is_unmeasured(policy.over, found.unmeasured) {
+    if found.looked_at == found.unmeasured && is_unmeasured(policy.over, found.unmeasured, question) {
         outcome.status = Status::Unmeasured;
         outcome.level = policy.unmeasured;
         outcome.reason = unmeasured_reason(policy.over, found.unmeasured);
@@ -214,13 +214,20 @@ fn not_in_force(policy: &Policy, now: Timestamp) -> Option<String> {
 }
 
 /// No finding is a good sign, but no coverage is none.
-fn is_unmeasured(over: Over, unmeasured: u64) -> bool {
-    unmeasured > 0 || matches!(over, Over::Coverage | Over::Runs)
+fn is_unmeasured(over: Over, unmeasured: u64, question: &Question<'_>) -> bool {
+    let has_profile = || question.snapshots.iter().any(|it| it.facts.evidence.has_lock_profile);
+    match over {
+        _ if unmeasured > 0 => true,
+        Over::Coverage | Over::Runs => true,
+        Over::Locks => !has_profile(),
+        Over::Findings | Over::Clusters | Over::Evidence => false,
+    }
 }
 
 fn unmeasured_reason(over: Over, unmeasured: u64) -> String {
     match (over, unmeasured) {
         (Over::Coverage, 0) => "not judged: no coverage was measured".to_owned(),
+        (Over::Locks, 0) => "not judged: there is no profile of locks".to_owned(),
         (_, 0) => format!("not judged: there are no {}", over.word()),
         (Over::Coverage, _) => "not judged: what it needs of coverage is not known".to_owned(),
         (_, count) => format!("not judged: what it needs is not known of {count} of {count} {}", over.word()),

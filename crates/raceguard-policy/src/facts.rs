@@ -280,6 +280,17 @@ impl Over {
     }
 }
 
+/// The words that a field of text may hold, where they are few: a comparison with another word would never hold.
+pub fn words(record: &str, field: &str) -> Option<&'static [&'static str]> {
+    Some(match (record, field) {
+        ("finding", "kind") => &["race", "crash", "static", "foreign"],
+        ("finding" | "cluster", "severity") => &["error", "warning", "advice"],
+        ("run", "mode") => &["test", "run", "build", "check", "ingest"],
+        ("lock", "kind") => &["Mutex", "RWMutex", ""],
+        _ => return None,
+    })
+}
+
 /// What every condition knows beside its item.
 pub fn globals() -> Vec<(&'static str, Type)> {
     vec![

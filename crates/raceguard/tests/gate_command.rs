@@ -89,6 +89,7 @@ fn a_clean_run_passes_and_says_what_was_not_measured() {
         &[
             "gate passed with warnings",
             "changes-are-covered v1: not judged: no coverage was measured",
+            "short-waits-for-locks: not judged: there is no profile of locks",
             "test t1",
         ],
     );
@@ -216,7 +217,9 @@ fn only_what_is_new_counts_and_the_baseline_shrinks() {
     module
         .raceguard(&["gate", "--update-baseline", "--accept-new"])
         .expect(0, &["2 findings known, 0 removed, 2 added"]);
-    module.raceguard(&["gate"]).expect(0, &["baseline: 2 known, 2 still there"]);
+    module
+        .raceguard(&["gate"])
+        .expect(0, &["baseline: 2 known, 2 still there", "- RG101 in /elsewhere/a.go"]);
     // A check that hides what is known says so, and the race stays when the check updates its part.
     module.check(&["--baseline", "raceguard-baseline.json"]).expect(0, &[]);
     module.raceguard(&["gate"]).expect(0, &["baseline: 2 known, 2 still there"]);

@@ -6,8 +6,8 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectEx
 use super::functions::{FUNCTIONS, Function, MACROS};
 use super::nulls::{not_null, path};
 use super::{ConditionError, Scope};
-use crate::facts::Over;
 use crate::facts::typed::Type;
+use crate::facts::{Over, words};
 use crate::problem::suggestion;
 
 /// Walks an expression, and keeps what is wrong with it.
@@ -201,7 +201,24 @@ impl<'a> Checker<'a> {
         if !comparable(&one, &other) {
             self.mismatch(at, &one, &other);
         }
+        self.refuse_unknown_word(left, right);
+        self.refuse_unknown_word(right, left);
         Type::Bool
+    }
+
+    /// Refuses a word that the field never holds.
+    fn refuse_unknown_word(&mut self, field: &IdedExpr, word: &IdedExpr) {
+        let (Expr::Select(select), Expr::Literal(LiteralValue::String(text))) = (&field.expr, &word.expr)
+        else {
+            return;
+        };
+        let Type::Record(record) = self.type_of(&select.operand) else { return };
+        let Some(known) = words(record.name, &select.field).filter(|known| !known.contains(&text.inner()))
+        else {
+            return;
+        };
+        let message = format!("`{}.{}` is never `{}`", record.name, select.field, text.inner());
+        self.report(word, message, suggestion(text.inner(), known.iter().copied()));
     }
 
     fn mismatch(&mut self, at: &IdedExpr, one: &Type, other: &Type) {
@@ -261,6 +278,9 @@ impl<'a> Checker<'a> {
     }
 
     fn membership(&mut self, at: &IdedExpr, item: &IdedExpr, list: &IdedExpr) -> Type {
+        if let Expr::List(words) = &list.expr {
+            words.elements.iter().for_each(|word| self.refuse_unknown_word(item, word));
+        }
         let (item, list) = (self.type_of(item), self.known_type_of(list, at));
         let fits = match &list {
             Type::List(inner) => comparable(&item, inner),

@@ -113,7 +113,7 @@ impl Outcome {
         self.reached.iter().any(|reached| reached.response == response)
     }
 
-    /// Whether its matches are to be annotated where code is reviewed: asked for, or worth a warning at least.
+    /// Whether its matches are to be annotated where code is reviewed.
     pub fn annotates(&self) -> bool {
         self.gives("annotate")
     }

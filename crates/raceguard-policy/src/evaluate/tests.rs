@@ -163,6 +163,12 @@ fn what_was_not_measured_is_told() {
     let measured = CoverageFact { changed_percent: Some(90.0), ..CoverageFact::default() };
     let outcome = only(ask(&coverage(", unmeasured: fail"), &with(Some(measured))));
     assert_eq!((outcome.level, outcome.status), (Level::Pass, Status::Judged));
+    // A profile without waits is a good sign, no profile is none.
+    let locks = policy("match: {over: locks, when: 'true'}, unmeasured: warn, responses: [fail]");
+    let mut snapshots = with(None);
+    assert_eq!(only(ask(&locks, &snapshots)).reason, "not judged: there is no profile of locks");
+    snapshots[0].facts.evidence.has_lock_profile = true;
+    assert_eq!(only(ask(&locks, &snapshots)).status, Status::Judged);
     // No finding is no lack of evidence.
     let outcome = only(ask(&policy(&format!("{RACES}, unmeasured: fail, responses: [fail]")), &with(None)));
     assert_eq!((outcome.level, outcome.status), (Level::Pass, Status::Judged));

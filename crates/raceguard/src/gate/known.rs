@@ -91,10 +91,17 @@ impl Known {
         self.baseline.entries().iter().filter(|(_, entry)| entry.kind.is_empty()).map(missing).sum()
     }
 
-    /// How many known findings the judged runs still show, those included that a check hid.
-    pub fn seen(&self, facts: &Facts, runs: &[LoadedRun]) -> usize {
-        let hidden: usize = checks(runs).map(|check| hidden(check).count()).sum();
-        facts.findings.iter().filter(|finding| !finding.is_new).count() + hidden
+    /// The known findings that the judged runs still show, those included that a check hid.
+    pub fn seen(&self, facts: &Facts, runs: &[LoadedRun]) -> Vec<String> {
+        let shown = facts.findings.iter().filter(|finding| !finding.is_new).map(|it| it.fingerprint.as_str());
+        let seen = shown.chain(checks(runs).flat_map(hidden));
+        let named = |print: &str| match self.baseline.entries().get(print) {
+            Some(entry) if entry.subject.is_empty() => format!("{} in {}", entry.rule, entry.file),
+            Some(entry) => format!("{} {} in {}", entry.rule, entry.subject, entry.file),
+            // Another baseline than the gate's hid it.
+            None => print.to_owned(),
+        };
+        seen.map(named).collect()
     }
 
     /// The baseline without what is gone, and with what is new if that is accepted.

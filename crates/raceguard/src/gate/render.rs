@@ -57,8 +57,8 @@ pub struct BaselineView {
     pub path: String,
     /// How many findings it knows.
     pub known: usize,
-    /// How many of them the runs still show.
-    pub seen: usize,
+    /// Those that the runs still show.
+    pub seen: Vec<String>,
     /// How many certainly no longer occur.
     pub gone: u64,
 }

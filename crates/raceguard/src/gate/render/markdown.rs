@@ -58,8 +58,14 @@ fn notes(verdict: &Verdict<'_>, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "- set aside until {} by `{}`: {title} ({reason})", aside.until, aside.policy)?;
     }
     if let Some(baseline) = &verdict.baseline {
-        let (known, seen, gone) = (baseline.known, baseline.seen, baseline.gone);
+        let (known, seen, gone) = (baseline.known, baseline.seen.len(), baseline.gone);
         writeln!(out, "- baseline: {known} known, {seen} still there, {gone} gone")?;
+        for known in baseline.seen.iter().take(SHOWN) {
+            writeln!(out, "  - {}", text(known))?;
+        }
+        if seen > SHOWN {
+            writeln!(out, "  - and {} more", seen - SHOWN)?;
+        }
     }
     let runs: Vec<String> = verdict.runs.iter().map(|(mode, name)| format!("{mode} `{name}`")).collect();
     writeln!(out, "- judged: {}; by {}", runs.join(", "), text(&verdict.policies))

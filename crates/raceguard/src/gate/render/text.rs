@@ -29,10 +29,17 @@ pub(super) fn render(verdict: &Verdict<'_>, look: Look, out: &mut dyn Write) -> 
         )?;
     }
     if let Some(baseline) = &verdict.baseline {
-        write!(out, "baseline: {} known, {} still there", baseline.known, baseline.seen)?;
+        write!(out, "baseline: {} known, {} still there", baseline.known, baseline.seen.len())?;
         match baseline.gone {
             0 => writeln!(out)?,
             gone => writeln!(out, ", {gone} gone: `raceguard gate --update-baseline` removes them")?,
+        }
+        let shown = if look.verbose { baseline.seen.len() } else { SHOWN };
+        for known in baseline.seen.iter().take(shown) {
+            writeln!(out, "        - {}", clean(known))?;
+        }
+        if baseline.seen.len() > shown {
+            writeln!(out, "        - and {} more (--verbose)", baseline.seen.len() - shown)?;
         }
     }
     for ticket in &verdict.tickets {
