@@ -8,7 +8,7 @@ use crate::detect::{self, AtomicAccess, Races, Site};
 use crate::goroutine::Goroutine;
 use crate::record::{ATOMIC, WRITE};
 use crate::shadow::{self, Cell, HEAP_START};
-use crate::{atomic, heap, slots, sync_object};
+use crate::{atomic, heap, quick, slots, sync_object};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -51,7 +51,12 @@ fn site(pc: u64) -> Site {
     Site { pc, caller: 0, depth: u32::MAX, stack_end: 0 }
 }
 
+/// The earlier accesses that a plain access races with. Scalars take the way that Go's calls take.
 pub(crate) fn races(goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, pc: u64) -> Vec<u64> {
+    let quickly = if kind == WRITE { quick::write } else { quick::read };
+    if size == 1 && kind & ATOMIC == 0 && quickly(goroutine, address, pc, u32::MAX) {
+        return Vec::new();
+    }
     let mut found = Races::none();
     detect::check_range(goroutine, address, size, kind, site(pc), &mut found);
     found.iter().map(|earlier| innermost(earlier.context)).collect()

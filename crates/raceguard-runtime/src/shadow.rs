@@ -335,6 +335,17 @@ impl Cell {
         LineGuard(first)
     }
 
+    /// As [`Self::lock_line`], but gives up when somebody else holds the lock.
+    #[inline(always)]
+    pub fn try_lock_line(self) -> Option<LineGuard> {
+        let first = Self(self.0 & !(LINE - 1));
+        let word = first.word(0);
+        let value = word.load(Ordering::Relaxed) & !LOCK;
+        // ORDERING: Acquire pairs with the Release in the guard's drop.
+        let locked = word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        locked.then(|| LineGuard(first))
+    }
+
     /// Clears `words` records of a lane from here on. Nobody else may be using them; the caller knows of no overflow
     /// sets, and holds the lock of the line if other objects share it.
     pub fn clear(self, lane: usize, words: usize) {
