@@ -112,6 +112,45 @@ impl Update {
     }
 }
 
+/// Puts the access `new` into the eight cells of the line that starts with `start`, which is locked, if they have the same
+/// records. False if they do not, or if one cell would have to be looked at by itself.
+#[inline(always)]
+pub fn update_line(goroutine: &Goroutine, start: Cell, new: (Record, u32)) -> bool {
+    let Some(old) = records_of_line(start) else { return false };
+    // Whether a record takes the new bytes in depends on its context, and those of a line may differ.
+    if old.iter().any(|record| record.same_but_mask(new.0)) {
+        return false;
+    }
+    let Some(update) = Update::plan(goroutine, start, old, new) else { return false };
+    if update.place != NONE {
+        start.set_context_of_line(update.place, new.1);
+    }
+    for lane in 0..3 {
+        if update.new[lane] != update.old[lane] {
+            start.store_line(lane, update.new[lane]);
+        }
+    }
+    if update.place == 3 {
+        start.store_line(3, new.0);
+    }
+    true
+}
+
+/// The records of every cell of the line, if there are no more than three.
+#[inline(always)]
+fn records_of_line(start: Cell) -> Option<[Record; 3]> {
+    let flags = start.flags().load(Ordering::Relaxed);
+    let mut records = [Record::EMPTY; 3];
+    for lane in 0..LANES {
+        let record = if flags & TOUCHED << lane == 0 { Record::EMPTY } else { start.load_line(lane)? };
+        if record == Record::EMPTY {
+            return Some(records);
+        }
+        *records.get_mut(lane)? = record;
+    }
+    None
+}
+
 /// What is left of `record` when `access` comes. `None` if the two race.
 #[inline(always)]
 fn remains(goroutine: &Goroutine, record: Record, access: Record) -> Option<Record> {

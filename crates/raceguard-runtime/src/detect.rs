@@ -6,7 +6,7 @@
 //!
 //! Records of races that were found stay too, as concurrent ones: a third party is compared with both.
 
-use crate::cell_update::Update;
+use crate::cell_update::{self, Update};
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
@@ -271,6 +271,14 @@ pub fn check_range(
                 cell.mark(TOUCHED);
             }
             let line = recording.then(|| cell.lock_line());
+            let whole = stop - at == LINE && address <= at && stop <= end;
+            if whole && line.is_some() {
+                let new = (Record::new(goroutine.epoch, kind, 0xff), context);
+                if cell_update::update_line(goroutine, cell, new) {
+                    at = line_end;
+                    continue;
+                }
+            }
             while at < stop {
                 let new = Record::new(goroutine.epoch, kind, mask_of(at, address, end));
                 match line {

@@ -7,6 +7,11 @@ use crate::record::Record;
 use crate::shadow::{self, ALL_LANES, Cell, HAS_SYNC, LANES, LINE, OVERFLOWED, PAGE, TOUCHED};
 use crate::sync_object;
 
+/// The shadow of freed objects from this size on goes back to the system: it can be several times as large as they are, and
+/// no object of their size may ever come again. That of smaller ones is kept, as clearing it takes less time than
+/// having it mapped anew.
+const LARGE: usize = 4 << 20;
+
 /// `size` bytes at `address` were allocated by a goroutine in calling context `context` (0 when unknown).
 pub fn allocated(address: usize, size: usize, context: u32) {
     forget_accesses(address, size);
@@ -39,6 +44,10 @@ pub fn freed(address: usize, size: usize) {
             clear_lines(start, end, flags);
         }
     });
+    if size >= LARGE {
+        let first = address.next_multiple_of(PAGE);
+        shadow::discard(first, (address + size) / PAGE * PAGE - first);
+    }
 }
 
 fn forget_accesses(address: usize, size: usize) {
