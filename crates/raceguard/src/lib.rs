@@ -16,6 +16,7 @@ pub mod evidence_tail;
 pub mod go_build;
 pub mod go_failure;
 pub mod interrupt;
+pub mod old_runs;
 pub mod progress;
 pub mod race_text;
 pub mod report;
