@@ -230,6 +230,7 @@ macro_rules! scalar_access {
                 "push rdx",
                 "push rcx",
                 "call {quickly}",
+                "xorps xmm15, xmm15", // Go keeps a zero there
                 "pop rcx",
                 "pop rdx",
                 "pop rsi",
@@ -307,6 +308,7 @@ macro_rules! range_access {
                 "push rdx",
                 "push rcx",
                 "call {quickly}",
+                "xorps xmm15, xmm15", // Go keeps a zero there
                 "pop rcx",
                 "pop rdx",
                 "pop rsi",

@@ -55,7 +55,7 @@ fn record(goroutine: &mut Goroutine, address: usize, kind: u64, pc: u64, depth: 
 
 /// As [`record`], for a cell that has two records at least.
 #[inline(never)]
-extern "C" fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, depth: u32) -> bool {
+fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, depth: u32) -> bool {
     let flags = cell.flags().load(Ordering::Relaxed);
     let (first, second) = (cell.load(0), cell.load(1));
     if second.covers(new) {

@@ -160,12 +160,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn key_of_runs(
-        &self,
-        config: &mut Config,
-        key: &Key<'_>,
-        value: &Value<'_>,
-    ) -> Result<(), CheckError> {
+    fn key_of_runs(&self, config: &mut Config, key: &Key<'_>, value: &Value<'_>) -> Result<(), CheckError> {
         if key.get_ref() != "keep" {
             return Err(self.unknown(key, "key", &["keep"]));
         }

@@ -51,8 +51,7 @@ pub fn run(options: &ReportOptions, line: &CommandLine) -> Result<u8, CommandErr
     let (status, crashes) = follow(RunningChild::start(command, Group::Shared)?)?;
 
     let mut has_findings = crashes.iter().any(is_finding);
-    let damaged =
-        session.for_each_record(|record| has_findings |= matches!(record, Record::Race(_)))?;
+    let damaged = session.for_each_record(|record| has_findings |= matches!(record, Record::Race(_)))?;
     for crash in crashes {
         session.write(crash);
     }
