@@ -248,6 +248,13 @@ impl Goroutine {
         self.note_news();
     }
 
+    /// This goroutine's clock has taken in that of a sync object with the releasing epoch `owner`, which was news.
+    pub fn have_learned_from(&mut self, owner: Record) {
+        self.basis = Record::EMPTY;
+        self.clock.raise(owner.slot(), owner.clock());
+        self.note_news();
+    }
+
     /// Learns the current epochs of all goroutines: finalizers run after all that was done before.
     ///
     /// An epoch is thereby known that its owner has not released yet. For whoever knows an epoch to know all that is

@@ -218,9 +218,16 @@ impl SyncObject {
                 held.publish(goroutine);
                 return goroutine.have_taken_over(owner);
             }
-            let old = core::mem::take(held.clock);
-            held.release(goroutine);
-            goroutine.learn(&old, owner);
+            if owner == Record::EMPTY {
+                let old = core::mem::take(held.clock);
+                held.release(goroutine);
+                return goroutine.learn(&old, owner);
+            }
+            // The object's block takes in both and goes to the goroutine, whose own one is what it releases.
+            held.clock.join(&goroutine.clock);
+            core::mem::swap(held.clock, &mut goroutine.clock);
+            held.publish(goroutine);
+            goroutine.have_learned_from(owner);
         });
     }
 }

@@ -241,7 +241,9 @@ mod tests {
             })
             .collect();
         let mut attributor = Attributor::new(timeline, sightings, &processes, &folders());
-        records.iter().for_each(|record| attributor.note(record));
+        for record in &records {
+            attributor.note(record);
+        }
         let attributions = attributor.finish();
         attributions.into_iter().map(|found| (found.package, found.tests, found.by)).collect()
     }
