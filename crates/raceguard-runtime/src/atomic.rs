@@ -163,12 +163,12 @@ pub fn synchronised<R>(
     sync_object::find_or_create(address).exclusively(|held: &mut Held| {
         let result = operation();
         if held.has_news_for(goroutine) {
-            // A plain access that it hears of only by this operation still races with it.
-            access.check(goroutine);
-            held.acquire(goroutine);
+            // A plain access that it hears of only by this operation still races with it. Once the operations before this
+            // one are known it takes the place of their records.
+            access.check_and_record(goroutine, |goroutine| held.acquire(goroutine));
+        } else {
+            access.record(goroutine);
         }
-        // Now that the operations before this one are known it takes the place of their records.
-        access.record(goroutine);
         if result.1 {
             // Having acquired, the goroutine knows all that the object holds: release is a merge.
             held.release(goroutine);

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crate::memory;
 
 static LIMIT: AtomicUsize = AtomicUsize::new(usize::MAX);
-/// Bytes of shadow that have been written to.
+/// Bytes of shadow that have been written to, and not given back.
 static SHADOW: AtomicUsize = AtomicUsize::new(0);
 /// Times that a set of readers was cut down.
 static DROPPED_READERS: AtomicU64 = AtomicU64::new(0);
@@ -23,7 +23,12 @@ pub fn add_shadow(bytes: usize) {
     SHADOW.fetch_add(bytes, Ordering::Relaxed);
 }
 
-/// Bytes of shadow that have been written to since the start.
+/// So much of the shadow in use was given back.
+pub fn remove_shadow(bytes: usize) {
+    SHADOW.fetch_sub(bytes, Ordering::Relaxed);
+}
+
+/// Bytes of shadow that have been written to and not given back since.
 pub fn shadow() -> usize {
     SHADOW.load(Ordering::Relaxed)
 }

@@ -195,18 +195,22 @@ pub fn call(parent: u32, pc: u64) -> u32 {
     intern(parent, word)
 }
 
+/// As [`call`], if it is what somebody asked for after `latest` before.
+#[inline(always)]
+pub fn after(latest: u32, parent: u32, pc: u64) -> Option<u32> {
+    // ORDERING: Acquire pairs with the Release store in `call_after`: the node that the guess is, is written.
+    let guess = node(latest).after.load(Ordering::Acquire);
+    is(guess, parent, pc & PC_BITS).then_some(guess)
+}
+
 /// As [`call`], for somebody who asked for `latest` before.
 #[inline]
 pub fn call_after(latest: u32, parent: u32, pc: u64) -> u32 {
-    let after = &node(latest).after;
-    // ORDERING: Acquire pairs with the Release store below: the node that the guess is, is written.
-    let guess = after.load(Ordering::Acquire);
-    if is(guess, parent, pc & PC_BITS) {
-        return guess;
-    }
-    let id = call(parent, pc);
-    after.store(id, Ordering::Release);
-    id
+    after(latest, parent, pc).unwrap_or_else(|| {
+        let id = call(parent, pc);
+        node(latest).after.store(id, Ordering::Release);
+        id
+    })
 }
 
 /// The spawn node of a goroutine that the goroutine of spawn node `parent` (0 for none) started in context `statement`.

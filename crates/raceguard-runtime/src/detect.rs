@@ -6,6 +6,7 @@
 //!
 //! Records of races that were found stay too, as concurrent ones: a third party is compared with both.
 
+use crate::cell_update::{self, Update};
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
@@ -151,8 +152,27 @@ impl AtomicAccess {
         Record::new(goroutine.epoch, self.kind, self.mask)
     }
 
-    /// Compares the access with what is on record, with what the goroutine knows now.
-    pub fn check(&mut self, goroutine: &Goroutine) {
+    /// Compares the access with what is on record, then lets the goroutine `learn`, then records the access as one of the
+    /// epoch that it is in then.
+    #[inline]
+    pub fn check_and_record(&mut self, goroutine: &mut Goroutine, learn: impl FnOnce(&mut Goroutine)) {
+        let cell = Cell::of(self.address);
+        // Who learns may need another slot, and who looks for one may lock any line.
+        if self.context == 0 || goroutine.may_change_slot() {
+            self.check(goroutine);
+            learn(goroutine);
+            return self.record(goroutine);
+        }
+        cell.mark(TOUCHED);
+        let _line = cell.lock_line();
+        find_races(goroutine, cell, self.as_record(goroutine), &mut self.races, self.address & !7);
+        learn(goroutine);
+        goroutine.dirty |= ACCESSED;
+        let new = (self.as_record(goroutine), self.context);
+        update(goroutine, cell, new, &mut self.races, self.address & !7);
+    }
+
+    fn check(&mut self, goroutine: &Goroutine) {
         let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
         if cell.load(0) != Record::EMPTY {
             let _line = cell.lock_line();
@@ -240,7 +260,7 @@ pub fn check_range(
     while at < end {
         let line_end = (at & !(LINE - 1)) + LINE;
         let stop = line_end.min(end);
-        if !range_is_known(goroutine, at, address, stop, end, kind) {
+        if !line_is_known(goroutine, at, address, stop, end, kind) {
             let recording = sampling::is_recording();
             if context == 0 && recording {
                 context = site.context(goroutine);
@@ -251,6 +271,14 @@ pub fn check_range(
                 cell.mark(TOUCHED);
             }
             let line = recording.then(|| cell.lock_line());
+            let whole = stop - at == LINE && address <= at && stop <= end;
+            if whole && line.is_some() {
+                let new = (Record::new(goroutine.epoch, kind, 0xff), context);
+                if cell_update::update_line(goroutine, cell, new) {
+                    at = line_end;
+                    continue;
+                }
+            }
             while at < stop {
                 let new = Record::new(goroutine.epoch, kind, mask_of(at, address, end));
                 match line {
@@ -292,8 +320,16 @@ fn mask_of(word: usize, start: usize, end: usize) -> u8 {
     mask
 }
 
-#[inline]
-fn range_is_known(
+/// Whether an access to `size` bytes from `address` on is on record already.
+#[inline(always)]
+pub fn range_is_known(goroutine: &Goroutine, address: usize, size: usize, kind: u64) -> bool {
+    let end = address + size;
+    line_is_known(goroutine, address & !7, address, end, end, kind)
+}
+
+/// Whether of an access to `start..end` the words of `from..stop` are on record already.
+#[inline(always)]
+fn line_is_known(
     goroutine: &Goroutine,
     from: usize,
     start: usize,
@@ -317,7 +353,7 @@ fn range_is_known(
 /// Whether the cell already says what `new` would say. No lock: a record of this goroutine's current epoch can
 /// have been put there only by this goroutine.
 #[inline(always)]
-fn is_known(cell: Cell, new: Record) -> bool {
+pub fn is_known(cell: Cell, new: Record) -> bool {
     let first = cell.load(0);
     if first.covers(new) {
         return true;
@@ -352,62 +388,29 @@ fn update(goroutine: &Goroutine, cell: Cell, new: (Record, u32), races: &mut Rac
 /// Puts `new`, which is not on record, into the cell, whose line is locked.
 #[inline]
 fn update_unknown(goroutine: &Goroutine, cell: Cell, new: (Record, u32), races: &mut Races, address: usize) {
+    const NONE: Record = Record::EMPTY;
     let first = cell.load(0);
-    if first == Record::EMPTY {
+    if first == NONE {
         return cell.set(0, new.0, new.1);
     }
+    let apply = |records: [Record; 3]| {
+        Update::plan(goroutine, cell, records, new).map(|update| update.apply(cell, new)).is_some()
+    };
     let flags = cell.flags().load(Ordering::Relaxed);
     let second = cell.load_if_used(1, flags);
-    let two = second == Record::EMPTY || cell.load_if_used(2, flags) == Record::EMPTY;
-    if two
-        && goroutine.knows(first)
-        && (second == Record::EMPTY || goroutine.knows(second))
-        && update_known(cell, [first, second], new)
-    {
-        return;
-    }
-    update_used(goroutine, cell, new, new.0, races, address);
-}
-
-/// [`update_unknown`] for a cell with at most two records, both of accesses that happened before: nothing can race. False
-/// when three would be needed.
-#[inline(always)]
-fn update_known(cell: Cell, [first, second]: [Record; 2], (new, context): (Record, u32)) -> bool {
-    let left = |record: Record| if record.is_subsumed_by(new) { record.without(new.mask()) } else { record };
-    let extends = |record: Record, lane: usize| {
-        !record.is_empty()
-            && record.same_but_mask(new)
-            && cell.context(lane).load(Ordering::Relaxed) == context
-    };
-    let more = u64::from(new.mask());
-    let (first_left, second_left) =
-        (left(first), if second == Record::EMPTY { second } else { left(second) });
-    if extends(second_left, 1) {
-        let extended = Record(second_left.0 | more);
-        if first_left.is_empty() {
-            cell.set(0, extended, context);
-            cell.store(1, Record::EMPTY);
-        } else {
-            cell.store(0, first_left);
-            cell.store(1, extended);
-        }
-        return true;
-    }
-    if extends(first_left, 0) {
-        cell.store(0, Record(first_left.0 | more));
-    } else if first_left.is_empty() {
-        cell.set(0, new, context);
-    } else if second_left.is_empty() {
-        cell.store(0, first_left);
-        cell.set(1, new, context);
-        return true;
+    let done = if second == NONE {
+        apply([first, NONE, NONE])
     } else {
-        return false;
+        let third = cell.load_if_used(2, flags);
+        if third == NONE {
+            apply([first, second, NONE])
+        } else {
+            cell.load_if_used(3, flags) == NONE && apply([first, second, third])
+        }
+    };
+    if !done {
+        update_used(goroutine, cell, new, new.0, races, address);
     }
-    if second_left != second {
-        cell.store(1, second_left);
-    }
-    true
 }
 
 /// Compares `access` with all records of the cell, drops those that it takes the place of, and adds `new`: the access

@@ -6,9 +6,9 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use crate::context;
 use crate::detect::{self, AtomicAccess, Races, Site};
 use crate::goroutine::Goroutine;
-use crate::record::{ATOMIC, WRITE};
+use crate::record::{ATOMIC, Record, WRITE};
 use crate::shadow::{self, Cell, HEAP_START};
-use crate::{atomic, heap, slots, sync_object};
+use crate::{atomic, budget, heap, quick, slots, sync_object};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -51,7 +51,12 @@ fn site(pc: u64) -> Site {
     Site { pc, caller: 0, depth: u32::MAX, stack_end: 0 }
 }
 
+/// The earlier accesses that a plain access races with. Scalars take the way that Go's calls take.
 pub(crate) fn races(goroutine: &mut Goroutine, address: usize, size: usize, kind: u64, pc: u64) -> Vec<u64> {
+    let quickly = if kind == WRITE { quick::write } else { quick::read };
+    if size == 1 && kind & ATOMIC == 0 && quickly(goroutine, address, pc, u32::MAX) {
+        return Vec::new();
+    }
     let mut found = Races::none();
     detect::check_range(goroutine, address, size, kind, site(pc), &mut found);
     found.iter().map(|earlier| innermost(earlier.context)).collect()
@@ -397,4 +402,23 @@ fn an_heir_does_not_begin_in_the_epoch_that_its_predecessor_ended_in() {
     sync_object::find_or_create(lock).release(finalizer);
     sync_object::find_or_create(lock).acquire(heir);
     assert!(write(heir, x, 2).is_empty(), "its starter wrote before it started it");
+}
+
+#[test]
+fn a_large_freed_object_gives_its_shadow_back() {
+    let mut world = World::new();
+    let (a, b) = (world.go(), world.go());
+    let last = HEAP_START + (4 << 20) - 8;
+    heap::allocated(HEAP_START, 4 << 20, 0);
+    for x in (HEAP_START..=last).step_by(4096 - 8) {
+        assert!(write(a, x, 1).is_empty() && read(a, x + 1, 2).is_empty());
+    }
+    assert_eq!(write(b, HEAP_START, 3), [1]);
+    let used = budget::shadow();
+    heap::freed(HEAP_START, 4 << 20);
+    assert!(budget::shadow() + (8 << 20) <= used, "{used} bytes, now {}", budget::shadow());
+    heap::allocated(HEAP_START, 4 << 20, 0);
+    for x in [HEAP_START, last] {
+        assert!(Cell::of(x).load(0) == Record::EMPTY && write(b, x, 4).is_empty());
+    }
 }

@@ -17,7 +17,7 @@ use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
 use crate::record::{MASK_BITS, WRITE};
 use crate::shadow::{FLAGS_BIAS, FLAGS_SHIFT, HEAP_BIAS, HEAP_START, LANE, TOUCHED};
-use crate::{budget, heap, sampling, shadow, stack};
+use crate::{budget, heap, quick, sampling, shadow, stack};
 
 #[cfg(raceguard_direct)]
 mod convention {
@@ -159,10 +159,13 @@ pub extern "C" fn __tsan_func_exit() {
     )
 }
 
+/// Stack that the functions of [`quick`] may use; where less is left, the system stack is the place to go.
+const QUICK_STACK: usize = 512;
+
 /// A scalar access: `(thr, address, pc)`. Done at once when the cell already covers it: a record of the current
 /// epoch with the byte, and for a write the write bit.
 macro_rules! scalar_access {
-    ($($name:ident => $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
+    ($($name:ident => $quickly:path, $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
         #[doc = "Part of Go's race ABI: a scalar access, recorded as its first byte."]
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
@@ -219,6 +222,23 @@ macro_rules! scalar_access {
                 "5:",
                 "mov rcx, [r14 + 8]",
                 "sub rcx, rbp",
+                "lea rax, [rsp - {stack}]", // enough of the goroutine's stack left?
+                "cmp rax, [r14]",
+                "jb 7f",
+                "push rdi",
+                "push rsi",
+                "push rdx",
+                "push rcx",
+                "call {quickly}",
+                "xorps xmm15, xmm15", // Go keeps a zero there
+                "pop rcx",
+                "pop rdx",
+                "pop rsi",
+                "pop rdi",
+                "test al, al",
+                "jz 7f",
+                "ret",
+                "7:",
                 "lea rax, [rip + {slowly}]",
                 "jmp {call}",
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
@@ -227,21 +247,21 @@ macro_rules! scalar_access {
                 own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
                 data_bias = sym shadow::DATA_BIAS, recording = sym sampling::RECORDING,
-                slowly = sym $slowly, call = sym on_system_stack,
+                stack = const QUICK_STACK, quickly = sym $quickly, slowly = sym $slowly, call = sym on_system_stack,
             )
         }
     )*};
 }
 
 scalar_access! {
-    __tsan_read => abi::read, 0, WRITE;
-    __tsan_write => abi::write, WRITE, 0;
+    __tsan_read => quick::read, abi::read, 0, WRITE;
+    __tsan_write => quick::write, abi::write, WRITE, 0;
 }
 
 /// An access to a range: `(thr, address, size, pc)`. Done at once when it is whole words of the heap, few of them,
 /// and the first record of each cell covers them.
 macro_rules! range_access {
-    ($($name:ident => $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
+    ($($name:ident => $quickly:path, $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
         #[doc = "Part of Go's race ABI: an access to a range of bytes."]
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
@@ -280,6 +300,22 @@ macro_rules! range_access {
                 "cmp rax, [rip + {data_size}]",
                 "jae 3b",
                 "5:",
+                "lea rax, [rsp - {stack}]",
+                "cmp rax, [r14]",
+                "jb 6f",
+                "push rdi",
+                "push rsi",
+                "push rdx",
+                "push rcx",
+                "call {quickly}",
+                "xorps xmm15, xmm15", // Go keeps a zero there
+                "pop rcx",
+                "pop rdx",
+                "pop rsi",
+                "pop rdi",
+                "test al, al",
+                "jnz 3b",
+                "6:",
                 "mov r8, [r14 + 8]",
                 "sub r8, rbp",
                 "lea rax, [rip + {slowly}]",
@@ -287,7 +323,7 @@ macro_rules! range_access {
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, most = const FEW_BYTES,
                 own_bits = const $own_bits, fixed_bits = const !$free_bits as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
-                slowly = sym $slowly, call = sym on_system_stack,
+                stack = const QUICK_STACK, quickly = sym $quickly, slowly = sym $slowly, call = sym on_system_stack,
             )
         }
     )*};
@@ -296,8 +332,8 @@ macro_rules! range_access {
 const FEW_BYTES: usize = 256;
 
 range_access! {
-    __tsan_read_range => abi::read_range, 0, WRITE;
-    __tsan_write_range => abi::write_range, WRITE, 0;
+    __tsan_read_range => quick::knows_read, abi::read_range, 0, WRITE;
+    __tsan_write_range => quick::knows_write, abi::write_range, WRITE, 0;
 }
 
 /// Functions with four arguments that get the depth and the upper end of the goroutine's stack as two more.

@@ -84,6 +84,12 @@ struct Statement {
     context: u32,
 }
 
+/// Where the statement at `pc` is remembered.
+#[inline(always)]
+fn place_of(pc: u64) -> usize {
+    (pc ^ (pc >> 4)) as usize % LATELY
+}
+
 /// Field offsets that assembly relies on.
 pub const EPOCH_OFFSET: usize = offset_of!(Goroutine, epoch);
 /// See [`EPOCH_OFFSET`].
@@ -178,6 +184,12 @@ impl Goroutine {
         }
     }
 
+    /// Whether the clock of the goroutine's slot is nearly exhausted.
+    #[inline]
+    pub fn may_change_slot(&self) -> bool {
+        self.now() + 2 >= MAX_CLOCK
+    }
+
     /// Clock of the current epoch.
     #[inline]
     pub fn now(&self) -> u32 {
@@ -233,6 +245,13 @@ impl Goroutine {
         if owner != Record::EMPTY {
             self.clock.raise(owner.slot(), owner.clock());
         }
+        self.note_news();
+    }
+
+    /// This goroutine's clock has taken in that of a sync object with the releasing epoch `owner`, which was news.
+    pub fn have_learned_from(&mut self, owner: Record) {
+        self.basis = Record::EMPTY;
+        self.clock.raise(owner.slot(), owner.clock());
         self.note_news();
     }
 
@@ -393,12 +412,40 @@ impl Goroutine {
     /// The context of the statement at `pc` in the function of context `function`.
     #[inline]
     pub fn statement(&mut self, function: u32, pc: u64) -> u32 {
-        let place = &mut self.lately[(pc ^ (pc >> 4)) as usize % LATELY];
+        let place = &mut self.lately[place_of(pc)];
         if place.pc != pc || place.function != function {
             *place = Statement { pc, function, context: context::call_after(self.latest, function, pc) };
         }
         self.latest = place.context;
         place.context
+    }
+
+    /// As [`Self::context_at`], if the context is the one that was asked for here before or the one that followed upon the
+    /// latest one before. Adds no context; what it changes is only what is remembered.
+    #[inline(always)]
+    pub fn remembered_context(&mut self, depth: u32, pc: u64) -> Option<u32> {
+        // SAFETY: there is always the sentinel, whose context is never 0, so there is a frame below any other one.
+        let function = unsafe {
+            let frame = self.top.sub(1);
+            if (*frame).depth > depth {
+                return None;
+            }
+            if (*frame).context == 0 {
+                let parent = (*frame.sub(1)).context;
+                if parent == 0 || (*frame).memo_pc != (*frame).pc || (*frame).memo_parent != parent {
+                    return None;
+                }
+                (*frame).context = (*frame).memo_context;
+                self.latest = (*frame).memo_context;
+            }
+            (*frame).context
+        };
+        let place = &mut self.lately[place_of(pc)];
+        if place.pc != pc || place.function != function {
+            *place = Statement { pc, function, context: context::after(self.latest, function, pc)? };
+        }
+        self.latest = place.context;
+        Some(place.context)
     }
 
     /// The calling context of the innermost function.

@@ -5,7 +5,20 @@ use core::sync::atomic::Ordering;
 use crate::overflow::Set;
 use crate::record::Record;
 use crate::shadow::{self, ALL_LANES, Cell, HAS_SYNC, LANES, LINE, OVERFLOWED, PAGE, TOUCHED};
-use crate::sync_object;
+use crate::{budget, sync_object};
+
+/// The shadow of freed objects from this size on goes back to the system: it can be several times as large as they are, and
+/// no object of their size may ever come again. That of smaller ones is kept, as clearing it takes less time than
+/// having it mapped anew.
+const LARGE: usize = 4 << 20;
+/// As [`LARGE`], for programs that use much memory.
+const LARGE_WHERE_MUCH_IS_USED: usize = 32 << 10;
+/// So many bytes of shadow are much.
+const MUCH: usize = 1 << 30;
+
+fn is_large(size: usize) -> bool {
+    size >= LARGE || (size >= LARGE_WHERE_MUCH_IS_USED && budget::shadow() > MUCH)
+}
 
 /// `size` bytes at `address` were allocated by a goroutine in calling context `context` (0 when unknown).
 pub fn allocated(address: usize, size: usize, context: u32) {
@@ -39,6 +52,10 @@ pub fn freed(address: usize, size: usize) {
             clear_lines(start, end, flags);
         }
     });
+    if is_large(size) {
+        let first = address.next_multiple_of(PAGE);
+        shadow::discard(first, (address + size) / PAGE * PAGE - first);
+    }
 }
 
 fn forget_accesses(address: usize, size: usize) {

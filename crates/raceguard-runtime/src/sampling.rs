@@ -110,10 +110,16 @@ impl Period {
     }
 }
 
+/// Whether only a part of all time is recorded.
+#[inline]
+pub fn is_active() -> bool {
+    PERIOD.load(Ordering::Relaxed) != u64::MAX
+}
+
 /// Whether to record the access that is being made, after changing periods if it is time to.
 #[inline]
 pub fn is_recording() -> bool {
-    if PERIOD.load(Ordering::Relaxed) != u64::MAX {
+    if is_active() {
         change_period();
     }
     RECORDING.load(Ordering::Relaxed) != 0

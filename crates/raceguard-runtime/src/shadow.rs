@@ -239,6 +239,34 @@ impl Cell {
         }
     }
 
+    /// The record that the eight cells of the line from here on all have in `lane`.
+    #[inline(always)]
+    pub fn load_line(self, lane: usize) -> Option<Record> {
+        let record = self.load(lane);
+        let mut difference = 0;
+        for word in 1..LINE / 8 {
+            difference |= Self(self.0 + 8 * word).load(lane).0 ^ record.0;
+        }
+        (difference == 0).then_some(record)
+    }
+
+    /// Writes one record to the eight cells of the line from here on, which must be locked and stays so.
+    #[inline(always)]
+    pub fn store_line(self, lane: usize, record: Record) {
+        for word in 1..LINE / 8 {
+            Self(self.0 + 8 * word).word(lane).store(record.0, Ordering::Relaxed);
+        }
+        self.store(lane, record);
+    }
+
+    /// Writes one context to the eight cells of the line from here on, which must be locked.
+    #[inline(always)]
+    pub fn set_context_of_line(self, lane: usize, context: u32) {
+        for word in 0..LINE / 8 {
+            Self(self.0 + 8 * word).context(lane).store(context, Ordering::Relaxed);
+        }
+    }
+
     /// Writes a record and its context. The line must be locked.
     #[inline(always)]
     pub fn set(self, lane: usize, record: Record, context: u32) {
@@ -335,6 +363,17 @@ impl Cell {
         LineGuard(first)
     }
 
+    /// As [`Self::lock_line`], but gives up when somebody else holds the lock.
+    #[inline(always)]
+    pub fn try_lock_line(self) -> Option<LineGuard> {
+        let first = Self(self.0 & !(LINE - 1));
+        let word = first.word(0);
+        let value = word.load(Ordering::Relaxed) & !LOCK;
+        // ORDERING: Acquire pairs with the Release in the guard's drop.
+        let locked = word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_ok();
+        locked.then(|| LineGuard(first))
+    }
+
     /// Clears `words` records of a lane from here on. Nobody else may be using them; the caller knows of no overflow
     /// sets, and holds the lock of the line if other objects share it.
     pub fn clear(self, lane: usize, words: usize) {
@@ -347,6 +386,24 @@ impl Cell {
             // SAFETY: the cells of an object, mapped together with it.
             unsafe { (*(at as *const AtomicU64)).store(0, Ordering::Relaxed) };
         }
+    }
+}
+
+/// Gives the memory of all records of some whole pages of the program back. They hold no overflow sets, and nobody uses
+/// them.
+pub fn discard(start: usize, size: usize) {
+    let mut used = 0;
+    for page in (start..start + size).step_by(PAGE) {
+        let forget = ALL_LANES | OVERFLOWED | COUNTED | COUNTED_MORE;
+        let flags = Cell::of(page).flags().fetch_and(!forget, Ordering::Relaxed);
+        used |= flags;
+        let counted = u32::from(flags & COUNTED != 0) + u32::from(flags & COUNTED_MORE != 0);
+        budget::remove_shadow(counted as usize * (PAGE + PAGE / 2));
+    }
+    let first = Cell::of(start).0;
+    for lane in (0..LANES).filter(|lane| used & TOUCHED << lane != 0 || *lane == 0) {
+        sys::discard(first + lane * LANE, size);
+        sys::discard(first / 2 + CONTEXTS_BIAS + lane * LANE_CONTEXT, size / 2);
     }
 }
 

@@ -218,9 +218,16 @@ impl SyncObject {
                 held.publish(goroutine);
                 return goroutine.have_taken_over(owner);
             }
-            let old = core::mem::take(held.clock);
-            held.release(goroutine);
-            goroutine.learn(&old, owner);
+            if owner == Record::EMPTY {
+                let old = core::mem::take(held.clock);
+                held.release(goroutine);
+                return goroutine.learn(&old, owner);
+            }
+            // The object's block takes in both and goes to the goroutine, whose own one is what it releases.
+            held.clock.join(&goroutine.clock);
+            core::mem::swap(held.clock, &mut goroutine.clock);
+            held.publish(goroutine);
+            goroutine.have_learned_from(owner);
         });
     }
 }
@@ -277,9 +284,13 @@ impl Held<'_> {
         if owner != Record::EMPTY {
             self.clock.raise(owner.slot(), owner.clock());
         }
+        // Of thousands of goroutines that release to one object each adds nothing but its own epoch.
+        let adds_only_itself = goroutine.is_surpassed_by(self.clock, Record::EMPTY);
         let slot = goroutine.slot;
         let released = goroutine.release_epoch();
-        self.clock.join(&goroutine.clock);
+        if !adds_only_itself {
+            self.clock.join(&goroutine.clock);
+        }
         self.clock.raise(slot, released);
         self.owner.store(0, Ordering::Release);
     }

@@ -24,6 +24,7 @@ unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
 const PROT_READ_WRITE: usize = 3;
 const MAP_PRIVATE_ANONYMOUS_NORESERVE: usize = 0x4022;
 const MAP_FIXED_NOREPLACE: usize = 0x10_0000;
+const MADV_DONTNEED: usize = 4;
 const MADV_NOHUGEPAGE: usize = 15;
 const ENOENT: isize = -2;
 /// The file exists already: `mmap` with a fixed address found the place taken.
@@ -58,6 +59,12 @@ pub fn map_at(address: usize, size: usize) -> Result<(), isize> {
 pub fn unmap(address: usize, size: usize) {
     // SAFETY: callers pass back exactly what `map` gave them and hold no references into it.
     unsafe { syscall(11, [address, size, 0, 0, 0, 0]) };
+}
+
+/// Gives the memory of some whole pages back; they read as zeroes from then on.
+pub fn discard(start: usize, size: usize) {
+    // SAFETY: the pages are part of a private anonymous mapping of this crate; callers need nothing of their content.
+    unsafe { syscall(28, [start, size, MADV_DONTNEED, 0, 0, 0]) };
 }
 
 /// Writes all of `bytes` to `fd`, in one call if the kernel takes them all at once. False on an error.

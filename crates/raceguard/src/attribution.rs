@@ -13,28 +13,32 @@ use raceguard_evidence::{Attribution, AttributionBy, Frame, Process, Race, Recor
 use crate::sightings::{Sighting, Sightings};
 use crate::timeline::{Moments, Timeline, is_subtest};
 
-/// What is known of the processes and the tests of a run.
+/// What is known of the processes and the tests of a run, and the attributions that follow from it.
 #[derive(Debug)]
 pub struct Attributor<'a> {
     timeline: &'a Timeline,
     moments: Moments<'a>,
     sightings: &'a Sightings,
     package_of_process: BTreeMap<u64, String>,
+    found: Vec<Attribution>,
+    /// What was said of repeats.
+    repeats: BTreeSet<(String, String, Vec<String>)>,
+    /// How many races each process reported at an address so far.
+    reports_at: BTreeMap<(u64, String), usize>,
 }
 
 impl<'a> Attributor<'a> {
-    /// Joins the processes in `records` with the packages in `folders` (import path → folder), which cmd/go
+    /// Joins the `processes` with the packages in `folders` (import path → folder), which cmd/go
     /// runs tests in.
     pub fn new(
         timeline: &'a Timeline,
         sightings: &'a Sightings,
-        records: &[Record],
+        processes: &[Process],
         folders: &BTreeMap<String, PathBuf>,
     ) -> Self {
-        let processes: Vec<&Process> = records.iter().filter_map(process).collect();
         let mut package_of_process = BTreeMap::new();
         let mut package_of_executable = BTreeMap::new();
-        for process in &processes {
+        for process in processes {
             let package = working_folder(process).and_then(|folder| package_in(folders, folder));
             if let Some(package) = package {
                 package_of_process.insert(process.pid, package.to_owned());
@@ -47,28 +51,39 @@ impl<'a> Attributor<'a> {
                 package_of_process.entry(process.pid).or_insert_with(|| package.clone());
             }
         }
-        Self { timeline, moments: Moments::new(timeline), sightings, package_of_process }
+        Self {
+            timeline,
+            moments: Moments::new(timeline),
+            sightings,
+            package_of_process,
+            found: Vec::new(),
+            repeats: BTreeSet::new(),
+            reports_at: BTreeMap::new(),
+        }
     }
 
-    /// The attributions of all races and repeats in `records`. What a repeat has in common with others is said once.
-    pub fn attributions(&self, records: &[Record]) -> Vec<Attribution> {
-        let mut attributions = Vec::new();
-        let mut repeats = BTreeSet::new();
-        let mut reports_at: BTreeMap<(u64, &str), usize> = BTreeMap::new();
-        for record in records {
-            match record {
-                Record::Race(race) => {
-                    let nth = reports_at.entry((race.pid, &race.address)).or_default();
-                    attributions.extend(self.of_race(race, *nth));
-                    *nth += 1;
-                }
-                Record::Repeat(repeat) => attributions.extend(self.of_repeat(repeat).filter(|found| {
-                    repeats.insert((found.race.clone(), found.package.clone(), found.tests.clone()))
-                })),
-                _ => {}
+    /// Takes the next record. What a repeat has in common with others is said once.
+    pub fn note(&mut self, record: &Record) {
+        match record {
+            Record::Race(race) => {
+                let reports = self.reports_at.entry((race.pid, race.address.clone())).or_default();
+                let nth = *reports;
+                *reports += 1;
+                self.found.extend(self.of_race(race, nth));
             }
+            Record::Repeat(repeat) => {
+                let Some(found) = self.of_repeat(repeat) else { return };
+                if self.repeats.insert((found.race.clone(), found.package.clone(), found.tests.clone())) {
+                    self.found.push(found);
+                }
+            }
+            _ => {}
         }
-        attributions
+    }
+
+    /// The attributions of all races and repeats, in their order.
+    pub fn finish(self) -> Vec<Attribution> {
+        self.found
     }
 
     fn of_race(&self, race: &Race, nth: usize) -> Option<Attribution> {
@@ -142,13 +157,6 @@ fn narrowed(test: &str, running: Vec<&str>) -> Vec<String> {
     let below: Vec<String> =
         running.into_iter().filter(|other| is_subtest(other, test)).map(str::to_owned).collect();
     if below.is_empty() { vec![test.to_owned()] } else { below }
-}
-
-fn process(record: &Record) -> Option<&Process> {
-    match record {
-        Record::Process(process) => Some(process),
-        _ => None,
-    }
 }
 
 fn working_folder(process: &Process) -> Option<&Path> {
@@ -225,7 +233,18 @@ mod tests {
         values: &[serde_json::Value],
     ) -> Vec<(String, Vec<String>, AttributionBy)> {
         let records = records(values);
-        let attributions = Attributor::new(timeline, sightings, &records, &folders()).attributions(&records);
+        let processes: Vec<Process> = records
+            .iter()
+            .filter_map(|record| match record {
+                Record::Process(process) => Some(process.clone()),
+                _ => None,
+            })
+            .collect();
+        let mut attributor = Attributor::new(timeline, sightings, &processes, &folders());
+        for record in &records {
+            attributor.note(record);
+        }
+        let attributions = attributor.finish();
         attributions.into_iter().map(|found| (found.package, found.tests, found.by)).collect()
     }
 

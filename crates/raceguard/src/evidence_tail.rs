@@ -9,6 +9,9 @@ use raceguard_evidence::{EvidenceReader, Record};
 
 use crate::sightings::address;
 
+/// How much is read at once.
+const PIECE: u64 = 1 << 20;
+
 /// The races in an evidence file that others append to.
 #[derive(Debug)]
 pub struct EvidenceTail {
@@ -27,8 +30,15 @@ impl EvidenceTail {
     /// Takes what was written since the last time. Trouble in reading is not reported here: the whole file is
     /// read again when the run has ended.
     pub fn poll(&mut self) {
-        let Ok(new) = self.new_lines() else { return };
-        for race in EvidenceReader::new(new.as_slice()).filter_map(|record| match record {
+        while let Ok(new) = self.new_lines(PIECE)
+            && !new.is_empty()
+        {
+            self.take(&new);
+        }
+    }
+
+    fn take(&mut self, new: &[u8]) {
+        for race in EvidenceReader::new(new).filter_map(|record| match record {
             Ok(Record::Race(race)) => Some(race),
             _ => None,
         }) {
@@ -47,8 +57,8 @@ impl EvidenceTail {
         self.addresses.contains(&address)
     }
 
-    /// The whole lines behind what was taken before.
-    fn new_lines(&mut self) -> io::Result<Vec<u8>> {
+    /// Some whole lines behind what was taken before: about `piece` bytes, or one line.
+    fn new_lines(&mut self, piece: u64) -> io::Result<Vec<u8>> {
         let mut file = File::open(&self.path)?;
         let length = file.metadata()?.len().saturating_sub(self.offset);
         if length == 0 {
@@ -56,7 +66,12 @@ impl EvidenceTail {
         }
         file.seek(SeekFrom::Start(self.offset))?;
         let mut new = Vec::new();
-        file.take(length).read_to_end(&mut new)?;
+        let mut file = file.take(length.min(piece));
+        file.read_to_end(&mut new)?;
+        if length > piece && !new.contains(&b'\n') {
+            file.set_limit(length - piece);
+            file.read_to_end(&mut new)?;
+        }
         new.truncate(new.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1));
         self.offset += new.len() as u64;
         Ok(new)
@@ -90,5 +105,17 @@ mod tests {
         tail.poll();
         assert_eq!(tail.races(), 1);
         assert!(tail.covers(0xc0001) && !tail.covers(0xc0002));
+    }
+
+    #[test]
+    fn much_is_taken_in_pieces_of_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("evidence.jsonl");
+        std::fs::write(&path, "short\na line longer than a piece\nlast\ntorn").unwrap();
+        let mut tail = EvidenceTail::new(&path);
+        let mut next = || String::from_utf8(tail.new_lines(8).unwrap()).unwrap();
+        assert_eq!(next(), "short\n");
+        assert_eq!(next(), "a line longer than a piece\nlast\n");
+        assert_eq!(next(), "");
     }
 }

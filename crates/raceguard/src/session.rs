@@ -14,6 +14,7 @@ use raceguard_gotool::environment::Environment;
 use raceguard_gotool::module;
 
 use crate::error::CommandError;
+use crate::old_runs;
 
 /// The environment variable that names the evidence file to the race runtime.
 pub const EVIDENCE_VARIABLE: &str = "RACEGUARD_EVIDENCE";
@@ -23,6 +24,8 @@ pub const EVIDENCE_VARIABLE: &str = "RACEGUARD_EVIDENCE";
 pub struct Session {
     folder: RunFolder,
     writer: EvidenceWriter<File>,
+    /// Keeps other commands from removing the run as an old one.
+    _going_on: Option<File>,
     /// The first record that could not be written; none is tried after it.
     failure: Option<EvidenceError>,
 }
@@ -41,14 +44,17 @@ impl Session {
     pub fn start(environment: &Environment, mode: RunMode) -> Result<Self, CommandError> {
         let root = environment.module_root();
         let unwritable = |error: EvidenceError| unwritable(root, &error);
+        let keep = old_runs::kept(root)?;
         let now = Timestamp::now();
         let id = format!("{}-{}", now.strftime("%Y%m%dT%H%M%S"), process::id());
         let folder = RunFolder::create(root, &id).map_err(unwritable)?;
         keep_out_of_git(root);
         let mut writer = EvidenceWriter::append_to(&folder.evidence_path()).map_err(unwritable)?;
+        let going_on = old_runs::hold(&folder.evidence_path());
+        old_runs::remove_old(root, keep);
         let run = run_record(environment, mode, id, unix_ns(now));
         writer.write(&run.into()).map_err(unwritable)?;
-        Ok(Self { folder, writer, failure: None })
+        Ok(Self { folder, writer, _going_on: going_on, failure: None })
     }
 
     /// The file that the race runtime appends to.
@@ -56,13 +62,16 @@ impl Session {
         self.folder.evidence_path()
     }
 
-    /// The records so far, and how many lines are damaged.
-    pub fn records(&self) -> Result<(Vec<Record>, u64), EvidenceError> {
+    /// Hands out the records so far, one by one: there may be more of them than fit in memory. The answer is how many lines
+    /// are damaged.
+    pub fn for_each_record(&self, mut action: impl FnMut(Record)) -> Result<u64, EvidenceError> {
         let path = self.evidence_path();
         let file = File::open(&path).map_err(|source| EvidenceError::Open { path, source })?;
         let mut reader = EvidenceReader::new(io::BufReader::new(file));
-        let records = reader.by_ref().collect::<Result<_, _>>()?;
-        Ok((records, reader.skipped()))
+        for record in reader.by_ref() {
+            action(record?);
+        }
+        Ok(reader.skipped())
     }
 
     /// Adds a record. Where that fails, [`Session::end`] tells.
@@ -179,6 +188,7 @@ mod tests {
         let session = Session {
             folder: RunFolder::at(folder.path()),
             writer: EvidenceWriter::new(File::options().write(true).open("/dev/full").unwrap()),
+            _going_on: None,
             failure: None,
         };
         let failure = session.end(0, false).unwrap().failure.unwrap().to_string();

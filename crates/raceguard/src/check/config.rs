@@ -12,6 +12,9 @@
 //!
 //! [check.per-file-ignores]
 //! "cmd/**" = ["RG201"]
+//!
+//! [runs]
+//! keep = 20
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -27,12 +30,12 @@ use super::selection::Selector;
 /// Name of the file.
 pub const FILE_NAME: &str = "raceguard.toml";
 
-const SECTIONS: [&str; 1] = ["check"];
+const SECTIONS: [&str; 2] = ["check", "runs"];
 
 const KEYS: [&str; 8] =
     ["select", "ignore", "exclude", "severity", "tests", "tags", "baseline", "per-file-ignores"];
 
-/// What the file says on `raceguard check`. What it leaves out is empty.
+/// What the file says, most of it on `raceguard check`. What it leaves out is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     /// Codes to show.
@@ -51,6 +54,8 @@ pub struct Config {
     pub baseline: Option<PathBuf>,
     /// Codes to leave out in some files.
     pub per_file_ignores: Vec<(FileGlob, Vec<Selector>)>,
+    /// How many runs are kept in `.raceguard/runs`.
+    pub keep_runs: Option<usize>,
 }
 
 /// The file that counts for a folder: the one there or in the nearest folder above it.
@@ -96,7 +101,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Config, CheckError> {
             return Err(reader.unknown(name, "section", &SECTIONS));
         }
         for (key, value) in reader.table(name.get_ref(), value)? {
-            reader.key(&mut config, key, value)?;
+            match &**name.get_ref() {
+                "runs" => reader.key_of_runs(&mut config, key, value)?,
+                _ => reader.key(&mut config, key, value)?,
+            }
         }
     }
     reader.refuse_conflicts(&config)?;
@@ -164,6 +172,20 @@ impl Reader<'_> {
             }
             _ => return Err(self.unknown(key, "key", &KEYS)),
         }
+        Ok(())
+    }
+
+    fn key_of_runs(&self, config: &mut Config, key: &Key<'_>, value: &Value<'_>) -> Result<(), CheckError> {
+        if key.get_ref() != "keep" {
+            return Err(self.unknown(key, "key", &["keep"]));
+        }
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => usize::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        let wrong =
+            || self.error(value.span().start, "`keep` is no number of runs", "write a number from 1 on");
+        config.keep_runs = Some(number.filter(|&number| number > 0).ok_or_else(wrong)?);
         Ok(())
     }
 

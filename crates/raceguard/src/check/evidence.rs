@@ -11,6 +11,7 @@ use raceguard_gotool::module;
 use serde_json::Map;
 
 use super::filter::Report;
+use crate::old_runs;
 use crate::session::unix_ns;
 
 /// What only the command knows of a check.
@@ -44,6 +45,7 @@ pub fn write(report: &Report, context: &Context<'_>) -> Result<(), EvidenceError
     let id = format!("{}-{}", context.started.strftime("%Y%m%dT%H%M%S"), process::id());
     let folder = RunFolder::create(context.module, &id)?;
     keep_out_of_git(context.module);
+    old_runs::remove_old(context.module, old_runs::kept(context.module).unwrap_or(old_runs::DEFAULT_KEPT));
     let mut writer = EvidenceWriter::append_to(&folder.evidence_path())?;
     writer.write(&run_record(id, context).into())?;
     for problem in &report.problems {

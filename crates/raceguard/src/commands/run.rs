@@ -50,9 +50,8 @@ pub fn run(options: &ReportOptions, line: &CommandLine) -> Result<u8, CommandErr
     command.env(EVIDENCE_VARIABLE, session.evidence_path());
     let (status, crashes) = follow(RunningChild::start(command, Group::Shared)?)?;
 
-    let (records, damaged) = session.records()?;
-    let has_findings =
-        crashes.iter().any(is_finding) || records.iter().any(|record| matches!(record, Record::Race(_)));
+    let mut has_findings = crashes.iter().any(is_finding);
+    let damaged = session.for_each_record(|record| has_findings |= matches!(record, Record::Race(_)))?;
     for crash in crashes {
         session.write(crash);
     }

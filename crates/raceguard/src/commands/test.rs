@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use raceguard_evidence::{Crash, Record, RunMode};
+use raceguard_evidence::{Process, Record, RunMode};
 use raceguard_gotool::command;
 use raceguard_gotool::environment::Environment;
 use raceguard_gotool::events::{Action, TestEvent, parse_line};
@@ -216,13 +216,21 @@ fn conclude(
     options: &ReportOptions,
     stream: Stream,
 ) -> Result<u8, CommandError> {
-    let (records, damaged) = session.records()?;
+    let mut processes = Vec::new();
+    let mut has_races = false;
+    let damaged = session.for_each_record(|record| match record {
+        Record::Process(process) => processes.push(process),
+        Record::Race(_) => has_races = true,
+        _ => {}
+    })?;
     let crashes = std::mem::take(&mut outcome.crashes).finish(unix_ns(Timestamp::now()));
-    let has_findings =
-        crashes.iter().any(is_finding) || records.iter().any(|record| matches!(record, Record::Race(_)));
-    add_records(&mut session, &records, crashes, &outcome, environment);
-    // They may be large, and are read again for the report.
-    drop(records);
+    let has_findings = crashes.iter().any(is_finding) || has_races;
+    if has_races {
+        attribute(&mut session, &processes, &outcome, environment)?;
+    }
+    for crash in crashes {
+        session.write(crash);
+    }
 
     let failed = outcome.status.is_none_or(|status| !status.success());
     let caches = [environment.env.gomodcache.as_path(), environment.env.gocache.as_path()];
@@ -257,18 +265,19 @@ fn conclude(
     }
 }
 
-fn add_records(
+/// Adds which tests the races belong to, and the records of those tests.
+fn attribute(
     session: &mut Session,
-    records: &[Record],
-    crashes: Vec<Crash>,
+    processes: &[Process],
     outcome: &Outcome,
     environment: &Environment,
-) {
+) -> Result<(), CommandError> {
     let timeline = &outcome.timeline;
-    let has_races = records.iter().any(|record| matches!(record, Record::Race(_)));
-    let packages: Vec<&str> = if has_races { timeline.packages().collect() } else { Vec::new() };
+    let packages: Vec<&str> = timeline.packages().collect();
     let folders = package_folders(environment, &packages);
-    let attributions = Attributor::new(timeline, &outcome.sightings, records, &folders).attributions(records);
+    let mut attributor = Attributor::new(timeline, &outcome.sightings, processes, &folders);
+    session.for_each_record(|record| attributor.note(&record))?;
+    let attributions = attributor.finish();
     let raced: HashSet<(&str, &str)> = attributions
         .iter()
         .flat_map(|found| found.tests.iter().map(|test| (found.package.as_str(), test.as_str())))
@@ -279,9 +288,7 @@ fn add_records(
     for attribution in attributions {
         session.write(attribution);
     }
-    for crash in crashes {
-        session.write(crash);
-    }
+    Ok(())
 }
 
 /// What the exit code of a run of tests depends on.

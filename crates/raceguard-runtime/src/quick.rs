@@ -1,0 +1,102 @@
+//! Accesses that are recorded on the goroutine's own stack.
+//!
+//! Go's instrumentation calls on that stack ([`crate::entry`]), and changing to the system stack costs as much as the
+//! simple cases of an access do. They are done here: no function is called that needs more than a few words of stack,
+//! nothing is allocated, nothing is reported. The answer is false when a case is not simple; nothing has changed then,
+//! and [`crate::detect`] does it all.
+
+use core::sync::atomic::Ordering;
+
+use crate::cell_update::Update;
+use crate::detect;
+use crate::goroutine::{ACCESSED, Goroutine};
+use crate::record::{Record, WRITE};
+use crate::sampling;
+use crate::shadow::{Cell, TOUCHED};
+
+/// Ranges that are looked through here.
+const FEW_BYTES: usize = 64;
+
+/// A read of the byte at `address` by the statement at `pc`, `depth` deep in the goroutine's stack.
+pub(crate) extern "C" fn read(goroutine: &mut Goroutine, address: usize, pc: u64, depth: u32) -> bool {
+    record(goroutine, address, 0, pc, depth)
+}
+
+/// As [`read`], a write.
+pub(crate) extern "C" fn write(goroutine: &mut Goroutine, address: usize, pc: u64, depth: u32) -> bool {
+    record(goroutine, address, WRITE, pc, depth)
+}
+
+/// Whether a read of a small range is on record already.
+pub(crate) extern "C" fn knows_read(goroutine: &Goroutine, address: usize, size: usize) -> bool {
+    size.wrapping_sub(1) < FEW_BYTES && detect::range_is_known(goroutine, address, size, 0)
+}
+
+/// As [`knows_read`], for a write.
+pub(crate) extern "C" fn knows_write(goroutine: &Goroutine, address: usize, size: usize) -> bool {
+    size.wrapping_sub(1) < FEW_BYTES && detect::range_is_known(goroutine, address, size, WRITE)
+}
+
+#[inline(always)]
+fn record(goroutine: &mut Goroutine, address: usize, kind: u64, pc: u64, depth: u32) -> bool {
+    let cell = Cell::of(address);
+    let new = Record::new(goroutine.epoch, kind, 1 << (address & 7));
+    let flags = cell.flags().load(Ordering::Relaxed);
+    let first = cell.load(0);
+    if first != Record::EMPTY && cell.load_if_used(1, flags) != Record::EMPTY {
+        return beside_others(goroutine, cell, new, pc, depth);
+    }
+    let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+    if first == Record::EMPTY {
+        return enter(goroutine, cell, [Record::EMPTY; 3], flags, (new, context));
+    }
+    enter(goroutine, cell, [first, Record::EMPTY, Record::EMPTY], flags, (new, context))
+}
+
+/// As [`record`], for a cell that has two records at least.
+#[inline(never)]
+fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, depth: u32) -> bool {
+    let flags = cell.flags().load(Ordering::Relaxed);
+    let (first, second) = (cell.load(0), cell.load(1));
+    if second.covers(new) {
+        return true;
+    }
+    let third = cell.load_if_used(2, flags);
+    if third == Record::EMPTY {
+        let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+        return enter(goroutine, cell, [first, second, Record::EMPTY], flags, (new, context));
+    }
+    if third.covers(new) {
+        return true;
+    }
+    if cell.load_if_used(3, flags) != Record::EMPTY {
+        return detect::is_known(cell, new);
+    }
+    let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+    enter(goroutine, cell, [first, second, third], flags, (new, context))
+}
+
+/// The context of an access, if it is to be recorded and can be found at once.
+#[inline(always)]
+fn context_to_record(goroutine: &mut Goroutine, flags: u8, pc: u64, depth: u32) -> Option<u32> {
+    if flags & TOUCHED == 0 || sampling::is_active() {
+        return None;
+    }
+    goroutine.remembered_context(depth, pc)
+}
+
+/// Puts the access `new` into a cell with the records `old`.
+#[inline(always)]
+fn enter(goroutine: &mut Goroutine, cell: Cell, old: [Record; 3], flags: u8, new: (Record, u32)) -> bool {
+    let Some(update) = Update::plan(goroutine, cell, old, new) else { return false };
+    if !update.fits(flags) {
+        return false;
+    }
+    let Some(_line) = cell.try_lock_line() else { return false };
+    if !update.still_applies(cell) {
+        return false;
+    }
+    update.apply(cell, new);
+    goroutine.dirty |= ACCESSED;
+    true
+}
