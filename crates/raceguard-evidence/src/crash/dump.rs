@@ -87,7 +87,7 @@ impl DumpParser {
                 (next.dump.reason, next.dump.message) = (reason, message);
                 next.begin(&header);
                 self.open = Some(next);
-                return open.finish();
+                return Some(open.finish());
             }
             let announced = &mut self.announced;
             let open = self.open.get_or_insert_with(|| OpenDump::new(announced.take()));
@@ -118,7 +118,7 @@ impl DumpParser {
     /// Ends the stream; gives back the dump it ended in, if it did.
     pub(crate) fn finish(&mut self) -> Option<EndedDump> {
         self.announced = None;
-        self.open.take()?.finish()
+        self.open.take().map(OpenDump::finish)
     }
 }
 
@@ -149,15 +149,15 @@ impl OpenDump {
         self.repeated && (header.state.starts_with("running") || self.first == Some(header.id))
     }
 
-    fn finish(mut self) -> Option<EndedDump> {
+    fn finish(mut self) -> EndedDump {
         self.end_goroutine();
         let dump = self.dump;
         let is_signal = dump.reason == "signal";
         let is_deadlock = CrashCause::of_message(&dump.message) == CrashCause::Deadlock;
         if dump.goroutines > 1 || is_signal || is_deadlock {
-            return Some(EndedDump::All(Box::new(dump)));
+            return EndedDump::All(Box::new(dump));
         }
-        Some(EndedDump::One { announced: dump.reason != "profile" })
+        EndedDump::One { announced: dump.reason != "profile" }
     }
 
     fn begin(&mut self, header: &Header<'_>) {
