@@ -63,6 +63,27 @@ fn a_fatal_error_without_dump_counts_a_panic_or_a_quotation_does_not() {
 }
 
 #[test]
+fn a_process_that_is_started_again_crashes_again() {
+    let dump = include_str!("crashes/map_writes.txt").trim_end_matches("exit status 2\n");
+    let crashes = CrashParser::parse(&dump.repeat(3));
+    assert_eq!(crashes.len(), 3);
+    assert!(crashes.iter().all(|crash| *crash == crashes[0]));
+}
+
+#[test]
+fn two_threads_that_die_at_once_are_one_crash() {
+    let dump = include_str!("crashes/map_writes.txt");
+    let crash = only(&format!("fatal error: concurrent map writes\n{dump}"));
+    assert!(!crash.goroutines.is_empty());
+    let whole = only(dump);
+    let second_line =
+        dump.find("\n\n").map(|first| dump[first + 2..].find('\n').map(|end| first + 2 + end + 1));
+    let inside = second_line.flatten().expect("a dump of several lines");
+    let (before, after) = dump.split_at(inside);
+    assert_eq!(only(&format!("{before}fatal error: concurrent map writes\n{after}")), whole);
+}
+
+#[test]
 fn every_message_of_go_is_known() {
     use CrashCause as C;
     for (message, cause) in [
@@ -74,6 +95,7 @@ fn every_message_of_go_is_known() {
         ("panic: close of closed channel", C::CloseOfClosedChannel),
         ("panic: send on closed channel [recovered]", C::SendOnClosedChannel),
         ("panic: sync: negative WaitGroup counter", C::WaitGroupMisuse),
+        ("panic: assignment to entry in nil map", C::NilMapWrite),
         ("panic: runtime error: index out of range [3] with length 3", C::Other),
     ] {
         assert_eq!(CrashCause::of_message(message), cause, "{message}");

@@ -161,6 +161,13 @@ fn streams_are_told_apart_by_their_prefixes() {
 }
 
 #[test]
+fn a_service_that_crashes_again_and_again_gives_as_many_dumps() {
+    let read = text(&fixture("go1.27-deadlock.txt").repeat(3));
+    assert_eq!((read.crashes().len(), read.dumps().len()), (3, 3));
+    assert!(read.dumps().iter().all(|dump| dump.goroutines == 17));
+}
+
+#[test]
 fn a_time_in_front_is_the_time_of_the_finding() {
     let log = collected(&fixture("go1.27-nil-map.txt"), |_, line| {
         format!("1970-01-01T00:00:02.5Z stderr F {line}")

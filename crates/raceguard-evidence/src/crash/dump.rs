@@ -48,6 +48,10 @@ struct OpenDump {
     group_text: usize,
     goroutine: OpenGoroutine,
     foreign: usize,
+    /// Whether the message came again: from another thread that died, or from the next process.
+    repeated: bool,
+    /// Number of the first goroutine.
+    first: Option<u64>,
 }
 
 /// The goroutine that is being read.
@@ -77,6 +81,14 @@ impl DumpParser {
     /// Takes the next line; gives back the dump that ended before it, if one did.
     pub(crate) fn line(&mut self, line: &str) -> Option<EndedDump> {
         if let Some(header) = header(line) {
+            if let Some(open) = self.open.take_if(|open| open.is_followed_by(&header)) {
+                let (reason, message) = (open.dump.reason.clone(), open.dump.message.clone());
+                let mut next = OpenDump::new(None);
+                (next.dump.reason, next.dump.message) = (reason, message);
+                next.begin(&header);
+                self.open = Some(next);
+                return Some(open.finish());
+            }
             let announced = &mut self.announced;
             let open = self.open.get_or_insert_with(|| OpenDump::new(announced.take()));
             open.begin(&header);
@@ -84,6 +96,10 @@ impl DumpParser {
         }
         let announcement = announcement(line);
         if let Some(open) = &mut self.open {
+            if announcement.as_ref().is_some_and(|(_, message, _)| *message == open.dump.message) {
+                open.repeated = true;
+                return None;
+            }
             if announcement.is_none() && !open.take(line) {
                 return None;
             }
@@ -102,15 +118,7 @@ impl DumpParser {
     /// Ends the stream; gives back the dump it ended in, if it did.
     pub(crate) fn finish(&mut self) -> Option<EndedDump> {
         self.announced = None;
-        let mut open = self.open.take()?;
-        open.end_goroutine();
-        let dump = open.dump;
-        let is_signal = dump.reason == "signal";
-        let is_deadlock = CrashCause::of_message(&dump.message) == CrashCause::Deadlock;
-        if dump.goroutines > 1 || is_signal || is_deadlock {
-            return Some(EndedDump::All(Box::new(dump)));
-        }
-        Some(EndedDump::One { announced: dump.reason != "profile" })
+        self.open.take().map(OpenDump::finish)
     }
 }
 
@@ -135,8 +143,26 @@ impl OpenDump {
         Self { dump, ..Self::default() }
     }
 
+    /// Whether another dump with the same message begins: as every dump with the goroutine that died, or the first one
+    /// of a deadlock.
+    fn is_followed_by(&self, header: &Header<'_>) -> bool {
+        self.repeated && (header.state.starts_with("running") || self.first == Some(header.id))
+    }
+
+    fn finish(mut self) -> EndedDump {
+        self.end_goroutine();
+        let dump = self.dump;
+        let is_signal = dump.reason == "signal";
+        let is_deadlock = CrashCause::of_message(&dump.message) == CrashCause::Deadlock;
+        if dump.goroutines > 1 || is_signal || is_deadlock {
+            return EndedDump::All(Box::new(dump));
+        }
+        EndedDump::One { announced: dump.reason != "profile" }
+    }
+
     fn begin(&mut self, header: &Header<'_>) {
         self.end_goroutine();
+        self.first.get_or_insert(header.id);
         self.foreign = 0;
         self.dump.goroutines += 1;
         self.goroutine.begin(header);

@@ -33,7 +33,18 @@ enum State {
     /// The message was seen, its dump not yet.
     Message { crash: Crash, believed: bool, lines: usize },
     /// In the dump.
-    Dump { crash: Crash, last: LastLine, foreign: usize },
+    Dump(OpenDump),
+}
+
+/// A crash whose dump is being read.
+#[derive(Debug)]
+struct OpenDump {
+    crash: Crash,
+    last: LastLine,
+    /// Foreign lines in a row.
+    foreign: usize,
+    /// Whether the message came again: from another thread that died, or from the next process.
+    repeated: bool,
 }
 
 /// What the next position line belongs to.
@@ -56,7 +67,7 @@ impl CrashParser {
         let (state, ended) = match std::mem::take(&mut self.state) {
             State::Searching => (State::Searching, None),
             State::Message { crash, believed, lines } => after_message(crash, believed, lines, line),
-            State::Dump { crash, last, foreign } => in_dump(crash, last, foreign, line),
+            State::Dump(open) => open.line(line),
         };
         self.state = match state {
             State::Searching => match crash_start(line) {
@@ -88,7 +99,7 @@ impl CrashParser {
         match std::mem::take(&mut self.state) {
             State::Searching => None,
             State::Message { crash, believed, .. } => believed.then_some(crash),
-            State::Dump { crash, .. } => Some(crash),
+            State::Dump(open) => Some(open.crash),
         }
     }
 
@@ -122,48 +133,79 @@ fn crash_start(line: &str) -> Option<(Crash, bool)> {
 fn after_message(mut crash: Crash, believed: bool, lines: usize, line: &str) -> (State, Option<Crash>) {
     if let Some(goroutine) = goroutine_header(line) {
         crash.goroutines.push(goroutine);
-        return (State::Dump { crash, last: LastLine::Other, foreign: 0 }, None);
+        return (State::Dump(OpenDump::new(crash)), None);
     }
-    if lines == MAX_PREAMBLE || ends_process(line) || crash_start(line).is_some() {
+    // Two threads may die of the same mistake at once: both print the message, one the dump.
+    let next = crash_start(line);
+    let is_another = next.is_some_and(|(next, _)| next.message != crash.message);
+    if lines == MAX_PREAMBLE || ends_process(line) || is_another {
         return (State::Searching, believed.then_some(crash));
     }
     (State::Message { crash, believed, lines: lines + 1 }, None)
 }
 
-fn in_dump(mut crash: Crash, last: LastLine, foreign: usize, line: &str) -> (State, Option<Crash>) {
-    if let Some(goroutine) = goroutine_header(line) {
-        push_goroutine(&mut crash, goroutine);
-        return (State::Dump { crash, last: LastLine::Other, foreign: 0 }, None);
+impl OpenDump {
+    fn new(crash: Crash) -> Self {
+        Self { crash, last: LastLine::Other, foreign: 0, repeated: false }
     }
-    let left_out = crash.goroutines_left_out > 0;
-    let goroutine = crash.goroutines.last_mut().filter(|_| !left_out);
-    let last = if let Some((file, number, offset)) = position_line(line) {
-        if let Some(frame) = goroutine.and_then(|goroutine| open_frame(goroutine, last)) {
-            (frame.file, frame.line, frame.offset) = (file, number, offset);
-        }
-        LastLine::Other
-    } else if let Some((frame, parent)) = created_by_line(line) {
-        if let Some(goroutine) = goroutine {
-            goroutine.created_at = vec![frame];
-            goroutine.parent = parent;
-        }
-        LastLine::CreatedBy
-    } else if let Some(frame) = function_line(line) {
-        match goroutine {
-            Some(goroutine) if goroutine.stack.len() < MAX_FRAMES => {
-                goroutine.stack.push(frame);
-                LastLine::Function
+
+    fn line(mut self, line: &str) -> (State, Option<Crash>) {
+        if let Some(goroutine) = goroutine_header(line) {
+            // The dump of a process begins with the goroutine that died, or the first one of a deadlock.
+            let is_first = self.crash.goroutines.first().is_some_and(|first| first.id == goroutine.id);
+            if self.repeated && (is_first || goroutine.state.starts_with("running")) {
+                let message = self.crash.message.clone();
+                let next = Crash { message, goroutines: vec![goroutine], ..Crash::default() };
+                return (State::Dump(Self::new(next)), Some(self.crash));
             }
-            _ => LastLine::Other,
+            push_goroutine(&mut self.crash, goroutine);
+            (self.last, self.foreign) = (LastLine::Other, 0);
+            return (State::Dump(self), None);
         }
-    } else if is_remark(line) {
-        LastLine::Other
-    } else if foreign < MAX_FOREIGN && !ends_process(line) && crash_start(line).is_none() {
-        return (State::Dump { crash, last, foreign: foreign + 1 }, None);
-    } else {
-        return (State::Searching, Some(crash));
-    };
-    (State::Dump { crash, last, foreign: 0 }, None)
+        if self.take(line) {
+            self.foreign = 0;
+            return (State::Dump(self), None);
+        }
+        let next = crash_start(line);
+        let is_repeated = next.as_ref().is_some_and(|(next, _)| next.message == self.crash.message);
+        if self.foreign == MAX_FOREIGN || ends_process(line) || next.is_some() && !is_repeated {
+            return (State::Searching, Some(self.crash));
+        }
+        self.foreign += 1;
+        self.repeated |= is_repeated;
+        (State::Dump(self), None)
+    }
+
+    /// Takes a line of a goroutine; `false` when it is none.
+    fn take(&mut self, line: &str) -> bool {
+        let left_out = self.crash.goroutines_left_out > 0;
+        let goroutine = self.crash.goroutines.last_mut().filter(|_| !left_out);
+        self.last = if let Some((file, number, offset)) = position_line(line) {
+            if let Some(frame) = goroutine.and_then(|goroutine| open_frame(goroutine, self.last)) {
+                (frame.file, frame.line, frame.offset) = (file, number, offset);
+            }
+            LastLine::Other
+        } else if let Some((frame, parent)) = created_by_line(line) {
+            if let Some(goroutine) = goroutine {
+                goroutine.created_at = vec![frame];
+                goroutine.parent = parent;
+            }
+            LastLine::CreatedBy
+        } else if let Some(frame) = function_line(line) {
+            match goroutine {
+                Some(goroutine) if goroutine.stack.len() < MAX_FRAMES => {
+                    goroutine.stack.push(frame);
+                    LastLine::Function
+                }
+                _ => LastLine::Other,
+            }
+        } else if is_remark(line) {
+            LastLine::Other
+        } else {
+            return false;
+        };
+        true
+    }
 }
 
 fn push_goroutine(crash: &mut Crash, goroutine: CrashGoroutine) {
