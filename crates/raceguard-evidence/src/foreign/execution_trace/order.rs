@@ -42,9 +42,13 @@ pub(super) enum State {
 
 impl State {
     fn numbered(number: u64) -> Option<Self> {
-        [Self::Runnable, Self::Running, Self::Syscall, Self::Waiting]
-            .get(usize::try_from(number).ok()? - 1)
-            .copied()
+        match number {
+            1 => Some(Self::Runnable),
+            2 => Some(Self::Running),
+            3 => Some(Self::Syscall),
+            4 => Some(Self::Waiting),
+            _ => None,
+        }
     }
 }
 
@@ -240,4 +244,18 @@ impl Order {
 
 fn broken(event: &Event, what: &str) -> Broken {
     Broken(format!("{} {what}", wire::name(event.kind).unwrap_or("an event")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::State;
+
+    #[test]
+    fn states_have_the_numbers_one_to_four() {
+        let states = [0, 1, 2, 3, 4, 5, u64::MAX].map(State::numbered);
+        let [none, runnable, running, syscall, waiting, five, last] = states;
+        assert_eq!((none, five, last), (None, None, None));
+        let known = [runnable, running, syscall, waiting].map(Option::unwrap);
+        assert_eq!(known, [State::Runnable, State::Running, State::Syscall, State::Waiting]);
+    }
 }

@@ -58,8 +58,8 @@ impl Track {
     fn waited(&self, now: u64) -> (u64, u64) {
         let present = now.saturating_sub(self.since);
         match self.state {
-            State::Waiting => (self.blocked + present, self.runnable),
-            State::Runnable => (self.blocked, self.runnable + present),
+            State::Waiting => (self.blocked.saturating_add(present), self.runnable),
+            State::Runnable => (self.blocked, self.runnable.saturating_add(present)),
             _ => (self.blocked, self.runnable),
         }
     }
@@ -164,7 +164,7 @@ impl Summary {
             self.close_regions(slot, now, None);
         }
         if let Some(began) = self.collection_began.take() {
-            self.gc.total_ns += now.saturating_sub(began);
+            self.gc.total_ns = self.gc.total_ns.saturating_add(now.saturating_sub(began));
         }
     }
 
@@ -173,17 +173,18 @@ impl Summary {
         let track = &mut self.tracks[slot];
         let length = now.saturating_sub(track.since);
         track.since = now;
+        let add = |sum: &mut u64| *sum = sum.saturating_add(length);
         match track.state {
             State::Absent => {}
-            State::Running => self.time.running_ns += length,
-            State::Syscall => self.time.syscall_ns += length,
+            State::Running => add(&mut self.time.running_ns),
+            State::Syscall => add(&mut self.time.syscall_ns),
             State::Runnable => {
-                self.time.runnable_ns += length;
-                track.runnable += length;
+                add(&mut self.time.runnable_ns);
+                add(&mut track.runnable);
             }
             State::Waiting => {
-                self.time.blocked_ns += length;
-                track.blocked += length;
+                add(&mut self.time.blocked_ns);
+                add(&mut track.blocked);
             }
         }
     }
@@ -307,7 +308,7 @@ impl<'a> Observer<'a> {
         match kind {
             wire::GC_END => {
                 if let Some(began) = summary.collection_began.take() {
-                    summary.gc.total_ns += time.saturating_sub(began);
+                    summary.gc.total_ns = summary.gc.total_ns.saturating_add(time.saturating_sub(began));
                 }
             }
             _ if summary.collection_began.is_none() => {
@@ -327,7 +328,7 @@ impl<'a> Observer<'a> {
             wire::STW_END => {
                 if let Some(since) = summary.stopped_since.take() {
                     let length = time.saturating_sub(since);
-                    summary.gc.stopped_ns += length;
+                    summary.gc.stopped_ns = summary.gc.stopped_ns.saturating_add(length);
                     summary.gc.max_stopped_ns = summary.gc.max_stopped_ns.max(length);
                 }
             }
@@ -383,8 +384,10 @@ impl<'a> Observer<'a> {
         if summary.first.is_none() {
             summary.first = Some(time);
             if let Some((ticks, wall)) = self.generation.clock.wall {
-                let since_start = self.generation.clock.nanoseconds(ticks).cast_signed() - time.cast_signed();
-                summary.started_unix_ns = wall.saturating_add_signed(-since_start);
+                // The clock was read some time after the start, or before the first event.
+                let read = self.generation.clock.nanoseconds(ticks);
+                let start = wall.saturating_sub(read.saturating_sub(time));
+                summary.started_unix_ns = start.saturating_add(time.saturating_sub(read));
             }
         }
         summary.last = time;

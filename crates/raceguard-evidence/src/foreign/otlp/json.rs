@@ -120,7 +120,8 @@ fn take_span(
         sink.skip("spans without ids in hex", line);
         return Ok(());
     }
-    if span.dropped_attributes_count.0 + span.dropped_events_count.0 + span.dropped_links_count.0 > 0 {
+    let dropped = [span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count];
+    if dropped.iter().any(|count| count.0 > 0) {
         sink.skip("spans of which the producer dropped attributes, events or links", line);
     }
     let event = |event: JsonEvent| SpanEvent {
