@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::facts::{CallTarget, Facts, NodeRef, Start, unit_of};
-use super::key::{Held, LockKey};
+use super::key::{Held, LockKey, MemoryKey};
 use crate::analysis::convention::says_locked;
 use crate::rules::ProgramContext;
+use crate::source::Header;
 use crate::syntax::span::Span;
-use crate::types::ObjectKind;
+use crate::types::{ObjectKind, PackageId};
 
 /// Where the goroutine comes from that runs a function.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,12 @@ pub(super) struct Contexts {
     of: HashMap<NodeRef, Vec<OriginId>>,
     held: HashMap<NodeRef, Vec<Held>>,
     callers: HashMap<NodeRef, Vec<Caller>>,
+    /// Nodes that demand the lock of their callers, by name or comment.
+    demanding: HashSet<NodeRef>,
+    /// For each lock, the number of nodes that take it, and of those that take it exclusively.
+    takers: HashMap<MemoryKey, (usize, usize)>,
+    /// Files that say that they are generated.
+    generated: HashSet<(PackageId, u32)>,
 }
 
 /// A call of a node.
@@ -62,8 +69,12 @@ pub(super) struct Caller {
     pub(super) start: Start,
     /// With which locks.
     pub(super) locks: Vec<Held>,
+    /// Which locks the caller took and released before.
+    pub(super) dropped: Vec<Held>,
     /// Whether by a `sync.Once`.
     pub(super) once: bool,
+    /// Whether it is a method of an object that is not shared yet.
+    pub(super) owned: bool,
     /// Where.
     pub(super) span: Span,
 }
@@ -72,8 +83,15 @@ impl Contexts {
     /// Finds the origins and spreads them along calls.
     pub(super) fn new(context: &ProgramContext<'_>, facts: &Facts) -> Self {
         let callers = callers(context, facts);
-        let mut contexts =
-            Self { origins: Vec::new(), of: HashMap::new(), held: HashMap::new(), callers: HashMap::new() };
+        let mut contexts = Self {
+            origins: Vec::new(),
+            of: HashMap::new(),
+            held: HashMap::new(),
+            callers: HashMap::new(),
+            demanding: demanding(context, facts),
+            takers: takers(facts),
+            generated: generated(context),
+        };
         contexts.find_origins(context, facts, &callers);
         // Goroutines and handlers first: they say more than entries, and the number kept of each function is bounded.
         contexts.origins.sort_by_key(|origin| match origin.kind {
@@ -84,7 +102,7 @@ impl Contexts {
         for id in 0..contexts.origins.len() {
             contexts.spread(context, facts, id);
         }
-        contexts.find_held(context, facts, &callers);
+        contexts.find_held(&callers);
         contexts.callers = callers;
         contexts
     }
@@ -95,8 +113,24 @@ impl Contexts {
     }
 
     /// Whether the node says, by its name or comment, that its caller holds the lock.
-    pub(super) fn says_locked(&self, node: NodeRef) -> bool {
-        self.held(node).iter().any(|held| held.key == LockKey::Unknown)
+    pub(super) fn demands_lock(&self, node: NodeRef) -> bool {
+        self.demanding.contains(&node)
+    }
+
+    /// The number of functions that take a lock.
+    pub(super) fn takers(&self, lock: &MemoryKey) -> usize {
+        self.takers.get(lock).map_or(0, |(all, _)| *all)
+    }
+
+    /// Whether some function takes the lock so that it excludes readers too.
+    pub(super) fn is_taken_exclusively(&self, lock: &MemoryKey) -> bool {
+        self.takers.get(lock).is_some_and(|(_, exclusively)| *exclusively > 0)
+    }
+
+    /// Whether a node stands in a generated file: that knows nothing of the program's locks.
+    pub(super) fn is_generated(&self, context: &ProgramContext<'_>, node: NodeRef) -> bool {
+        let unit = unit_of(context, node);
+        self.generated.contains(&(unit.package, unit.file))
     }
 
     /// Whether someone outside the analysed packages may call the node.
@@ -176,14 +210,12 @@ impl Contexts {
     /// Intersects what callers hold, until nothing changes.
     fn find_held(
         &mut self,
-        context: &ProgramContext<'_>,
-        facts: &Facts,
         callers: &HashMap<NodeRef, Vec<Caller>>,
     ) {
-        let by_name: HashMap<NodeRef, Vec<Held>> = facts
-            .nodes()
-            .filter(|(node, _)| node.node == 0 && says_locked(context.program, unit_of(context, *node).func))
-            .map(|(node, _)| (node, vec![Held { key: LockKey::Unknown, exclusive: true }]))
+        let by_name: Vec<(NodeRef, Vec<Held>)> = self
+            .demanding
+            .iter()
+            .map(|&node| (node, vec![Held { key: LockKey::Unknown, exclusive: true }]))
             .collect();
         // Not in the map: not known yet, which is as good as holding everything.
         let mut held: HashMap<NodeRef, Vec<Held>> = HashMap::new();
@@ -192,7 +224,7 @@ impl Contexts {
             for (node, calls) in callers {
                 let mut common: Option<Vec<Held>> = None;
                 // Whoever calls a stored function holds what it may: that says nothing.
-                for caller in calls.iter().filter(|caller| caller.start != Start::Later) {
+                for caller in calls.iter().filter(|caller| caller.start != Start::Later && !caller.owned) {
                     let theirs = match caller.start {
                         Start::Now => match held.get(&caller.node) {
                             Some(outer) => caller.locks.iter().chain(outer).cloned().collect(),
@@ -227,6 +259,11 @@ impl Contexts {
     }
 }
 
+/// Whether one of the first lines is the marker of generated files, though it stands behind the package clause.
+fn marked(source: &[u8]) -> bool {
+    source.split(|&byte| byte == b'\n').take(12).any(|line| line.starts_with(b"// Code generated "))
+}
+
 /// The node that a call calls.
 fn callee(context: &ProgramContext<'_>, from: NodeRef, target: CallTarget) -> Option<NodeRef> {
     match target {
@@ -247,7 +284,9 @@ fn callers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<NodeRef, Vec<
                     node,
                     start: call.start,
                     locks: call.locks.clone(),
+                    dropped: call.dropped.clone(),
                     once: call.once,
+                    owned: call.owned,
                     span: call.span,
                 };
                 callers.entry(target).or_default().push(caller);
@@ -261,11 +300,48 @@ fn callers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<NodeRef, Vec<
 fn is_entry(context: &ProgramContext<'_>, node: NodeRef, callers: &HashMap<NodeRef, Vec<Caller>>) -> bool {
     let unit = unit_of(context, node);
     let Some(func) = unit.func else { return false };
-    let name = context.program.object(context.program.function(func)).name;
-    if name.as_str() == "init" {
+    let object = context.program.object(context.program.function(func));
+    if object.name.as_str() == "init" {
         return false;
     }
-    name.is_exported() || !callers.contains_key(&node)
+    // A method of a type that other packages can't name is called by those that are seen, or through an interface.
+    let hidden = match object.kind {
+        ObjectKind::Method { receiver: Some(receiver), .. } => !context.program.object(receiver).name.is_exported(),
+        _ => false,
+    };
+    object.name.is_exported() && !hidden || !callers.contains_key(&node)
+}
+
+fn demanding(context: &ProgramContext<'_>, facts: &Facts) -> HashSet<NodeRef> {
+    let first = facts.nodes().map(|(node, _)| node).filter(|node| node.node == 0);
+    first.filter(|node| says_locked(context.program, unit_of(context, *node).func)).collect()
+}
+
+fn takers(facts: &Facts) -> HashMap<MemoryKey, (usize, usize)> {
+    let mut takers: HashMap<MemoryKey, (usize, usize)> = HashMap::new();
+    for (_, known) in facts.nodes() {
+        let mut seen: Vec<(&MemoryKey, bool)> = Vec::new();
+        for held in &known.takes {
+            let LockKey::Known(lock) = &held.key else { continue };
+            let counts = takers.entry(lock.clone()).or_default();
+            counts.0 += usize::from(!seen.iter().any(|(known, _)| *known == lock));
+            counts.1 += usize::from(held.exclusive && !seen.contains(&(lock, true)));
+            seen.push((lock, held.exclusive));
+        }
+    }
+    takers
+}
+
+fn generated(context: &ProgramContext<'_>) -> HashSet<(PackageId, u32)> {
+    let mut places: Vec<(PackageId, u32)> =
+        context.units.units.iter().map(|unit| (unit.package, unit.file)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let says = |place: &(PackageId, u32)| {
+        let file = &context.program.package(place.0).files[place.1 as usize];
+        Header::scan(&file.source).generated || marked(&file.source)
+    };
+    places.into_iter().filter(says).collect()
 }
 
 fn is_exported(context: &ProgramContext<'_>, node: NodeRef) -> bool {

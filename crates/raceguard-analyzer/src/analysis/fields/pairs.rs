@@ -6,7 +6,7 @@ use super::candidates::{Candidate, candidates};
 use super::contexts::{Contexts, OriginId, OriginKind};
 use super::facts::{FieldAccess, NodeRef, unit_of};
 use super::guards::{Guard, guard};
-use super::key::{LockKey, MemoryKey, exclude};
+use super::key::{Held, LockKey, MemoryKey, exclude};
 use super::report::{Report, Verdict};
 use crate::analysis::convention::prepares;
 use crate::finding::{Finding, Severity};
@@ -35,6 +35,7 @@ pub(super) fn check_key(
     contexts: &Contexts,
     key: &MemoryKey,
     accesses: &[(NodeRef, &FieldAccess)],
+    whole: &[(NodeRef, &FieldAccess)],
 ) -> Vec<Finding> {
     let shared: Vec<(NodeRef, &FieldAccess)> = accesses
         .iter()
@@ -51,7 +52,7 @@ pub(super) fn check_key(
         .flat_map(|&(node, access)| candidates(contexts, node, access))
         .take(MAX_ACCESSES)
         .collect();
-    let guard = guard(context, key, &candidates);
+    let guard = guard(context, contexts, key, &candidates);
     if !maps && guard.as_ref().is_none_or(|guard| guard.stated.is_none()) {
         return Vec::new();
     }
@@ -61,6 +62,7 @@ pub(super) fn check_key(
         key,
         maps,
         carries: false,
+        replaced: is_replaced(&candidates, whole),
         guard: guard.as_ref(),
         candidates: &candidates,
     };
@@ -75,13 +77,15 @@ struct Pairs<'f, 'a> {
     maps: bool,
     /// Whether its type carries a mutex that no access takes.
     carries: bool,
+    /// Whether writers fill a new map that they have put in place of the old one: who has the old one is not disturbed.
+    replaced: bool,
     guard: Option<&'f Guard>,
     candidates: &'f [Candidate<'f>],
 }
 
 impl Pairs<'_, '_> {
     fn findings(&self) -> Vec<Finding> {
-        let mut findings = Vec::new();
+        let mut findings: Vec<Finding> = Vec::new();
         let mut told: HashSet<(usize, u32)> = HashSet::new();
         for blamed in self.candidates.iter().filter(|candidate| self.is_suspect(candidate)) {
             if findings.len() >= MAX_FINDINGS {
@@ -97,7 +101,9 @@ impl Pairs<'_, '_> {
             told.insert((other.home.unit, other.access.body.0));
             let verdict = Verdict { blamed, other, evidence, severity, guard: self.guard };
             let report = Report { context: self.context, contexts: self.contexts, key: self.key };
-            findings.extend(report.finding(&verdict));
+            let finding = report.finding(&verdict);
+            let place = |finding: &Finding| finding.sites[0].location;
+            findings.extend(finding.filter(|new| findings.iter().all(|known| place(known) != place(new))));
         }
         findings
     }
@@ -107,12 +113,17 @@ impl Pairs<'_, '_> {
         if candidate.locks.iter().any(|held| held.key == LockKey::Unknown) {
             return false;
         }
-        match self.guard.and_then(|guard| guard.lock.as_ref()) {
-            Some(lock) => !candidate.locks.iter().any(|held| {
-                matches!(&held.key, LockKey::Known(known) if known == lock)
-                    && (held.exclusive || !candidate.access.write)
-            }),
-            None => true,
+        let guard = self.guard.and_then(|guard| guard.lock.as_ref());
+        if let Some(early) = &candidate.early {
+            // What was released early has to be what the helper asks for.
+            return guard.is_some_and(|lock| early.dropped.iter().any(|held| held.is_of(lock)));
+        }
+        match guard {
+            Some(lock) => !candidate
+                .locks
+                .iter()
+                .any(|held| held.is_of(lock) && (held.exclusive || !candidate.access.write)),
+            None => candidate.locks.iter().all(Held::is_certain),
         }
     }
 
@@ -234,12 +245,9 @@ impl Pairs<'_, '_> {
     /// Whether the type guards this memory often enough to mean it.
     fn is_guarded_elsewhere(&self) -> bool {
         self.guard.is_some_and(|guard| {
-            let often = if guard.near {
-                guard.guarded >= 2 && guard.at_least(50)
-                    || self.maps && guard.guarded >= 1 && guard.total <= 3
-            } else {
-                guard.guarded >= 4 && guard.at_least(80)
-            };
+            let few = self.maps && guard.guarded >= 1 && guard.total <= 3;
+            // Who only happens to hold another object's lock says nothing of those who don't.
+            let often = guard.near && (guard.guarded >= 2 && guard.at_least(50) || few);
             guard.stated.is_some() || guard.lock.is_some() && often
         })
     }
@@ -262,22 +270,50 @@ impl Pairs<'_, '_> {
             .any(|&origin| !matches!(self.contexts.origin(origin).kind, OriginKind::Entry(false)))
     }
 
+    /// An error where two origins run at once, or the guard is beyond doubt; a warning where one of the two is weak.
     fn severity(&self, blamed: &Candidate<'_>, evidence: Evidence) -> Option<Severity> {
-        let stated = self.guard.is_some_and(|guard| guard.stated.is_some());
-        let strong = self.guard.is_some_and(|guard| guard.guarded >= 3 && guard.at_least(75));
-        let some = self.guard.is_some_and(|guard| guard.lock.is_some() && guard.at_least(50));
-        let parallel = matches!(evidence, Evidence::Origins(..));
-        if self.maps && self.holds_for_reading(blamed) {
-            return Some(Severity::Error);
-        }
-        let sure = if parallel { some || stated } else { strong && blamed.access.write };
         let map = self.maps && blamed.access.how.is_map();
-        if map && sure {
-            Some(Severity::Error)
-        } else {
-            (map || stated && strong).then_some(Severity::Warning)
+        let stated = self.guard.is_some_and(|guard| guard.stated.is_some());
+        let strong = self.guard.is_some_and(|guard| guard.guarded >= 3 && guard.at_least(75) && guard.near);
+        let some = self.guard.is_some_and(|guard| guard.lock.is_some() && guard.at_least(50));
+        let initial = self.guard.is_some_and(|guard| guard.initial) && !stated || blamed.is_initial(self.context);
+        if !map {
+            return (stated && strong).then_some(Severity::Warning);
         }
+        if initial || self.replaced || self.contexts.is_generated(self.context, blamed.home) {
+            return Some(Severity::Warning);
+        }
+        let sure = match evidence {
+            _ if blamed.early.is_some() || self.holds_for_reading(blamed) => true,
+            Evidence::Origins(one, other) => (some || stated) && !self.is_started_by(one, other),
+            Evidence::Guarded | Evidence::Carries => strong && blamed.access.write,
+        };
+        Some(if sure { Severity::Error } else { Severity::Warning })
     }
+
+    /// Whether one of two goroutines starts the other: then much of the one happens before the other, and what does not
+    /// is for the scope of that function to say.
+    fn is_started_by(&self, one: OriginId, other: OriginId) -> bool {
+        let starts = |a: OriginId, b: OriginId| {
+            let started = self.contexts.origin(b).started;
+            started.is_some_and(|(node, _)| self.contexts.of(node).contains(&a))
+        };
+        starts(one, other) || starts(other, one)
+    }
+}
+
+/// Whether whoever writes to the contents has assigned a new map to the field before, whatever the conditions.
+fn is_replaced(candidates: &[Candidate<'_>], whole: &[(NodeRef, &FieldAccess)]) -> bool {
+    let replaces = |write: &Candidate<'_>| {
+        whole.iter().any(|(node, access)| {
+            access.write
+                && *node == write.home
+                && access.position < write.access.position
+                && access.conditions <= write.access.conditions
+        })
+    };
+    let mut writes = candidates.iter().filter(|candidate| candidate.access.write).peekable();
+    writes.peek().is_some() && writes.all(replaces)
 }
 
 /// The type whose method a node is, or is a literal of.

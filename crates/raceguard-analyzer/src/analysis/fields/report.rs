@@ -36,9 +36,13 @@ impl Report<'_, '_> {
             Evidence::Origins(one, other) => [Some(one), Some(other)],
             Evidence::Guarded | Evidence::Carries => [None, None],
         };
-        let sites = vec![self.site(verdict.blamed, origins[0]), self.site(verdict.other, origins[1])];
+        let mut sites = vec![self.site(verdict.blamed, origins[0]), self.site(verdict.other, origins[1])];
+        let helper = self.move_to_caller(verdict.blamed, &mut sites[0]);
         let lock = verdict.guard.and_then(|guard| guard.lock.as_ref()).map(|lock| self.lock_name(lock));
         let message = match &lock {
+            Some(lock) if let Some(helper) = &helper => {
+                format!("{} of {subject} by {helper}, which demands {lock}: it is released before this call", capitalised(sites[0].action))
+            }
             Some(lock) if sites[0].locks.is_empty() => {
                 format!(
                     "{} of {subject} without {lock}, which guards it elsewhere",
@@ -53,13 +57,31 @@ impl Report<'_, '_> {
             ),
         };
         let remedy = match (&lock, rule.code) {
+            (Some(lock), _) if let Some(helper) = &helper => format!("Release {lock} after the call of {helper}"),
             (Some(lock), "RG106") => format!("Take {lock} for writing: Lock instead of RLock"),
             (Some(lock), _) => format!("Hold {lock} here too"),
             (None, _) => format!("Guard every access to {subject} with one mutex that lies beside it"),
         };
-        let reasons = Self::reasons(verdict, lock.as_deref());
+        let mut reasons = Self::reasons(verdict, lock.as_deref());
+        if let Some(helper) = &helper {
+            let text = format!("{helper} says, by its name or comment, that its caller holds the lock");
+            let location = Some(self.location(verdict.blamed.home, verdict.blamed.access.span));
+            reasons.push(Reason { text, location });
+        }
         let severity = verdict.severity;
         Some(Finding { rule, severity, subject, message, sites, reasons, remedy, fix: None })
+    }
+
+    /// Where a helper is called too late, the call is what is wrong: the site moves there. Gives the helper's name.
+    fn move_to_caller(&self, blamed: &Candidate<'_>, site: &mut Site) -> Option<String> {
+        let depth = blamed.early.as_ref()?.depth;
+        let (function, location) = site.calls.get(depth - 1)?.clone();
+        let called = depth.checked_sub(2).map_or(&site.function, |below| &site.calls[below].0);
+        let helper = called.rsplit(['.', '/']).next().unwrap_or(called).to_owned();
+        site.calls.drain(..depth);
+        site.function = function;
+        site.location = location;
+        Some(helper)
     }
 
     fn rule(&self, verdict: &Verdict<'_>) -> Option<&'static Rule> {
@@ -179,6 +201,7 @@ impl Report<'_, '_> {
     fn held_name(&self, held: &Held) -> String {
         let name = match &held.key {
             LockKey::Known(lock) => self.lock_name(lock),
+            LockKey::Perhaps(lock) => format!("{} (perhaps)", self.lock_name(lock)),
             LockKey::Unknown => "a lock".to_owned(),
         };
         if held.exclusive { name } else { format!("{name} (read)") }
