@@ -75,6 +75,8 @@ pub(super) struct Caller {
     pub(super) once: bool,
     /// Whether it is a method of an object that is not shared yet.
     pub(super) owned: bool,
+    /// Whether it is dispatched by an interface.
+    pub(super) dispatched: bool,
     /// Where.
     pub(super) span: Span,
 }
@@ -287,6 +289,7 @@ fn callers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<NodeRef, Vec<
                     dropped: call.dropped.clone(),
                     once: call.once,
                     owned: call.owned,
+                    dispatched: call.dispatched,
                     span: call.span,
                 };
                 callers.entry(target).or_default().push(caller);
@@ -304,12 +307,13 @@ fn is_entry(context: &ProgramContext<'_>, node: NodeRef, callers: &HashMap<NodeR
     if object.name.as_str() == "init" {
         return false;
     }
-    // A method of a type that other packages can't name is called by those that are seen, or through an interface.
+    // A method of a type that other packages can't name is called by whoever is seen, or through an interface.
     let hidden = match object.kind {
         ObjectKind::Method { receiver: Some(receiver), .. } => !context.program.object(receiver).name.is_exported(),
         _ => false,
     };
-    object.name.is_exported() && !hidden || !callers.contains_key(&node)
+    let Some(callers) = callers.get(&node) else { return true };
+    object.name.is_exported() && (!hidden || callers.iter().any(|caller| caller.dispatched))
 }
 
 fn demanding(context: &ProgramContext<'_>, facts: &Facts) -> HashSet<NodeRef> {

@@ -73,6 +73,8 @@ pub(super) struct CallFact {
     pub(super) fresh: bool,
     /// Whether it is a method of an object that is not shared yet, made by this function or by all its callers.
     pub(super) owned: bool,
+    /// Whether it is the call of an interface's method that this function may be.
+    pub(super) dispatched: bool,
     /// Whether it happens at most once, by a `sync.Once`.
     pub(super) once: bool,
     /// The call.

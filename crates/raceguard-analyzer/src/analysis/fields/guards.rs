@@ -106,10 +106,9 @@ fn ranked<'f>(
 
 /// Whether all writes under a lock are parts of an initialisation.
 fn is_initial_lock(context: &ProgramContext<'_>, lock: &MemoryKey, candidates: &[&Candidate<'_>]) -> bool {
-    let mut writes = candidates
-        .iter()
-        .filter(|candidate| candidate.access.write && candidate.locks.iter().any(|held| held.is_of(lock)));
-    writes.all(|candidate| candidate.is_initial(context))
+    let under = |candidate: &&&Candidate<'_>| candidate.locks.iter().any(|held| held.is_of(lock));
+    let mut writes = candidates.iter().filter(|candidate| candidate.access.write).filter(under).peekable();
+    writes.peek().is_some() && writes.all(|candidate| candidate.is_initial(context))
 }
 
 /// Whether all locks that are held at an access are known.

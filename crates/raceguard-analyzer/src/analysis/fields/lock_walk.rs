@@ -284,6 +284,7 @@ impl<'a> LockWalk<'a> {
             Target::Interface(_, _, candidates) if effect.is_none() => {
                 for &func in candidates.iter().take(8) {
                     self.note_call(CallTarget::Function(func), how, &locks, call.span);
+                    self.last_call().dispatched = true;
                 }
             }
             Target::Value(Value::Closure(literal)) => {
@@ -372,6 +373,7 @@ impl<'a> LockWalk<'a> {
             dropped: locks.dropped.clone(),
             fresh: false,
             owned: false,
+            dispatched: false,
             once: self.once,
             span,
         });
@@ -382,10 +384,13 @@ impl<'a> LockWalk<'a> {
         let object = call.receiver.as_ref().and_then(Value::identity);
         let owned = object.is_some_and(|place| self.is_fresh(place, call.span));
         let made_here = owned && object.is_some_and(|place| matches!(place.root, Root::Site(_)));
-        if let Some(last) = self.nodes[self.node].calls.last_mut() {
-            last.fresh = made_here && last.start == Start::Now;
-            last.owned = owned && last.start == Start::Now;
-        }
+        let last = self.last_call();
+        last.fresh = made_here && last.start == Start::Now;
+        last.owned = owned && last.start == Start::Now;
+    }
+
+    fn last_call(&mut self) -> &mut CallFact {
+        self.nodes[self.node].calls.last_mut().expect("a call was noted")
     }
 
     fn lock_effect(&mut self, call: &Call, effect: Effect, locks: &mut LockState) {

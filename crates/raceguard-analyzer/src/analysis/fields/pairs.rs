@@ -1,5 +1,7 @@
 //! Pairs of accesses to the same field with evidence that they run at the same time.
 
+use std::cmp::Reverse;
+
 use foldhash::{HashSet, HashSetExt as _};
 
 use super::candidates::{Candidate, candidates};
@@ -62,7 +64,7 @@ pub(super) fn check_key(
         key,
         maps,
         carries: false,
-        replaced: is_replaced(&candidates, whole),
+        whole,
         guard: guard.as_ref(),
         candidates: &candidates,
     };
@@ -77,8 +79,8 @@ struct Pairs<'f, 'a> {
     maps: bool,
     /// Whether its type carries a mutex that no access takes.
     carries: bool,
-    /// Whether writers fill a new map that they have put in place of the old one: who has the old one is not disturbed.
-    replaced: bool,
+    /// Accesses to the field or variable itself, if the memory is what it refers to.
+    whole: &'f [(NodeRef, &'f FieldAccess)],
     guard: Option<&'f Guard>,
     candidates: &'f [Candidate<'f>],
 }
@@ -129,15 +131,16 @@ impl Pairs<'_, '_> {
 
     /// The access that goes worst with a suspect one, and why they may run at once.
     fn partner(&self, blamed: &Candidate<'_>) -> Option<(&Candidate<'_>, Evidence)> {
-        let mut best: Option<((bool, bool, bool), &Candidate<'_>, Evidence)> = None;
+        let mut best: Option<((bool, bool, bool, Reverse<usize>), &Candidate<'_>, Evidence)> = None;
         for other in self.candidates {
             let same = std::ptr::eq(other.access, blamed.access);
             if !(blamed.access.write || other.access.write) || exclude(&blamed.locks, &other.locks) {
                 continue;
             }
             let Some(evidence) = self.evidence(blamed, other, same) else { continue };
+            let parallel = matches!(evidence, Evidence::Origins(..));
             let rank =
-                (matches!(evidence, Evidence::Origins(..)), !other.locks.is_empty(), other.access.write);
+                (parallel, !other.locks.is_empty(), other.access.write, Reverse(other.calls.len()));
             if best.as_ref().is_none_or(|(known, ..)| rank > *known) {
                 best = Some((rank, other, evidence));
             }
@@ -276,11 +279,17 @@ impl Pairs<'_, '_> {
         let stated = self.guard.is_some_and(|guard| guard.stated.is_some());
         let strong = self.guard.is_some_and(|guard| guard.guarded >= 3 && guard.at_least(75) && guard.near);
         let some = self.guard.is_some_and(|guard| guard.lock.is_some() && guard.at_least(50));
-        let initial = self.guard.is_some_and(|guard| guard.initial) && !stated || blamed.is_initial(self.context);
+        let initial = self.guard.is_some_and(|guard| guard.initial) && !stated
+            || blamed.access.write && blamed.is_initial(self.context);
+        let parallel = matches!(evidence, Evidence::Origins(..));
+        let generated = self.contexts.is_generated(self.context, blamed.home);
+        if generated && !parallel {
+            return None;
+        }
         if !map {
             return (stated && strong).then_some(Severity::Warning);
         }
-        if initial || self.replaced || self.contexts.is_generated(self.context, blamed.home) {
+        if initial || generated || self.has_replaced(blamed) {
             return Some(Severity::Warning);
         }
         let sure = match evidence {
@@ -289,6 +298,25 @@ impl Pairs<'_, '_> {
             Evidence::Guarded | Evidence::Carries => strong && blamed.access.write,
         };
         Some(if sure { Severity::Error } else { Severity::Warning })
+    }
+
+    /// Whether writers fill a new map, which they have put in place of the old one whatever the conditions, and the
+    /// access is to a map that was read from the field before: the old one is not disturbed.
+    fn has_replaced(&self, blamed: &Candidate<'_>) -> bool {
+        let span = blamed.access.span;
+        let reads_field = |(node, access): &(NodeRef, &FieldAccess)| {
+            *node == blamed.home && span.start <= access.span.start && access.span.end <= span.end
+        };
+        let replaces = |write: &Candidate<'_>| {
+            self.whole.iter().any(|(node, access)| {
+                access.write
+                    && *node == write.home
+                    && access.position < write.access.position
+                    && access.conditions <= write.access.conditions
+            })
+        };
+        let mut writes = self.candidates.iter().filter(|candidate| candidate.access.write);
+        !self.whole.iter().any(reads_field) && writes.all(replaces)
     }
 
     /// Whether one of two goroutines starts the other: then much of the one happens before the other, and what does not
@@ -300,20 +328,6 @@ impl Pairs<'_, '_> {
         };
         starts(one, other) || starts(other, one)
     }
-}
-
-/// Whether whoever writes to the contents has assigned a new map to the field before, whatever the conditions.
-fn is_replaced(candidates: &[Candidate<'_>], whole: &[(NodeRef, &FieldAccess)]) -> bool {
-    let replaces = |write: &Candidate<'_>| {
-        whole.iter().any(|(node, access)| {
-            access.write
-                && *node == write.home
-                && access.position < write.access.position
-                && access.conditions <= write.access.conditions
-        })
-    };
-    let mut writes = candidates.iter().filter(|candidate| candidate.access.write).peekable();
-    writes.peek().is_some() && writes.all(replaces)
 }
 
 /// The type whose method a node is, or is a literal of.
