@@ -9,7 +9,10 @@
 mod candidates;
 mod contexts;
 mod facts;
+mod formatted;
 mod guards;
+mod handlers;
+mod hidden;
 mod key;
 mod lock_state;
 mod lock_walk;
@@ -49,4 +52,5 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
         })
         .collect();
     findings.extend(found.into_iter().flatten());
+    formatted::check(context, &facts, &contexts, findings);
 }

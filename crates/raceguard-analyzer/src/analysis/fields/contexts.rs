@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
+use super::handlers::serves;
 use super::facts::{CallTarget, Facts, NodeRef, Start, unit_of};
 use super::key::{Held, LockKey, MemoryKey};
 use crate::analysis::convention::says_locked;
 use crate::rules::ProgramContext;
 use crate::source::Header;
 use crate::syntax::span::Span;
-use crate::types::{ObjectKind, PackageId};
+use crate::types::{ObjectId, ObjectKind, PackageId};
 
 /// Where the goroutine comes from that runs a function.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,8 @@ pub(super) struct Contexts {
     demanding: HashSet<NodeRef>,
     /// For each lock, the number of nodes that take it, and of those that take it exclusively.
     takers: HashMap<MemoryKey, (usize, usize)>,
+    /// For each struct type, the nodes that make objects of it.
+    makers: HashMap<ObjectId, Vec<NodeRef>>,
     /// Files that say that they are generated.
     generated: HashSet<(PackageId, u32)>,
 }
@@ -92,6 +95,7 @@ impl Contexts {
             callers: HashMap::new(),
             demanding: demanding(context, facts),
             takers: takers(facts),
+            makers: makers(context, facts),
             generated: generated(context),
         };
         contexts.find_origins(context, facts, &callers);
@@ -127,6 +131,16 @@ impl Contexts {
     /// Whether some function takes the lock so that it excludes readers too.
     pub(super) fn is_taken_exclusively(&self, lock: &MemoryKey) -> bool {
         self.takers.get(lock).is_some_and(|(_, exclusively)| *exclusively > 0)
+    }
+
+    /// Whether objects of a type are made only where no handler and no group of goroutines gets to: those share them.
+    pub(super) fn is_made_once(&self, ty: ObjectId) -> bool {
+        let serves = |node: &NodeRef| {
+            self.of(*node).iter().any(|&origin| {
+                matches!(self.origin(origin).kind, OriginKind::Handler | OriginKind::Goroutine(true))
+            })
+        };
+        self.makers.get(&ty).is_some_and(|makers| !makers.is_empty() && !makers.iter().any(serves))
     }
 
     /// Whether a node stands in a generated file: that knows nothing of the program's locks.
@@ -180,7 +194,7 @@ impl Contexts {
                     self.origins.push(Origin { kind, begins, started: Some((node, call.span)) });
                 }
             }
-            if node.node == 0 && is_handler(context, node) {
+            if serves(context, unit_of(context, node), known.body) {
                 self.origins.push(Origin { kind: OriginKind::Handler, begins: node, started: None });
             }
         }
@@ -321,6 +335,19 @@ fn demanding(context: &ProgramContext<'_>, facts: &Facts) -> HashSet<NodeRef> {
     first.filter(|node| says_locked(context.program, unit_of(context, *node).func)).collect()
 }
 
+fn makers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<ObjectId, Vec<NodeRef>> {
+    let mut makers: HashMap<ObjectId, Vec<NodeRef>> = HashMap::new();
+    for (node, known) in facts.nodes() {
+        let unit = unit_of(context, node);
+        for site in unit.sites.iter().filter(|site| node.node == 0 || site.body == known.body) {
+            if let Some(ty) = site.ty.named() {
+                makers.entry(ty).or_default().push(node);
+            }
+        }
+    }
+    makers
+}
+
 fn takers(facts: &Facts) -> HashMap<MemoryKey, (usize, usize)> {
     let mut takers: HashMap<MemoryKey, (usize, usize)> = HashMap::new();
     for (_, known) in facts.nodes() {
@@ -351,19 +378,4 @@ fn generated(context: &ProgramContext<'_>) -> HashSet<(PackageId, u32)> {
 fn is_exported(context: &ProgramContext<'_>, node: NodeRef) -> bool {
     let func = unit_of(context, node).func;
     func.is_some_and(|func| context.program.object(context.program.function(func)).name.is_exported())
-}
-
-/// Whether a method serves requests: `ServeHTTP(http.ResponseWriter, *http.Request)`, and functions of that shape.
-fn is_handler(context: &ProgramContext<'_>, node: NodeRef) -> bool {
-    let unit = unit_of(context, node);
-    let Some(func) = unit.func else { return false };
-    let object = context.program.object(context.program.function(func));
-    let method = matches!(object.kind, ObjectKind::Method { .. });
-    let body = &unit.bodies[0];
-    let params = &body.params[usize::from(body.has_receiver)..];
-    let [writer, request] = params else { return false };
-    let shown = |var: &crate::ir::place::VarId| context.program.display(&unit.var(*var).ty).to_string();
-    (method || object.name.is_exported())
-        && shown(writer) == "net/http.ResponseWriter"
-        && shown(request) == "*net/http.Request"
 }

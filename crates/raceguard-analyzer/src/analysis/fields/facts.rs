@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::formatted::Formatted;
 use super::key::{Held, MemoryKey};
 use super::lock_walk::LockWalk;
 use super::ownership::Ownership;
@@ -99,6 +100,8 @@ pub(super) struct NodeFacts {
     pub(super) accesses: Vec<FieldAccess>,
     /// Its calls.
     pub(super) calls: Vec<CallFact>,
+    /// Interface values that it prints.
+    pub(super) formatted: Vec<Formatted>,
     /// Locks that it holds when it returns, and did not when it was called.
     pub(super) acquires: Vec<Held>,
     /// Locks that it releases on some way, and did not take, and where in its order: it was called with them.

@@ -1,16 +1,19 @@
 //! A walk through one function that knows which locks are held.
 
 use super::facts::{CallFact, CallTarget, Facts, FieldAccess, NodeFacts, Start};
+use super::formatted::printed_interface;
+use super::handlers::{is_handler_type, served_methods};
+use super::hidden::inner_maps;
 use super::key::{Held, LockKey, MemoryKey};
 use super::lock_state::LockState;
 use super::ownership::{Ownership, start_of_argument};
 use super::parameters::Parameters;
 use crate::analysis::models::Effect;
-use crate::ir::function::{Access, Block, BodyId, Branch, Call, CallMode, How, Node, NodeId, Target, Unit};
+use crate::ir::function::{Access, Block, BodyId, Branch, Call, CallMode, FieldKey, How, Node, NodeId, Target, Unit};
 use crate::ir::place::{CallId, Place, Root, Step, Value};
 use crate::rules::ProgramContext;
 use crate::syntax::span::Span;
-use crate::types::{FuncId, LocalKind};
+use crate::types::{FuncId, LocalKind, Type};
 
 /// The walk.
 pub(super) struct LockWalk<'a> {
@@ -39,6 +42,9 @@ pub(super) struct LockWalk<'a> {
     /// Locks at the returns so far.
     exits: Vec<LockState>,
 }
+
+/// A call of an interface's method is followed to so many methods.
+const MAX_CANDIDATES: usize = 12;
 
 /// Locks held; none where the end of a block is not reached.
 type State = Option<LockState>;
@@ -87,8 +93,8 @@ impl<'a> LockWalk<'a> {
     fn add_node(&mut self, body: BodyId) -> usize {
         let node = self.nodes.len();
         let (accesses, calls) = (Vec::new(), Vec::new());
-        let (acquires, releases, gives_up, takes) = Default::default();
-        self.nodes.push(NodeFacts { body, accesses, calls, acquires, releases, gives_up, takes });
+        let (formatted, acquires, releases, gives_up, takes) = Default::default();
+        self.nodes.push(NodeFacts { body, accesses, calls, formatted, acquires, releases, gives_up, takes });
         self.literal_nodes.push((body, node));
         node
     }
@@ -270,6 +276,9 @@ impl<'a> LockWalk<'a> {
         if effect.is_none() {
             self.call_back(call, how, &locks);
         }
+        for method in served_methods(self.context, call, effect) {
+            self.note_call(CallTarget::Function(method), Start::Handler, &locks, call.span);
+        }
         match &call.target {
             Target::Function(func) if effect.is_none() => {
                 self.note_call(CallTarget::Function(*func), how, &locks, call.span);
@@ -282,7 +291,7 @@ impl<'a> LockWalk<'a> {
                 }
             }
             Target::Interface(_, _, candidates) if effect.is_none() => {
-                for &func in candidates.iter().take(8) {
+                for &func in candidates.iter().take(MAX_CANDIDATES) {
                     self.note_call(CallTarget::Function(func), how, &locks, call.span);
                     self.last_call().dispatched = true;
                 }
@@ -328,6 +337,7 @@ impl<'a> LockWalk<'a> {
             }
             let start = start_of_argument(self.context, self.parameters, &call.target, effect, number);
             let start = match start {
+                Start::Now | Start::Later if self.is_handler(call, number) => Start::Handler,
                 Start::Goroutine(many) => Start::Goroutine(many || self.loops > 0),
                 Start::Now if call.mode == CallMode::Go => Start::Goroutine(self.loops > 0),
                 other => other,
@@ -349,6 +359,16 @@ impl<'a> LockWalk<'a> {
             }
             self.once = once;
         }
+    }
+
+    /// Whether an argument is a handler that a library, which does not show what it does with it, is given.
+    fn is_handler(&self, call: &Call, number: usize) -> bool {
+        let library = match &call.target {
+            Target::Function(func) => self.context.units.get(*func).is_none(),
+            Target::Missing(..) | Target::Interface(..) => true,
+            _ => false,
+        };
+        library && call.arg_types.get(number).is_some_and(|ty| is_handler_type(self.context.program, ty))
     }
 
     /// A function that runs on its own from here on.
@@ -442,7 +462,7 @@ impl<'a> LockWalk<'a> {
         locks
     }
 
-    /// A library function that walks the maps it is given.
+    /// A library function that walks the maps it is given, or those in the structs it is given.
     fn walks(&mut self, call: &Call, effect: Effect, locks: &[Held], body: BodyId) {
         let (first, write) = match effect {
             Effect::Walks(first) => (usize::from(first), false),
@@ -451,7 +471,10 @@ impl<'a> LockWalk<'a> {
             _ => return,
         };
         for (number, (value, ty)) in call.args.iter().zip(&call.arg_types).enumerate().skip(first) {
-            let crate::types::Type::Map(_) = self.context.program.underlying(ty) else { continue };
+            self.walks_inner(call, effect, number, locks, body);
+            let printed = printed_interface(self.context, self.unit, call, effect, number, body);
+            self.nodes[self.node].formatted.extend(printed);
+            let Type::Map(_) = self.context.program.underlying(ty) else { continue };
             let Some(place) = value.referent(Step::Map) else { continue };
             let field = call.arg_fields.get(number).cloned().flatten().map(|mut key| {
                 key.steps += u32::from(!key.contents);
@@ -461,6 +484,22 @@ impl<'a> LockWalk<'a> {
             let write = write && number == 0;
             let how = if write { How::MapInsert } else { How::HiddenIterate };
             self.access(&Access { place, write, how, field, span: call.span }, locks, body);
+        }
+    }
+
+    fn walks_inner(&mut self, call: &Call, effect: Effect, number: usize, locks: &[Held], body: BodyId) {
+        let pointer = matches!(self.context.program.underlying(&call.arg_types[number]), Type::Pointer(_));
+        let value = &call.args[number];
+        let whole = if pointer { value.referent(Step::Deref) } else { value.identity().cloned() };
+        let Some(whole) = whole else { return };
+        for inner in inner_maps(self.context, self.unit, call, effect, number) {
+            let mut place = whole.clone();
+            inner.fields.into_iter().for_each(|step| place.push(step));
+            place.push(Step::Map);
+            let field =
+                Some(FieldKey { owner: inner.owner, fields: vec![inner.name], steps: 2, contents: true });
+            let how = How::HiddenIterate;
+            self.access(&Access { place, write: false, how, field, span: call.span }, locks, body);
         }
     }
 }

@@ -168,7 +168,9 @@ fn passed(context: &ProgramContext<'_>, unit: &Unit) -> Vec<Passed> {
             for (parameter, value) in call.receiver.iter().chain(&call.args).enumerate() {
                 let own = body.parent.is_none() && call.mode != CallMode::Go;
                 let object = object_of(value).filter(|_| own);
-                passed.push(Passed { to: *func, parameter, object, position: call.span.start });
+                // What is deferred happens behind all the rest.
+                let position = if call.mode == CallMode::Defer { NEVER - 1 } else { call.span.start };
+                passed.push(Passed { to: *func, parameter, object, position });
             }
         });
     }

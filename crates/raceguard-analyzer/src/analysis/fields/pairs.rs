@@ -9,6 +9,7 @@ use super::contexts::{Contexts, OriginId, OriginKind};
 use super::facts::{FieldAccess, NodeRef, unit_of};
 use super::guards::{Guard, guard};
 use super::key::{Held, LockKey, MemoryKey, exclude};
+use super::relation::{Relation, relation};
 use super::report::{Report, Verdict};
 use crate::analysis::convention::prepares;
 use crate::finding::{Finding, Severity};
@@ -20,6 +21,8 @@ use crate::types::Type;
 pub(super) enum Evidence {
     /// The type carries a mutex, and both are reached from outside.
     Carries,
+    /// Handlers share the object, and there is no lock at all.
+    Served(OriginId, OriginId),
     /// The type guards the field elsewhere, so it is meant for many goroutines.
     Guarded,
     /// The goroutines or handlers that run them.
@@ -64,11 +67,13 @@ pub(super) fn check_key(
         key,
         maps,
         carries: false,
+        served: false,
         whole,
         guard: guard.as_ref(),
         candidates: &candidates,
     };
     pairs.carries = pairs.is_unguarded_in_locked_type();
+    pairs.served = pairs.is_served_without_lock();
     pairs.findings()
 }
 
@@ -79,6 +84,8 @@ struct Pairs<'f, 'a> {
     maps: bool,
     /// Whether its type carries a mutex that no access takes.
     carries: bool,
+    /// Whether handlers share the object, and no access takes any lock.
+    served: bool,
     /// Accesses to the field or variable itself, if the memory is what it refers to.
     whole: &'f [(NodeRef, &'f FieldAccess)],
     guard: Option<&'f Guard>,
@@ -154,6 +161,15 @@ impl Pairs<'_, '_> {
                 if self.run_at_once(one, other) {
                     return Some(Evidence::Origins(one, other));
                 }
+            }
+        }
+        if self.served {
+            let handler = |candidate: &Candidate<'_>| {
+                let mut origins = self.contexts.of(candidate.node).iter().copied();
+                origins.find(|&origin| self.contexts.origin(origin).kind == OriginKind::Handler)
+            };
+            if let (Some(one), Some(other)) = (handler(a), handler(b)) {
+                return Some(Evidence::Served(one, other));
             }
         }
         let apart = !same || self.holds_for_reading(a);
@@ -258,12 +274,26 @@ impl Pairs<'_, '_> {
     /// Whether this is a map of a struct with a mutex that no access ever holds.
     fn is_unguarded_in_locked_type(&self) -> bool {
         let MemoryKey::Field(owner, ..) = self.key else { return false };
-        let locked = self.candidates.iter().any(|candidate| !candidate.locks.is_empty());
+        let locked =
+            self.candidates.iter().flat_map(|candidate| &candidate.locks).any(|held| match &held.key {
+                LockKey::Known(lock) | LockKey::Perhaps(lock) => {
+                    relation(self.context, lock, self.key) == Some(Relation::Beside)
+                }
+                LockKey::Unknown => true,
+            });
         let functions = self.candidates.iter().map(|candidate| candidate.home).collect::<HashSet<_>>().len();
         let writer = self.candidates.iter().find(|candidate| candidate.access.write);
         let prepared = writer
             .is_none_or(|writer| prepares(self.context.program, unit_of(self.context, writer.home).func));
         self.maps && !locked && !prepared && functions >= 2 && carries_lock(self.context, *owner)
+    }
+
+    /// Whether this is a map of a type without a mutex, that no access takes a lock for, in objects that are made before
+    /// there are handlers.
+    fn is_served_without_lock(&self) -> bool {
+        let MemoryKey::Field(owner, ..) = self.key else { return false };
+        let bare = self.candidates.iter().all(|candidate| candidate.locks.is_empty());
+        self.maps && bare && !carries_lock(self.context, *owner) && self.contexts.is_made_once(*owner)
     }
 
     fn is_reached_from_outside(&self, candidate: &Candidate<'_>) -> bool {
@@ -295,7 +325,7 @@ impl Pairs<'_, '_> {
         let sure = match evidence {
             _ if blamed.early.is_some() || self.holds_for_reading(blamed) => true,
             Evidence::Origins(one, other) => (some || stated) && !self.is_started_by(one, other),
-            Evidence::Guarded | Evidence::Carries => strong && blamed.access.write,
+            Evidence::Guarded | Evidence::Carries | Evidence::Served(..) => strong && blamed.access.write,
         };
         Some(if sure { Severity::Error } else { Severity::Warning })
     }

@@ -7,7 +7,7 @@ use super::ownership::{object_of, start_of_argument};
 use super::parameters::Parameters;
 use crate::analysis::models::Effect;
 use crate::ir::function::{BodyId, Call, CallMode, Node, Target, Unit, for_each_node};
-use crate::ir::place::{Root, Value};
+use crate::ir::place::{Place, Root, Value};
 use crate::rules::ProgramContext;
 
 /// A search through one unit.
@@ -91,7 +91,11 @@ impl<'a> Publication<'a> {
                 self.context.units.get(*func).is_none() && is_keeping(name.as_str())
             }
             (Target::Missing(_, name), None) => is_keeping(name.as_str()),
-            (Target::Value(_) | Target::Unknown, None) => false,
+            // One of many functions that are run over is an option, which sets up what it is given.
+            (Target::Value(Value::Load(Place { root: Root::Var(var), .. })), None) => {
+                self.unit.var(*var).iteration.is_none()
+            }
+            (Target::Value(_) | Target::Unknown, None) => true,
         }
     }
 

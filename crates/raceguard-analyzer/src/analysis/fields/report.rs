@@ -1,7 +1,7 @@
 //! What a finding on a field says.
 
 use super::candidates::Candidate;
-use super::contexts::{Contexts, OriginKind};
+use super::contexts::{Contexts, OriginId, OriginKind};
 use super::facts::{FieldAccess, NodeRef, unit_of};
 use super::guards::Guard;
 use super::key::{Held, LockKey, MemoryKey};
@@ -33,7 +33,7 @@ impl Report<'_, '_> {
         let rule = self.rule(verdict)?;
         let subject = self.subject(verdict.blamed.access);
         let origins = match verdict.evidence {
-            Evidence::Origins(one, other) => [Some(one), Some(other)],
+            Evidence::Origins(one, other) | Evidence::Served(one, other) => [Some(one), Some(other)],
             Evidence::Guarded | Evidence::Carries => [None, None],
         };
         let mut sites = vec![self.site(verdict.blamed, origins[0]), self.site(verdict.other, origins[1])];
@@ -120,7 +120,7 @@ impl Report<'_, '_> {
             action: candidate.access.how.noun(candidate.access.write),
             write: candidate.access.write,
             locks: candidate.locks.iter().map(|held| self.held_name(held)).collect(),
-            origin: origin.map(|origin| self.origin(origin)).into_iter().collect(),
+            origin: origin.map(|origin| origin_reason(self.context, self.contexts, origin)).into_iter().collect(),
             calls: candidate
                 .calls
                 .iter()
@@ -130,28 +130,7 @@ impl Report<'_, '_> {
     }
 
     fn location(&self, node: NodeRef, span: Span) -> Location {
-        let unit = unit_of(self.context, node);
-        Location { package: unit.package, file: unit.file, span }
-    }
-
-    /// Where the goroutine of an access comes from.
-    fn origin(&self, id: u32) -> Reason {
-        let origin = self.contexts.origin(id);
-        let begins = unit_of(self.context, origin.begins).name.clone();
-        let location = origin.started.map(|(node, span)| self.location(node, span));
-        let text = match origin.kind {
-            OriginKind::Entry(_) => format!("runs in whatever goroutine calls {begins}"),
-            OriginKind::Goroutine(true) => "runs in goroutines started here".to_owned(),
-            OriginKind::Goroutine(false) => "runs in a goroutine started here".to_owned(),
-            OriginKind::Callback => {
-                format!("runs whenever {begins} is called: it is stored or handed on here")
-            }
-            OriginKind::Handler if location.is_some() => {
-                "runs for each request: this registers the handler".to_owned()
-            }
-            OriginKind::Handler => format!("runs for each request: {begins} is an HTTP handler"),
-        };
-        Reason { text, location }
+        location(self.context, node, span)
     }
 
     fn reasons(verdict: &Verdict<'_>, lock: Option<&str>) -> Vec<Reason> {
@@ -165,6 +144,9 @@ impl Report<'_, '_> {
         }
         let text = match verdict.evidence {
             Evidence::Origins(..) => "The two run in different goroutines, and no lock is held at both",
+            Evidence::Served(..) => {
+                "Handlers run many at a time, and none of them makes the object: they share it, and no access takes a lock"
+            }
             Evidence::Carries => {
                 "Its type carries a mutex, so it is meant for several goroutines; no access takes it"
             }
@@ -206,6 +188,31 @@ impl Report<'_, '_> {
         };
         if held.exclusive { name } else { format!("{name} (read)") }
     }
+}
+
+fn location(context: &ProgramContext<'_>, node: NodeRef, span: Span) -> Location {
+    let unit = unit_of(context, node);
+    Location { package: unit.package, file: unit.file, span }
+}
+
+/// Where the goroutine of an access comes from.
+pub(super) fn origin_reason(context: &ProgramContext<'_>, contexts: &Contexts, id: OriginId) -> Reason {
+    let origin = contexts.origin(id);
+    let begins = unit_of(context, origin.begins).name.clone();
+    let location = origin.started.map(|(node, span)| location(context, node, span));
+    let text = match origin.kind {
+        OriginKind::Entry(_) => format!("runs in whatever goroutine calls {begins}"),
+        OriginKind::Goroutine(true) => "runs in goroutines started here".to_owned(),
+        OriginKind::Goroutine(false) => "runs in a goroutine started here".to_owned(),
+        OriginKind::Callback => {
+            format!("runs whenever {begins} is called: it is stored or handed on here")
+        }
+        OriginKind::Handler if location.is_some() => {
+            "runs for each request: this registers the handler".to_owned()
+        }
+        OriginKind::Handler => format!("runs for each request: {begins} is a handler"),
+    };
+    Reason { text, location }
 }
 
 const fn is_iteration(access: &FieldAccess) -> bool {
