@@ -21,13 +21,16 @@ const COMMENTS: &[&str] = &[
 
 /// Words by which a sentence asks something of the caller.
 const DEMANDS: &[&str] = &[
-    "require", "requires", "required", "must", "should", "hold", "holds", "held", "holding", "assume", "assumes", "assumed", "caller",
-    "callers", "need", "needs", "expect", "expects", "expected", "under", "with", "locked",
+    "require", "requires", "required", "must", "should", "hold", "holds", "held", "holding", "assume",
+    "assumes", "assumed", "caller", "callers", "need", "needs", "expect", "expects", "expected", "under",
+    "with", "locked",
 ];
 
 /// Words with which a sentence says something else of a lock.
-const OTHERWISE: &[&str] =
-    &["not", "without", "don", "doesn", "mustn", "shouldn", "never", "acquires", "takes", "obtains", "grabs", "no"];
+const OTHERWISE: &[&str] = &[
+    "not", "without", "don", "doesn", "mustn", "shouldn", "never", "acquires", "takes", "obtains", "grabs",
+    "no",
+];
 
 /// Whether a function says, by its name or comment, that its caller holds the lock.
 pub fn says_locked(program: &Program, func: Option<FuncId>) -> bool {
@@ -44,7 +47,11 @@ fn names_lock(name: &str) -> bool {
 /// Whether a comment asks the caller for a lock: a sentence that speaks of one, of holding it, and not of the contrary.
 fn demands_lock(comment: &str) -> bool {
     let comment = comment.to_lowercase();
-    let text = comment.lines().map(|line| line.trim_start_matches(['/', '*', ' ', '\t'])).collect::<Vec<_>>().join(" ");
+    let text = comment
+        .lines()
+        .map(|line| line.trim_start_matches(['/', '*', ' ', '\t']))
+        .collect::<Vec<_>>()
+        .join(" ");
     COMMENTS.iter().any(|mark| text.contains(mark))
         || text.split(['.', ';', '!', ':']).any(|sentence| {
             let words = || sentence.split(|c: char| !c.is_alphanumeric() && c != '_');
@@ -59,7 +66,8 @@ fn demands_lock(comment: &str) -> bool {
 fn asks_for_member(text: &str) -> bool {
     [".mu ", ".mu.", ".mutex ", ".lock "].iter().any(|member| {
         let Some(at) = text.find(member) else { return false };
-        let near = |slice: Option<&str>| slice.is_some_and(|text| text.contains("held") || text.contains("hold"));
+        let near =
+            |slice: Option<&str>| slice.is_some_and(|text| text.contains("held") || text.contains("hold"));
         let start = text.floor_char_boundary(at.saturating_sub(30));
         let end = text.ceil_char_boundary((at + 30).min(text.len()));
         let window = text.get(start..end);
@@ -69,7 +77,11 @@ fn asks_for_member(text: &str) -> bool {
 
 fn is_lock_word(word: &str) -> bool {
     let ends = ["lock", "locks", "mutex", "locked", "mtx"].iter().any(|end| word.ends_with(end));
-    word == "mu" || ends && !["block", "clock", "unlock", "blocks", "clocks", "unlocks", "blocked"].iter().any(|end| word.ends_with(end))
+    word == "mu"
+        || ends
+            && !["block", "clock", "unlock", "blocks", "clocks", "unlocks", "blocked"]
+                .iter()
+                .any(|end| word.ends_with(end))
 }
 
 /// Beginnings of names of functions that run before others use what they prepare.

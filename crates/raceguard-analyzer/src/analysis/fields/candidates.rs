@@ -53,7 +53,8 @@ pub(super) fn candidates<'f>(
     access: &'f FieldAccess,
 ) -> Vec<Candidate<'f>> {
     let mut ways = Vec::new();
-    let start = Candidate { node, home: node, access, locks: access.locks.clone(), calls: Vec::new(), early: None };
+    let start =
+        Candidate { node, home: node, access, locks: access.locks.clone(), calls: Vec::new(), early: None };
     let mut open = vec![start];
     while let Some(way) = open.pop() {
         let callers = contexts.callers(way.node);

@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 
 use foldhash::{HashMap, HashMapExt as _, HashSet};
 
-use super::handlers::serves;
 use super::facts::{CallTarget, Facts, NodeRef, Start, unit_of};
+use super::handlers::serves;
 use super::key::{Held, LockKey, MemoryKey};
 use crate::analysis::convention::says_locked;
+use crate::ir::function::{BodyId, Var};
 use crate::rules::ProgramContext;
 use crate::source::Header;
 use crate::syntax::span::Span;
-use crate::types::{ObjectId, ObjectKind, PackageId};
+use crate::types::{LocalKind, ObjectId, ObjectKind, PackageId, Type};
 
 /// Where the goroutine comes from that runs a function.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,8 @@ pub(super) type OriginId = u32;
 
 /// At most this many origins of one function are kept.
 const MAX_ORIGINS: usize = 12;
+/// Callers' locks are intersected so often: longer chains of calls are cut.
+const MAX_ROUNDS: usize = 40;
 /// At most this many functions are reached from one origin.
 const MAX_REACHED: usize = 3000;
 
@@ -224,29 +227,48 @@ impl Contexts {
     }
 
     /// Intersects what callers hold, until nothing changes.
-    fn find_held(
-        &mut self,
-        callers: &HashMap<NodeRef, Vec<Caller>>,
-    ) {
+    fn find_held(&mut self, callers: &HashMap<NodeRef, Vec<Caller>>) {
         let by_name: Vec<(NodeRef, Vec<Held>)> = self
             .demanding
             .iter()
             .map(|&node| (node, vec![Held { key: LockKey::Unknown, exclusive: true }]))
             .collect();
-        // Not in the map: not known yet, which is as good as holding everything.
-        let mut held: HashMap<NodeRef, Vec<Held>> = HashMap::new();
-        for _ in 0..8 {
+        let mut held = held_by_callers(callers);
+        // A stored function literal is called by whoever it was made for; a method that is stored serves anybody.
+        for (node, calls) in callers.iter().filter(|(node, _)| node.node != 0) {
+            if calls.iter().all(|caller| caller.start == Start::Later) {
+                held.insert(*node, vec![Held { key: LockKey::Unknown, exclusive: true }]);
+            }
+        }
+        held.extend(by_name);
+        self.held = held;
+    }
+}
+
+/// What all callers of each node hold, as far as they call it now: the greatest solution. A node that is not in the map
+/// yet is as good as one that holds everything; at the end those that only call each other hold what they take.
+fn held_by_callers(callers: &HashMap<NodeRef, Vec<Caller>>) -> HashMap<NodeRef, Vec<Held>> {
+    // Whoever calls a stored function holds what it may, and an object that is not shared needs no lock: that says
+    // nothing of others.
+    let counts = |caller: &&Caller| caller.start != Start::Later && !caller.owned;
+    let mut held: HashMap<NodeRef, Vec<Held>> = HashMap::new();
+    for (node, calls) in callers {
+        if !calls.iter().any(|caller| counts(&caller)) {
+            held.insert(*node, Vec::new());
+        }
+    }
+    for unknown_counts in [false, true] {
+        for _ in 0..MAX_ROUNDS {
             let mut changed = false;
             for (node, calls) in callers {
                 let mut common: Option<Vec<Held>> = None;
-                // Whoever calls a stored function holds what it may: that says nothing.
-                for caller in calls.iter().filter(|caller| caller.start != Start::Later && !caller.owned) {
-                    let theirs = match caller.start {
-                        Start::Now => match held.get(&caller.node) {
-                            Some(outer) => caller.locks.iter().chain(outer).cloned().collect(),
-                            None if callers.contains_key(&caller.node) => continue,
-                            None => caller.locks.clone(),
-                        },
+                for caller in calls.iter().filter(counts) {
+                    let theirs = match (caller.start, held.get(&caller.node)) {
+                        (Start::Now, Some(outer)) => caller.locks.iter().chain(outer).cloned().collect(),
+                        (Start::Now, None) if !unknown_counts && callers.contains_key(&caller.node) => {
+                            continue;
+                        }
+                        (Start::Now, None) => caller.locks.clone(),
                         _ => Vec::new(),
                     };
                     common = Some(match common {
@@ -265,14 +287,8 @@ impl Contexts {
                 break;
             }
         }
-        for (node, calls) in callers {
-            if !held.contains_key(node) && calls.iter().all(|caller| caller.start == Start::Later) {
-                held.insert(*node, vec![Held { key: LockKey::Unknown, exclusive: true }]);
-            }
-        }
-        held.extend(by_name);
-        self.held = held;
     }
+    held
 }
 
 /// Whether one of the first lines is the marker of generated files, though it stands behind the package clause.
@@ -323,7 +339,9 @@ fn is_entry(context: &ProgramContext<'_>, node: NodeRef, callers: &HashMap<NodeR
     }
     // A method of a type that other packages can't name is called by whoever is seen, or through an interface.
     let hidden = match object.kind {
-        ObjectKind::Method { receiver: Some(receiver), .. } => !context.program.object(receiver).name.is_exported(),
+        ObjectKind::Method { receiver: Some(receiver), .. } => {
+            !context.program.object(receiver).name.is_exported()
+        }
         _ => false,
     };
     let Some(callers) = callers.get(&node) else { return true };
@@ -339,10 +357,12 @@ fn makers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<ObjectId, Vec<
     let mut makers: HashMap<ObjectId, Vec<NodeRef>> = HashMap::new();
     for (node, known) in facts.nodes() {
         let unit = unit_of(context, node);
-        for site in unit.sites.iter().filter(|site| node.node == 0 || site.body == known.body) {
-            if let Some(ty) = site.ty.named() {
-                makers.entry(ty).or_default().push(node);
-            }
+        let here = |body: BodyId| node.node == 0 || body == known.body;
+        let sites = unit.sites.iter().filter(|site| here(site.body)).map(|site| &site.ty);
+        let parameter = |var: &&Var| matches!(var.kind, LocalKind::Param | LocalKind::Receiver);
+        let vars = unit.vars.iter().filter(|var| here(var.body) && !parameter(var)).map(|var| &var.ty);
+        for ty in sites.chain(vars).filter_map(Type::named) {
+            makers.entry(ty).or_default().push(node);
         }
     }
     makers

@@ -99,7 +99,9 @@ fn finding(
     let map = format!("{owner}.{}", guarded.map);
     let value = formatted.field.as_ref().map_or_else(
         || program.display(&formatted.interface).to_string(),
-        |field| format!("{}.{}", program.object(field.owner).name, field.fields.last().copied().unwrap_or(owner)),
+        |field| {
+            format!("{}.{}", program.object(field.owner).name, field.fields.last().copied().unwrap_or(owner))
+        },
     );
     let location = Location { package: unit.package, file: unit.file, span: formatted.span };
     let site = Site {
@@ -112,8 +114,7 @@ fn finding(
         calls: Vec::new(),
     };
     let declared = program.object(guarded.owner);
-    let declaration =
-        Location { package: guarded.owner.package, file: declared.file, span: declared.span };
+    let declaration = Location { package: guarded.owner.package, file: declared.file, span: declared.span };
     let lock = format!("{owner}.{}", guarded.lock);
     Some(Finding {
         rule: rules::find("RG103")?,
@@ -122,11 +123,15 @@ fn finding(
         message: format!("Printing {value} walks the map {map} of its value without {lock}"),
         sites: vec![site],
         reasons: vec![Reason {
-            text: format!("{owner} may be its type: it keeps the map beside a mutex, so several goroutines use it"),
+            text: format!(
+                "{owner} may be its type: it keeps the map beside a mutex, so several goroutines use it"
+            ),
             location: (program.package(guarded.owner.package).role == crate::types::Role::Root)
                 .then_some(declaration),
         }],
-        remedy: format!("Print an address (%p) or a name instead of the value, or give {owner} a String method"),
+        remedy: format!(
+            "Print an address (%p) or a name instead of the value, or give {owner} a String method"
+        ),
         fix: None,
     })
 }

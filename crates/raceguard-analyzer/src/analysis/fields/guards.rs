@@ -43,8 +43,10 @@ pub(super) fn guard(
     candidates: &[Candidate<'_>],
 ) -> Option<Guard> {
     let stated = stated(context, key);
-    let counted: Vec<&Candidate<'_>> =
-        candidates.iter().filter(|candidate| is_known(candidate) && !contexts.is_generated(context, candidate.home)).collect();
+    let counted: Vec<&Candidate<'_>> = candidates
+        .iter()
+        .filter(|candidate| is_known(candidate) && !contexts.is_generated(context, candidate.home))
+        .collect();
     let said = stated.as_ref().map(|(name, _)| *name);
     let names = |lock: &MemoryKey| match lock {
         MemoryKey::Field(_, fields, _) => fields.last().copied(),

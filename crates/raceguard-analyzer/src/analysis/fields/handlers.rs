@@ -44,7 +44,11 @@ pub(super) fn is_handler_type(program: &Program, ty: &Type) -> bool {
 
 /// The methods of a value that a call registers with a server: a gRPC service, an RPC receiver, an `http.Handler`, a
 /// Prometheus collector. Each may run any number of times at once.
-pub(super) fn served_methods(context: &ProgramContext<'_>, call: &Call, effect: Option<Effect>) -> Vec<FuncId> {
+pub(super) fn served_methods(
+    context: &ProgramContext<'_>,
+    call: &Call,
+    effect: Option<Effect>,
+) -> Vec<FuncId> {
     let program = context.program;
     let name = match &call.target {
         Target::Function(func) => program.object(program.function(*func)).name,

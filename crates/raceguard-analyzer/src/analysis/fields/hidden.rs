@@ -41,7 +41,9 @@ pub(super) fn inner_maps(
     number: usize,
 ) -> Vec<InnerMap> {
     let Effect::Walks(first) = effect else { return Vec::new() };
-    let (Some(walk), Some(ty)) = (walk_of(context, call), call.arg_types.get(number)) else { return Vec::new() };
+    let (Some(walk), Some(ty)) = (walk_of(context, call), call.arg_types.get(number)) else {
+        return Vec::new();
+    };
     if number < usize::from(first) || walk == Walk::Format && !is_printed(context, unit, call, number) {
         return Vec::new();
     }

@@ -9,7 +9,9 @@ use super::lock_state::LockState;
 use super::ownership::{Ownership, start_of_argument};
 use super::parameters::Parameters;
 use crate::analysis::models::Effect;
-use crate::ir::function::{Access, Block, BodyId, Branch, Call, CallMode, FieldKey, How, Node, NodeId, Target, Unit};
+use crate::ir::function::{
+    Access, Block, BodyId, Branch, Call, CallMode, FieldKey, How, Node, NodeId, Target, Unit,
+};
 use crate::ir::place::{CallId, Place, Root, Step, Value};
 use crate::rules::ProgramContext;
 use crate::syntax::span::Span;
@@ -22,6 +24,9 @@ pub(super) struct LockWalk<'a> {
     parameters: &'a Parameters,
     ownership: &'a Ownership,
     unit: &'a Unit,
+    index: usize,
+    /// Whether it is at what was deferred.
+    at_end: bool,
     /// Finished nodes.
     nodes: Vec<NodeFacts>,
     /// Literals that are nodes of their own, and those still to walk.
@@ -56,9 +61,9 @@ impl<'a> LockWalk<'a> {
         facts: &'a Facts,
         parameters: &'a Parameters,
         ownership: &'a Ownership,
-        unit: usize,
+        index: usize,
     ) -> Vec<NodeFacts> {
-        let unit = &context.units.units[unit];
+        let unit = &context.units.units[index];
         if unit.test {
             return Vec::new();
         }
@@ -68,6 +73,8 @@ impl<'a> LockWalk<'a> {
             parameters,
             ownership,
             unit,
+            index,
+            at_end: false,
             nodes: Vec::new(),
             literal_nodes: Vec::new(),
             node: 0,
@@ -135,9 +142,11 @@ impl<'a> LockWalk<'a> {
         ends.extend(end);
         let mut merged: State = None;
         for mut held in ends {
+            let outer = std::mem::replace(&mut self.at_end, true);
             for call in deferred.iter().rev() {
                 held = self.perform(call, held, body);
             }
+            self.at_end = outer;
             merged = merge(merged, Some(held));
         }
         merged
@@ -321,7 +330,9 @@ impl<'a> LockWalk<'a> {
         if !matches!(path.as_str(), "container/heap" | "sort") {
             return;
         }
-        let Some(ty) = call.arg_types.first().filter(|ty| ty.strip_pointer().named().is_some()) else { return };
+        let Some(ty) = call.arg_types.first().filter(|ty| ty.strip_pointer().named().is_some()) else {
+            return;
+        };
         for method in program.methods(ty) {
             if matches!(method.name.as_str(), "Len" | "Less" | "Swap" | "Push" | "Pop") {
                 self.note_call(CallTarget::Function(method.func), how, locks, call.span);
@@ -402,8 +413,11 @@ impl<'a> LockWalk<'a> {
     /// Notes that the last call was a method of an object that nobody else has yet.
     fn mark_fresh(&mut self, call: &Call) {
         let object = call.receiver.as_ref().and_then(Value::identity);
-        let owned = object.is_some_and(|place| self.is_fresh(place, call.span));
-        let made_here = owned && object.is_some_and(|place| matches!(place.root, Root::Site(_)));
+        let fresh = object.is_some_and(|place| self.is_fresh(place, call.span));
+        let position = if self.at_end { u32::MAX } else { call.span.start };
+        let owned =
+            fresh && object.is_some_and(|place| self.ownership.keeps(self.index, place.root, position));
+        let made_here = fresh && object.is_some_and(|place| matches!(place.root, Root::Site(_)));
         let last = self.last_call();
         last.fresh = made_here && last.start == Start::Now;
         last.owned = owned && last.start == Start::Now;

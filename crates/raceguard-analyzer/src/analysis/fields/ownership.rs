@@ -24,6 +24,8 @@ pub(super) struct Ownership {
     makers: HashSet<FuncId>,
     /// Parameters, the receiver being the first, that are owned, and where the function gives them away.
     owned: HashMap<(FuncId, usize), u32>,
+    /// For each unit, where it gives its objects away.
+    published: Vec<HashMap<Root, u32>>,
 }
 
 /// What one unit does with objects.
@@ -53,7 +55,7 @@ const ROUNDS: usize = 4;
 impl Ownership {
     /// Finds makers and owned parameters.
     pub(super) fn new(context: &ProgramContext<'_>, parameters: &Parameters) -> Self {
-        let mut ownership = Self { makers: makers(context), owned: HashMap::new() };
+        let mut ownership = Self { makers: makers(context), ..Self::default() };
         let units = &context.units.units;
         let mut handlings: Vec<Handling> = units
             .par_iter()
@@ -64,6 +66,7 @@ impl Ownership {
             .collect();
         spread_publications(context, &mut handlings);
         ownership.find_owned(context, &handlings);
+        ownership.published = handlings.into_iter().map(|handling| handling.published).collect();
         ownership
     }
 
@@ -76,6 +79,11 @@ impl Ownership {
     pub(super) fn owns(&self, unit: &Unit, param: VarId, position: u32) -> bool {
         let (Some(func), Some(number)) = (unit.func, number_of(unit, param)) else { return false };
         self.owned.get(&(func, number)).is_some_and(|given_away| position < *given_away)
+    }
+
+    /// Whether a unit has not given an object of its own away before a place in it.
+    pub(super) fn keeps(&self, unit: usize, object: Root, position: u32) -> bool {
+        self.published[unit].get(&object).is_none_or(|given_away| position < *given_away)
     }
 
     /// Takes all parameters for owned that are ever passed, and drops those that are not, until nothing changes.
@@ -96,7 +104,10 @@ impl Ownership {
         for key in calls.keys().filter(|(func, _)| !free.contains(func)) {
             let given_away = context.units.get(key.0).map_or(NEVER, |unit| {
                 let param = units[unit].bodies[0].params.get(key.1);
-                param.and_then(|param| handlings[unit].published.get(&Root::Var(*param))).copied().unwrap_or(NEVER)
+                param
+                    .and_then(|param| handlings[unit].published.get(&Root::Var(*param)))
+                    .copied()
+                    .unwrap_or(NEVER)
             });
             self.owned.insert(*key, given_away);
         }
@@ -105,7 +116,11 @@ impl Ownership {
                 .owned
                 .keys()
                 .copied()
-                .filter(|key| !calls[key].iter().all(|(unit, passed)| self.is_own(&units[*unit], &handlings[*unit], passed)))
+                .filter(|key| {
+                    !calls[key]
+                        .iter()
+                        .all(|(unit, passed)| self.is_own(&units[*unit], &handlings[*unit], passed))
+                })
                 .collect();
             if lost.is_empty() {
                 break;
@@ -129,7 +144,8 @@ impl Ownership {
     }
 
     fn is_made(&self, unit: &Unit, call: CallId) -> bool {
-        unit.call(call).is_some_and(|call| matches!(&call.target, Target::Function(func) if self.makes(*func)))
+        unit.call(call)
+            .is_some_and(|call| matches!(&call.target, Target::Function(func) if self.makes(*func)))
     }
 }
 
@@ -215,7 +231,9 @@ fn spread_publications(context: &ProgramContext<'_>, handlings: &mut [Handling])
         let mut found: Vec<(usize, Root, u32)> = Vec::new();
         for (index, handling) in handlings.iter().enumerate() {
             for passed in &handling.passed {
-                let (Some(object), Some(callee)) = (passed.object, context.units.get(passed.to)) else { continue };
+                let (Some(object), Some(callee)) = (passed.object, context.units.get(passed.to)) else {
+                    continue;
+                };
                 let Some(param) = units[callee].bodies[0].params.get(passed.parameter) else { continue };
                 if handlings[callee].published.contains_key(&Root::Var(*param))
                     && handling.published.get(&object).is_none_or(|known| passed.position + 1 < *known)

@@ -146,8 +146,7 @@ impl Pairs<'_, '_> {
             }
             let Some(evidence) = self.evidence(blamed, other, same) else { continue };
             let parallel = matches!(evidence, Evidence::Origins(..));
-            let rank =
-                (parallel, !other.locks.is_empty(), other.access.write, Reverse(other.calls.len()));
+            let rank = (parallel, !other.locks.is_empty(), other.access.write, Reverse(other.calls.len()));
             if best.as_ref().is_none_or(|(known, ..)| rank > *known) {
                 best = Some((rank, other, evidence));
             }
@@ -218,10 +217,11 @@ impl Pairs<'_, '_> {
             }
             (OriginKind::Callback, OriginKind::Goroutine(_))
             | (OriginKind::Goroutine(_), OriginKind::Callback) => {
-                global && a.started.map(|(node, _)| node) != b.started.map(|(node, _)| node)
+                let apart = a.started.map(|(node, _)| node) != b.started.map(|(node, _)| node);
+                global && apart || self.are_methods_of_owner(a.begins, b.begins)
             }
             (OriginKind::Callback, OriginKind::Handler) | (OriginKind::Handler, OriginKind::Callback) => {
-                global
+                global || self.are_methods_of_owner(a.begins, b.begins)
             }
             (OriginKind::Callback | OriginKind::Entry(_), OriginKind::Callback | OriginKind::Entry(_)) => {
                 false
@@ -243,6 +243,12 @@ impl Pairs<'_, '_> {
         self.same_owner(begins) || self.guard.is_some_and(|guard| guard.lock.is_some() && guard.near)
     }
 
+    /// Whether what an origin begins with is a method of the memory's own type: then it is the same object for all that
+    /// the origin does; others may have one each.
+    fn begins_with_owner(&self, origin: OriginId) -> bool {
+        self.same_owner(self.contexts.origin(origin).begins)
+    }
+
     /// Whether a function is a method of the type that the field belongs to, or in the variable's package.
     fn same_owner(&self, node: NodeRef) -> bool {
         let unit = unit_of(self.context, node);
@@ -254,6 +260,11 @@ impl Pairs<'_, '_> {
 
     fn same_owner_or_literal(&self, starter: NodeRef, goroutine: OriginId) -> bool {
         self.same_owner(starter) || self.same_owner(self.contexts.origin(goroutine).begins)
+    }
+
+    /// Whether both are methods, not literals in them, of the type that the field belongs to.
+    fn are_methods_of_owner(&self, a: NodeRef, b: NodeRef) -> bool {
+        a.node == 0 && b.node == 0 && self.same_owner(a) && self.same_owner(b)
     }
 
     fn same_receiver(&self, a: NodeRef, b: NodeRef) -> bool {
@@ -282,10 +293,14 @@ impl Pairs<'_, '_> {
                 LockKey::Unknown => true,
             });
         let functions = self.candidates.iter().map(|candidate| candidate.home).collect::<HashSet<_>>().len();
+        let looked_up = |write: &Candidate<'_>| {
+            self.candidates.iter().any(|other| !other.access.write && other.home == write.home)
+        };
         let writer = self.candidates.iter().find(|candidate| candidate.access.write);
         let prepared = writer
             .is_none_or(|writer| prepares(self.context.program, unit_of(self.context, writer.home).func));
-        self.maps && !locked && !prepared && functions >= 2 && carries_lock(self.context, *owner)
+        let several = functions >= 2 || writer.is_some_and(looked_up);
+        self.maps && !locked && !prepared && several && carries_lock(self.context, *owner)
     }
 
     /// Whether this is a map of a type without a mutex, that no access takes a lock for, in objects that are made before
@@ -308,23 +323,28 @@ impl Pairs<'_, '_> {
         let map = self.maps && blamed.access.how.is_map();
         let stated = self.guard.is_some_and(|guard| guard.stated.is_some());
         let strong = self.guard.is_some_and(|guard| guard.guarded >= 3 && guard.at_least(75) && guard.near);
+        let strongly = self.guard.is_some_and(|guard| guard.at_least(80));
         let some = self.guard.is_some_and(|guard| guard.lock.is_some() && guard.at_least(50));
         let initial = self.guard.is_some_and(|guard| guard.initial) && !stated
             || blamed.access.write && blamed.is_initial(self.context);
         let parallel = matches!(evidence, Evidence::Origins(..));
         let generated = self.contexts.is_generated(self.context, blamed.home);
-        if generated && !parallel {
+        if generated && !parallel || self.has_replaced(blamed) {
             return None;
         }
         if !map {
             return (stated && strong).then_some(Severity::Warning);
         }
-        if initial || generated || self.has_replaced(blamed) {
+        if initial || generated {
             return Some(Severity::Warning);
         }
         let sure = match evidence {
             _ if blamed.early.is_some() || self.holds_for_reading(blamed) => true,
-            Evidence::Origins(one, other) => (some || stated) && !self.is_started_by(one, other),
+            Evidence::Origins(one, other) => {
+                let own = self.begins_with_owner(one) || self.begins_with_owner(other);
+                let meant = stated || some && (own || strongly);
+                meant && !self.is_started_by(one, other)
+            }
             Evidence::Guarded | Evidence::Carries | Evidence::Served(..) => strong && blamed.access.write,
         };
         Some(if sure { Severity::Error } else { Severity::Warning })

@@ -19,8 +19,21 @@ pub(super) struct Publication<'a> {
 }
 
 /// Beginnings of names of library functions that keep what they are given.
-const KEEPS: &[&str] =
-    &["Register", "MustRegister", "Add", "Set", "Store", "Put", "Push", "Handle", "Serve", "Run", "Start", "Subscribe", "Watch"];
+const KEEPS: &[&str] = &[
+    "Register",
+    "MustRegister",
+    "Add",
+    "Set",
+    "Store",
+    "Put",
+    "Push",
+    "Handle",
+    "Serve",
+    "Run",
+    "Start",
+    "Subscribe",
+    "Watch",
+];
 
 impl<'a> Publication<'a> {
     pub(super) fn new(context: &'a ProgramContext<'a>, parameters: &'a Parameters, unit: &'a Unit) -> Self {
@@ -69,7 +82,8 @@ impl<'a> Publication<'a> {
         for (number, arg) in call.args.iter().enumerate() {
             let elsewhere = match arg {
                 Value::Closure(_) | Value::Method(..) => {
-                    let start = start_of_argument(self.context, self.parameters, &call.target, effect, number);
+                    let start =
+                        start_of_argument(self.context, self.parameters, &call.target, effect, number);
                     start != Start::Now
                 }
                 _ => keeps,

@@ -10,7 +10,8 @@ use crate::types::{ObjectId, Type};
 /// How a lock and memory belong together, the closest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Relation {
-    /// In the same struct, or in a part of it; for variables, in the same file.
+    /// In the same struct, in an embedded part of it, or in the struct that it is itself a part of; for variables, in
+    /// the same file.
     Beside,
     /// In a struct that holds the memory's struct in a field.
     Owner,
@@ -26,11 +27,11 @@ pub(super) fn relation(
 ) -> Option<Relation> {
     match (lock, memory) {
         (MemoryKey::Field(lock, ..), MemoryKey::Field(memory, ..)) => {
-            if lock == memory || holds(context, *memory, *lock, true) {
-                Some(Relation::Beside)
-            } else {
-                holds(context, *lock, *memory, false).then_some(Relation::Owner)
-            }
+            let one = lock == memory
+                || holds(context, *memory, *lock, Part::Embedded)
+                || holds(context, *lock, *memory, Part::Inline);
+            let owned = || holds(context, *lock, *memory, Part::Any);
+            if one { Some(Relation::Beside) } else { owned().then_some(Relation::Owner) }
         }
         (MemoryKey::Global(lock, ..), MemoryKey::Global(memory, ..)) if lock.package == memory.package => {
             let same = context.program.object(*lock).file == context.program.object(*memory).file;
@@ -43,11 +44,26 @@ pub(super) fn relation(
     }
 }
 
-/// Whether a struct has a field of another struct's type: embedded, or else a pointer to it, or many of them.
-fn holds(context: &ProgramContext<'_>, outer: ObjectId, inner: ObjectId, embedded: bool) -> bool {
+/// How a struct holds another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// As an embedded field, or a pointer that is one.
+    Embedded,
+    /// As a field, not by a pointer.
+    Inline,
+    /// By any field, also a pointer, or many of them.
+    Any,
+}
+
+/// Whether a struct has a field of another struct's type.
+fn holds(context: &ProgramContext<'_>, outer: ObjectId, inner: ObjectId, part: Part) -> bool {
     let ty = context.program.underlying(&context.program.object_type(outer));
     let Type::Struct(structure) = &ty else { return false };
-    structure.fields.iter().any(|field| (!embedded || field.embedded) && refers_to(&field.ty, inner))
+    structure.fields.iter().any(|field| match part {
+        Part::Embedded => field.embedded && refers_to(&field.ty, inner),
+        Part::Inline => field.ty.named() == Some(inner),
+        Part::Any => refers_to(&field.ty, inner),
+    })
 }
 
 fn refers_to(ty: &Type, object: ObjectId) -> bool {

@@ -41,7 +41,10 @@ impl Report<'_, '_> {
         let lock = verdict.guard.and_then(|guard| guard.lock.as_ref()).map(|lock| self.lock_name(lock));
         let message = match &lock {
             Some(lock) if let Some(helper) = &helper => {
-                format!("{} of {subject} by {helper}, which demands {lock}: it is released before this call", capitalised(sites[0].action))
+                format!(
+                    "{} of {subject} by {helper}, which demands {lock}: it is released before this call",
+                    capitalised(sites[0].action)
+                )
             }
             Some(lock) if sites[0].locks.is_empty() => {
                 format!(
@@ -57,7 +60,9 @@ impl Report<'_, '_> {
             ),
         };
         let remedy = match (&lock, rule.code) {
-            (Some(lock), _) if let Some(helper) = &helper => format!("Release {lock} after the call of {helper}"),
+            (Some(lock), _) if let Some(helper) = &helper => {
+                format!("Release {lock} after the call of {helper}")
+            }
             (Some(lock), "RG106") => format!("Take {lock} for writing: Lock instead of RLock"),
             (Some(lock), _) => format!("Hold {lock} here too"),
             (None, _) => format!("Guard every access to {subject} with one mutex that lies beside it"),
@@ -120,7 +125,10 @@ impl Report<'_, '_> {
             action: candidate.access.how.noun(candidate.access.write),
             write: candidate.access.write,
             locks: candidate.locks.iter().map(|held| self.held_name(held)).collect(),
-            origin: origin.map(|origin| origin_reason(self.context, self.contexts, origin)).into_iter().collect(),
+            origin: origin
+                .map(|origin| origin_reason(self.context, self.contexts, origin))
+                .into_iter()
+                .collect(),
             calls: candidate
                 .calls
                 .iter()
