@@ -41,7 +41,7 @@ pub fn says_locked(program: &Program, func: Option<FuncId>) -> bool {
 
 fn names_lock(name: &str) -> bool {
     let small = |mark: &&str| name.starts_with(*mark) || name.contains(&format!("_{mark}"));
-    NAMES.iter().any(|mark| name.contains(mark)) || SMALL_NAMES.iter().any(|mark| small(mark))
+    NAMES.iter().any(|mark| name.contains(mark)) || SMALL_NAMES.iter().any(small)
 }
 
 /// Whether a comment asks the caller for a lock: a sentence that speaks of one, of holding it, and not of the contrary.
@@ -119,7 +119,7 @@ pub fn is_initial(program: &Program, func: Option<FuncId>) -> bool {
     let Some(func) = func else { return true };
     let name = program.object(program.function(func)).name.as_str();
     let small = |mark: &&str| name.starts_with(mark.to_lowercase().as_str());
-    INITIAL.iter().any(|mark| name.contains(mark)) || INITIAL.iter().any(|mark| small(mark))
+    INITIAL.iter().any(|mark| name.contains(mark)) || INITIAL.iter().any(small)
 }
 
 #[cfg(test)]

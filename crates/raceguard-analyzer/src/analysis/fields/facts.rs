@@ -61,6 +61,7 @@ pub(super) enum Start {
 
 /// A call, or a start.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct CallFact {
     /// What is called.
     pub(super) target: CallTarget,

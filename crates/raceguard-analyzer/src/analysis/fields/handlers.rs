@@ -66,12 +66,12 @@ pub(super) fn served_methods(
     if ty.strip_pointer().named().is_none() {
         return Vec::new();
     }
-    let served = |func: &FuncId| {
+    let is_called = |func: &FuncId| {
         let object = program.object(program.function(*func));
         let method = matches!(object.kind, ObjectKind::Method { .. }) && object.name.is_exported();
         method && serves(object.name.as_str(), takes_context(program, *func))
     };
-    program.methods(ty).into_iter().map(|method| method.func).filter(served).collect()
+    program.methods(ty).into_iter().map(|method| method.func).filter(is_called).collect()
 }
 
 fn takes_context(program: &Program, func: FuncId) -> bool {

@@ -137,7 +137,7 @@ fn verb(format: &str, argument: usize) -> Option<char> {
     let mut verbs = format.split('%').skip(1);
     let mut count = 0;
     while let Some(part) = verbs.next() {
-        let Some(verb) = part.chars().find(|c| c.is_ascii_alphabetic()) else {
+        let Some(verb) = part.chars().find(char::is_ascii_alphabetic) else {
             // `%%`: what follows the second sign is text.
             verbs.next();
             continue;

@@ -29,6 +29,9 @@ pub(super) enum Evidence {
     Origins(OriginId, OriginId),
 }
 
+/// How well an access goes with a blamed one: an origin is seen, it holds a lock, it writes, and few calls lead to it.
+type Rank = (bool, bool, bool, Reverse<usize>);
+
 /// At most this many findings about one field: more would say the same.
 const MAX_FINDINGS: usize = 3;
 /// Fields with more accesses than this are looked at in part.
@@ -138,7 +141,7 @@ impl Pairs<'_, '_> {
 
     /// The access that goes worst with a suspect one, and why they may run at once.
     fn partner(&self, blamed: &Candidate<'_>) -> Option<(&Candidate<'_>, Evidence)> {
-        let mut best: Option<((bool, bool, bool, Reverse<usize>), &Candidate<'_>, Evidence)> = None;
+        let mut best: Option<(Rank, &Candidate<'_>, Evidence)> = None;
         for other in self.candidates {
             let same = std::ptr::eq(other.access, blamed.access);
             if !(blamed.access.write || other.access.write) || exclude(&blamed.locks, &other.locks) {

@@ -98,7 +98,6 @@ impl<'a> Publication<'a> {
     fn keeps(&self, call: &Call, effect: Option<Effect>) -> bool {
         match (&call.target, effect) {
             (_, Some(effect)) => matches!(effect, Effect::HandlerObject(_) | Effect::PoolPut),
-            (Target::Interface(..), None) => true,
             (Target::Function(func), None) => {
                 let program = self.context.program;
                 let name = program.object(program.function(*func)).name;
@@ -109,7 +108,7 @@ impl<'a> Publication<'a> {
             (Target::Value(Value::Load(Place { root: Root::Var(var), .. })), None) => {
                 self.unit.var(*var).iteration.is_none()
             }
-            (Target::Value(_) | Target::Unknown, None) => true,
+            (Target::Value(_) | Target::Unknown | Target::Interface(..), None) => true,
         }
     }
 
@@ -119,7 +118,9 @@ impl<'a> Publication<'a> {
             Value::Closure(body) => {
                 let mut mentioned = HashSet::new();
                 mentions(self.unit, *body, &mut mentioned);
-                mentioned.into_iter().for_each(|root| self.publish(root, at));
+                for root in mentioned {
+                    self.publish(root, at);
+                }
             }
             Value::Method(_, receiver) => self.value(receiver, at),
             _ => {

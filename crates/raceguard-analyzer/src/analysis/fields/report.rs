@@ -37,7 +37,7 @@ impl Report<'_, '_> {
             Evidence::Guarded | Evidence::Carries => [None, None],
         };
         let mut sites = vec![self.site(verdict.blamed, origins[0]), self.site(verdict.other, origins[1])];
-        let helper = self.move_to_caller(verdict.blamed, &mut sites[0]);
+        let helper = Self::move_to_caller(verdict.blamed, &mut sites[0]);
         let lock = verdict.guard.and_then(|guard| guard.lock.as_ref()).map(|lock| self.lock_name(lock));
         let message = match &lock {
             Some(lock) if let Some(helper) = &helper => {
@@ -78,7 +78,7 @@ impl Report<'_, '_> {
     }
 
     /// Where a helper is called too late, the call is what is wrong: the site moves there. Gives the helper's name.
-    fn move_to_caller(&self, blamed: &Candidate<'_>, site: &mut Site) -> Option<String> {
+    fn move_to_caller(blamed: &Candidate<'_>, site: &mut Site) -> Option<String> {
         let depth = blamed.early.as_ref()?.depth;
         let (function, location) = site.calls.get(depth - 1)?.clone();
         let called = depth.checked_sub(2).map_or(&site.function, |below| &site.calls[below].0);
