@@ -9,12 +9,19 @@
 mod candidates;
 mod contexts;
 mod facts;
+mod formatted;
 mod guards;
+mod handlers;
+mod hidden;
 mod key;
+mod lock_state;
 mod lock_walk;
 mod mend;
+mod ownership;
 mod pairs;
 mod parameters;
+mod publication;
+mod relation;
 mod report;
 
 use foldhash::{HashMap, HashMapExt as _};
@@ -36,9 +43,15 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
             by_key.entry(&access.key).or_default().push((node, access));
         }
     }
-    let mut keys: Vec<(&MemoryKey, Vec<(NodeRef, &FieldAccess)>)> = by_key.into_iter().collect();
-    keys.sort_unstable_by_key(|(key, _)| *key);
-    let found: Vec<Vec<Finding>> =
-        keys.par_iter().map(|(key, accesses)| pairs::check_key(context, &contexts, key, accesses)).collect();
+    let mut keys: Vec<&MemoryKey> = by_key.keys().copied().collect();
+    keys.sort_unstable();
+    let found: Vec<Vec<Finding>> = keys
+        .par_iter()
+        .map(|key| {
+            let whole = key.whole().and_then(|whole| by_key.get(&whole)).map_or(&[][..], Vec::as_slice);
+            pairs::check_key(context, &contexts, key, &by_key[key], whole)
+        })
+        .collect();
     findings.extend(found.into_iter().flatten());
+    formatted::check(context, &facts, &contexts, findings);
 }

@@ -105,7 +105,7 @@ impl Object {
     }
 
     /// Of a type: its methods by name, as indexes of objects of the same package.
-    pub(super) fn methods(&self) -> &[(Name, u32)] {
+    pub fn methods(&self) -> &[(Name, u32)] {
         self.details.as_ref().map_or(&[], |details| &details.methods)
     }
 

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 
 use super::facts::{CallTarget, Facts, NodeRef, Start, unit_of};
-use super::key::{Held, LockKey};
+use super::handlers::serves;
+use super::key::{Held, LockKey, MemoryKey};
 use crate::analysis::convention::says_locked;
+use crate::ir::function::{BodyId, Var};
 use crate::rules::ProgramContext;
+use crate::source::Header;
 use crate::syntax::span::Span;
-use crate::types::ObjectKind;
+use crate::types::{LocalKind, ObjectId, ObjectKind, PackageId, Type};
 
 /// Where the goroutine comes from that runs a function.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +43,8 @@ pub(super) type OriginId = u32;
 
 /// At most this many origins of one function are kept.
 const MAX_ORIGINS: usize = 12;
+/// Callers' locks are intersected so often: longer chains of calls are cut.
+const MAX_ROUNDS: usize = 40;
 /// At most this many functions are reached from one origin.
 const MAX_REACHED: usize = 3000;
 
@@ -51,6 +56,14 @@ pub(super) struct Contexts {
     of: HashMap<NodeRef, Vec<OriginId>>,
     held: HashMap<NodeRef, Vec<Held>>,
     callers: HashMap<NodeRef, Vec<Caller>>,
+    /// Nodes that demand the lock of their callers, by name or comment.
+    demanding: HashSet<NodeRef>,
+    /// For each lock, the number of nodes that take it, and of those that take it exclusively.
+    takers: HashMap<MemoryKey, (usize, usize)>,
+    /// For each struct type, the nodes that make objects of it.
+    makers: HashMap<ObjectId, Vec<NodeRef>>,
+    /// Files that say that they are generated.
+    generated: HashSet<(PackageId, u32)>,
 }
 
 /// A call of a node.
@@ -62,8 +75,14 @@ pub(super) struct Caller {
     pub(super) start: Start,
     /// With which locks.
     pub(super) locks: Vec<Held>,
+    /// Which locks the caller took and released before.
+    pub(super) dropped: Vec<Held>,
     /// Whether by a `sync.Once`.
     pub(super) once: bool,
+    /// Whether it is a method of an object that is not shared yet.
+    pub(super) owned: bool,
+    /// Whether it is dispatched by an interface.
+    pub(super) dispatched: bool,
     /// Where.
     pub(super) span: Span,
 }
@@ -72,8 +91,16 @@ impl Contexts {
     /// Finds the origins and spreads them along calls.
     pub(super) fn new(context: &ProgramContext<'_>, facts: &Facts) -> Self {
         let callers = callers(context, facts);
-        let mut contexts =
-            Self { origins: Vec::new(), of: HashMap::new(), held: HashMap::new(), callers: HashMap::new() };
+        let mut contexts = Self {
+            origins: Vec::new(),
+            of: HashMap::new(),
+            held: HashMap::new(),
+            callers: HashMap::new(),
+            demanding: demanding(context, facts),
+            takers: takers(facts),
+            makers: makers(context, facts),
+            generated: generated(context),
+        };
         contexts.find_origins(context, facts, &callers);
         // Goroutines and handlers first: they say more than entries, and the number kept of each function is bounded.
         contexts.origins.sort_by_key(|origin| match origin.kind {
@@ -84,7 +111,7 @@ impl Contexts {
         for id in 0..contexts.origins.len() {
             contexts.spread(context, facts, id);
         }
-        contexts.find_held(context, facts, &callers);
+        contexts.find_held(&callers);
         contexts.callers = callers;
         contexts
     }
@@ -95,8 +122,34 @@ impl Contexts {
     }
 
     /// Whether the node says, by its name or comment, that its caller holds the lock.
-    pub(super) fn says_locked(&self, node: NodeRef) -> bool {
-        self.held(node).iter().any(|held| held.key == LockKey::Unknown)
+    pub(super) fn demands_lock(&self, node: NodeRef) -> bool {
+        self.demanding.contains(&node)
+    }
+
+    /// The number of functions that take a lock.
+    pub(super) fn takers(&self, lock: &MemoryKey) -> usize {
+        self.takers.get(lock).map_or(0, |(all, _)| *all)
+    }
+
+    /// Whether some function takes the lock so that it excludes readers too.
+    pub(super) fn is_taken_exclusively(&self, lock: &MemoryKey) -> bool {
+        self.takers.get(lock).is_some_and(|(_, exclusively)| *exclusively > 0)
+    }
+
+    /// Whether objects of a type are made only where no handler and no group of goroutines gets to: those share them.
+    pub(super) fn is_made_once(&self, ty: ObjectId) -> bool {
+        let serves = |node: &NodeRef| {
+            self.of(*node).iter().any(|&origin| {
+                matches!(self.origin(origin).kind, OriginKind::Handler | OriginKind::Goroutine(true))
+            })
+        };
+        self.makers.get(&ty).is_some_and(|makers| !makers.is_empty() && !makers.iter().any(serves))
+    }
+
+    /// Whether a node stands in a generated file: that knows nothing of the program's locks.
+    pub(super) fn is_generated(&self, context: &ProgramContext<'_>, node: NodeRef) -> bool {
+        let unit = unit_of(context, node);
+        self.generated.contains(&(unit.package, unit.file))
     }
 
     /// Whether someone outside the analysed packages may call the node.
@@ -144,7 +197,7 @@ impl Contexts {
                     self.origins.push(Origin { kind, begins, started: Some((node, call.span)) });
                 }
             }
-            if node.node == 0 && is_handler(context, node) {
+            if serves(context, unit_of(context, node), known.body) {
                 self.origins.push(Origin { kind: OriginKind::Handler, begins: node, started: None });
             }
         }
@@ -174,31 +227,48 @@ impl Contexts {
     }
 
     /// Intersects what callers hold, until nothing changes.
-    fn find_held(
-        &mut self,
-        context: &ProgramContext<'_>,
-        facts: &Facts,
-        callers: &HashMap<NodeRef, Vec<Caller>>,
-    ) {
-        let by_name: HashMap<NodeRef, Vec<Held>> = facts
-            .nodes()
-            .filter(|(node, _)| node.node == 0 && says_locked(context.program, unit_of(context, *node).func))
-            .map(|(node, _)| (node, vec![Held { key: LockKey::Unknown, exclusive: true }]))
+    fn find_held(&mut self, callers: &HashMap<NodeRef, Vec<Caller>>) {
+        let by_name: Vec<(NodeRef, Vec<Held>)> = self
+            .demanding
+            .iter()
+            .map(|&node| (node, vec![Held { key: LockKey::Unknown, exclusive: true }]))
             .collect();
-        // Not in the map: not known yet, which is as good as holding everything.
-        let mut held: HashMap<NodeRef, Vec<Held>> = HashMap::new();
-        for _ in 0..8 {
+        let mut held = held_by_callers(callers);
+        // A stored function literal is called by whoever it was made for; a method that is stored serves anybody.
+        for (node, calls) in callers.iter().filter(|(node, _)| node.node != 0) {
+            if calls.iter().all(|caller| caller.start == Start::Later) {
+                held.insert(*node, vec![Held { key: LockKey::Unknown, exclusive: true }]);
+            }
+        }
+        held.extend(by_name);
+        self.held = held;
+    }
+}
+
+/// What all callers of each node hold, as far as they call it now: the greatest solution. A node that is not in the map
+/// yet is as good as one that holds everything; at the end those that only call each other hold what they take.
+fn held_by_callers(callers: &HashMap<NodeRef, Vec<Caller>>) -> HashMap<NodeRef, Vec<Held>> {
+    // Whoever calls a stored function holds what it may, and an object that is not shared needs no lock: that says
+    // nothing of others.
+    let counts = |caller: &&Caller| caller.start != Start::Later && !caller.owned;
+    let mut held: HashMap<NodeRef, Vec<Held>> = HashMap::new();
+    for (node, calls) in callers {
+        if !calls.iter().any(|caller| counts(&caller)) {
+            held.insert(*node, Vec::new());
+        }
+    }
+    for unknown_counts in [false, true] {
+        for _ in 0..MAX_ROUNDS {
             let mut changed = false;
             for (node, calls) in callers {
                 let mut common: Option<Vec<Held>> = None;
-                // Whoever calls a stored function holds what it may: that says nothing.
-                for caller in calls.iter().filter(|caller| caller.start != Start::Later) {
-                    let theirs = match caller.start {
-                        Start::Now => match held.get(&caller.node) {
-                            Some(outer) => caller.locks.iter().chain(outer).cloned().collect(),
-                            None if callers.contains_key(&caller.node) => continue,
-                            None => caller.locks.clone(),
-                        },
+                for caller in calls.iter().filter(counts) {
+                    let theirs = match (caller.start, held.get(&caller.node)) {
+                        (Start::Now, Some(outer)) => caller.locks.iter().chain(outer).cloned().collect(),
+                        (Start::Now, None) if !unknown_counts && callers.contains_key(&caller.node) => {
+                            continue;
+                        }
+                        (Start::Now, None) => caller.locks.clone(),
                         _ => Vec::new(),
                     };
                     common = Some(match common {
@@ -217,14 +287,13 @@ impl Contexts {
                 break;
             }
         }
-        for (node, calls) in callers {
-            if !held.contains_key(node) && calls.iter().all(|caller| caller.start == Start::Later) {
-                held.insert(*node, vec![Held { key: LockKey::Unknown, exclusive: true }]);
-            }
-        }
-        held.extend(by_name);
-        self.held = held;
     }
+    held
+}
+
+/// Whether one of the first lines is the marker of generated files, though it stands behind the package clause.
+fn marked(source: &[u8]) -> bool {
+    source.split(|&byte| byte == b'\n').take(12).any(|line| line.starts_with(b"// Code generated "))
 }
 
 /// The node that a call calls.
@@ -247,7 +316,10 @@ fn callers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<NodeRef, Vec<
                     node,
                     start: call.start,
                     locks: call.locks.clone(),
+                    dropped: call.dropped.clone(),
                     once: call.once,
+                    owned: call.owned,
+                    dispatched: call.dispatched,
                     span: call.span,
                 };
                 callers.entry(target).or_default().push(caller);
@@ -261,29 +333,69 @@ fn callers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<NodeRef, Vec<
 fn is_entry(context: &ProgramContext<'_>, node: NodeRef, callers: &HashMap<NodeRef, Vec<Caller>>) -> bool {
     let unit = unit_of(context, node);
     let Some(func) = unit.func else { return false };
-    let name = context.program.object(context.program.function(func)).name;
-    if name.as_str() == "init" {
+    let object = context.program.object(context.program.function(func));
+    if object.name.as_str() == "init" {
         return false;
     }
-    name.is_exported() || !callers.contains_key(&node)
+    // A method of a type that other packages can't name is called by whoever is seen, or through an interface.
+    let hidden = match object.kind {
+        ObjectKind::Method { receiver: Some(receiver), .. } => {
+            !context.program.object(receiver).name.is_exported()
+        }
+        _ => false,
+    };
+    let Some(callers) = callers.get(&node) else { return true };
+    object.name.is_exported() && (!hidden || callers.iter().any(|caller| caller.dispatched))
+}
+
+fn demanding(context: &ProgramContext<'_>, facts: &Facts) -> HashSet<NodeRef> {
+    let first = facts.nodes().map(|(node, _)| node).filter(|node| node.node == 0);
+    first.filter(|node| says_locked(context.program, unit_of(context, *node).func)).collect()
+}
+
+fn makers(context: &ProgramContext<'_>, facts: &Facts) -> HashMap<ObjectId, Vec<NodeRef>> {
+    let mut makers: HashMap<ObjectId, Vec<NodeRef>> = HashMap::new();
+    for (node, known) in facts.nodes() {
+        let unit = unit_of(context, node);
+        let here = |body: BodyId| node.node == 0 || body == known.body;
+        let sites = unit.sites.iter().filter(|site| here(site.body)).map(|site| &site.ty);
+        let parameter = |var: &&Var| matches!(var.kind, LocalKind::Param | LocalKind::Receiver);
+        let vars = unit.vars.iter().filter(|var| here(var.body) && !parameter(var)).map(|var| &var.ty);
+        for ty in sites.chain(vars).filter_map(Type::named) {
+            makers.entry(ty).or_default().push(node);
+        }
+    }
+    makers
+}
+
+fn takers(facts: &Facts) -> HashMap<MemoryKey, (usize, usize)> {
+    let mut takers: HashMap<MemoryKey, (usize, usize)> = HashMap::new();
+    for (_, known) in facts.nodes() {
+        let mut seen: Vec<(&MemoryKey, bool)> = Vec::new();
+        for held in &known.takes {
+            let LockKey::Known(lock) = &held.key else { continue };
+            let counts = takers.entry(lock.clone()).or_default();
+            counts.0 += usize::from(!seen.iter().any(|(known, _)| *known == lock));
+            counts.1 += usize::from(held.exclusive && !seen.contains(&(lock, true)));
+            seen.push((lock, held.exclusive));
+        }
+    }
+    takers
+}
+
+fn generated(context: &ProgramContext<'_>) -> HashSet<(PackageId, u32)> {
+    let mut places: Vec<(PackageId, u32)> =
+        context.units.units.iter().map(|unit| (unit.package, unit.file)).collect();
+    places.sort_unstable();
+    places.dedup();
+    let says = |place: &(PackageId, u32)| {
+        let file = &context.program.package(place.0).files[place.1 as usize];
+        Header::scan(&file.source).generated || marked(&file.source)
+    };
+    places.into_iter().filter(says).collect()
 }
 
 fn is_exported(context: &ProgramContext<'_>, node: NodeRef) -> bool {
     let func = unit_of(context, node).func;
     func.is_some_and(|func| context.program.object(context.program.function(func)).name.is_exported())
-}
-
-/// Whether a method serves requests: `ServeHTTP(http.ResponseWriter, *http.Request)`, and functions of that shape.
-fn is_handler(context: &ProgramContext<'_>, node: NodeRef) -> bool {
-    let unit = unit_of(context, node);
-    let Some(func) = unit.func else { return false };
-    let object = context.program.object(context.program.function(func));
-    let method = matches!(object.kind, ObjectKind::Method { .. });
-    let body = &unit.bodies[0];
-    let params = &body.params[usize::from(body.has_receiver)..];
-    let [writer, request] = params else { return false };
-    let shown = |var: &crate::ir::place::VarId| context.program.display(&unit.var(*var).ty).to_string();
-    (method || object.name.is_exported())
-        && shown(writer) == "net/http.ResponseWriter"
-        && shown(request) == "*net/http.Request"
 }

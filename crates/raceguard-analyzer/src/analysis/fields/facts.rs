@@ -2,8 +2,10 @@
 
 use rayon::prelude::*;
 
+use super::formatted::Formatted;
 use super::key::{Held, MemoryKey};
 use super::lock_walk::LockWalk;
+use super::ownership::Ownership;
 use super::parameters::Parameters;
 use crate::ir::function::{BodyId, How, Unit};
 use crate::rules::ProgramContext;
@@ -40,6 +42,8 @@ pub(super) struct FieldAccess {
     pub(super) once: bool,
     /// Its place in the order of the node's accesses and calls.
     pub(super) position: u32,
+    /// How many conditions decide about it.
+    pub(super) conditions: u32,
 }
 
 /// How a call runs what it calls.
@@ -57,6 +61,7 @@ pub(super) enum Start {
 
 /// A call, or a start.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct CallFact {
     /// What is called.
     pub(super) target: CallTarget,
@@ -64,8 +69,14 @@ pub(super) struct CallFact {
     pub(super) start: Start,
     /// Locks held.
     pub(super) locks: Vec<Held>,
+    /// Locks that the caller took and has released again before the call.
+    pub(super) dropped: Vec<Held>,
     /// Whether it is a method of an object that was made in the same function, and is not shared yet.
     pub(super) fresh: bool,
+    /// Whether it is a method of an object that is not shared yet, made by this function or by all its callers.
+    pub(super) owned: bool,
+    /// Whether it is the call of an interface's method that this function may be.
+    pub(super) dispatched: bool,
     /// Whether it happens at most once, by a `sync.Once`.
     pub(super) once: bool,
     /// The call.
@@ -90,10 +101,16 @@ pub(super) struct NodeFacts {
     pub(super) accesses: Vec<FieldAccess>,
     /// Its calls.
     pub(super) calls: Vec<CallFact>,
+    /// Interface values that it prints.
+    pub(super) formatted: Vec<Formatted>,
     /// Locks that it holds when it returns, and did not when it was called.
     pub(super) acquires: Vec<Held>,
-    /// Locks that it releases, and did not take, and where in its order.
+    /// Locks that it releases on some way, and did not take, and where in its order: it was called with them.
     pub(super) releases: Vec<(Held, u32)>,
+    /// Locks that it was called with, and has released whenever it returns.
+    pub(super) gives_up: Vec<Held>,
+    /// Locks that it takes itself, on some way.
+    pub(super) takes: Vec<Held>,
 }
 
 /// What is known of all nodes, by unit.
@@ -110,9 +127,10 @@ impl Facts {
     /// with, since that changes what their callers hold.
     pub(super) fn collect(context: &ProgramContext<'_>) -> Self {
         let parameters = Parameters::new(context);
+        let ownership = Ownership::new(context, &parameters);
         let mut facts = Self { units: vec![Vec::new(); context.units.units.len()] };
         let all: Vec<usize> = (0..context.units.units.len()).collect();
-        facts.look_at(context, &parameters, &all);
+        facts.look_at(context, &parameters, &ownership, &all);
         for _ in 0..ROUNDS {
             let helpers: foldhash::HashSet<FuncId> = all
                 .iter()
@@ -129,14 +147,22 @@ impl Facts {
                     })
                 })
                 .collect();
-            facts.look_at(context, &parameters, &callers);
+            facts.look_at(context, &parameters, &ownership, &callers);
         }
         facts
     }
 
-    fn look_at(&mut self, context: &ProgramContext<'_>, parameters: &Parameters, units: &[usize]) {
-        let found: Vec<(usize, Vec<NodeFacts>)> =
-            units.par_iter().map(|&unit| (unit, LockWalk::nodes(context, self, parameters, unit))).collect();
+    fn look_at(
+        &mut self,
+        context: &ProgramContext<'_>,
+        parameters: &Parameters,
+        ownership: &Ownership,
+        units: &[usize],
+    ) {
+        let found: Vec<(usize, Vec<NodeFacts>)> = units
+            .par_iter()
+            .map(|&unit| (unit, LockWalk::nodes(context, self, parameters, ownership, unit)))
+            .collect();
         for (unit, nodes) in found {
             self.units[unit] = nodes;
         }
@@ -161,7 +187,7 @@ impl Facts {
 }
 
 fn is_helper(node: &NodeFacts) -> bool {
-    !node.acquires.is_empty() || !node.releases.is_empty()
+    !node.acquires.is_empty() || !node.gives_up.is_empty()
 }
 
 /// The unit of a node.

@@ -3,7 +3,9 @@
 use foldhash::{HashMap, HashMapExt as _};
 
 use super::candidates::Candidate;
+use super::contexts::Contexts;
 use super::key::{LockKey, MemoryKey};
+use super::relation::{Relation, relation};
 use crate::rules::ProgramContext;
 use crate::syntax::name::Name;
 use crate::types::{ObjectId, Type};
@@ -19,6 +21,9 @@ pub(super) struct Guard {
     pub(super) total: usize,
     /// Whether it lies beside the memory: in the same struct, or for variables in the same file.
     pub(super) near: bool,
+    /// Whether it may be the lock of an initialisation: no more than one function takes it, or all writes under it
+    /// belong to one. Then it keeps those apart, and says little of others.
+    pub(super) initial: bool,
     /// What the source says of it.
     pub(super) stated: Option<String>,
 }
@@ -33,22 +38,15 @@ impl Guard {
 /// The guard of some memory, if there is one.
 pub(super) fn guard(
     context: &ProgramContext<'_>,
+    contexts: &Contexts,
     key: &MemoryKey,
     candidates: &[Candidate<'_>],
 ) -> Option<Guard> {
     let stated = stated(context, key);
-    let mut counts: HashMap<&MemoryKey, usize> = HashMap::new();
-    for candidate in candidates.iter().filter(|candidate| is_known(candidate)) {
-        let mut seen: Vec<&MemoryKey> = Vec::new();
-        for held in &candidate.locks {
-            if let LockKey::Known(lock) = &held.key
-                && !seen.contains(&lock)
-            {
-                seen.push(lock);
-                *counts.entry(lock).or_default() += 1;
-            }
-        }
-    }
+    let counted: Vec<&Candidate<'_>> = candidates
+        .iter()
+        .filter(|candidate| is_known(candidate) && !contexts.is_generated(context, candidate.home))
+        .collect();
     let said = stated.as_ref().map(|(name, _)| *name);
     let names = |lock: &MemoryKey| match lock {
         MemoryKey::Field(_, fields, _) => fields.last().copied(),
@@ -56,39 +54,68 @@ pub(super) fn guard(
             fields.last().copied().or_else(|| Some(context.program.object(*object).name))
         }
     };
-    let mut ranked: Vec<(&MemoryKey, usize)> = counts.into_iter().collect();
-    ranked.sort_unstable_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
+    let ranked = ranked(context, contexts, key, &counted);
     let chosen = match said {
-        Some(name) => ranked.iter().find(|(lock, _)| names(lock) == Some(name)),
-        // A lock guards what lies beside it: in the same struct, or the same package.
-        None => ranked.iter().find(|(lock, _)| is_near(context, lock, key)).or_else(|| ranked.first()),
+        Some(name) => ranked.iter().find(|(lock, ..)| names(lock) == Some(name)),
+        None => ranked.first(),
     };
     if chosen.is_none() && stated.is_none() {
         return None;
     }
-    let near = chosen.is_some_and(|(lock, _)| is_near(context, lock, key));
     Some(Guard {
-        near,
-        lock: chosen.map(|(lock, _)| (*lock).clone()),
-        guarded: chosen.map_or(0, |(_, count)| *count),
-        total: candidates.iter().filter(|candidate| is_known(candidate)).count(),
+        near: chosen.is_some_and(|(_, relation, _)| *relation == Relation::Beside),
+        initial: chosen
+            .is_some_and(|(lock, ..)| contexts.takers(lock) < 2 || is_initial_lock(context, lock, &counted)),
+        lock: chosen.map(|(lock, ..)| (*lock).clone()),
+        guarded: chosen.map_or(0, |(.., count)| *count),
+        total: counted.len(),
         stated: stated.map(|(_, text)| text),
     })
 }
 
-/// Whether all locks that are held at an access are known.
-fn is_known(candidate: &Candidate<'_>) -> bool {
-    candidate.locks.iter().all(|held| held.key != LockKey::Unknown)
+/// The locks that may guard the memory and are held at accesses: the nearest first, then by how many hold them. A lock
+/// farther away counts only if some write holds it exclusively; one that nobody ever takes exclusively guards nothing.
+fn ranked<'f>(
+    context: &ProgramContext<'_>,
+    contexts: &Contexts,
+    key: &MemoryKey,
+    candidates: &[&'f Candidate<'_>],
+) -> Vec<(&'f MemoryKey, Relation, usize)> {
+    let mut counts: HashMap<&MemoryKey, (usize, bool)> = HashMap::new();
+    for candidate in candidates {
+        let mut seen: Vec<&MemoryKey> = Vec::new();
+        for held in &candidate.locks {
+            let LockKey::Known(lock) = &held.key else { continue };
+            let (count, written) = counts.entry(lock).or_default();
+            *written |= held.exclusive && candidate.access.write;
+            if !seen.contains(&lock) {
+                seen.push(lock);
+                *count += 1;
+            }
+        }
+    }
+    let mut ranked: Vec<(&MemoryKey, Relation, usize)> = counts
+        .into_iter()
+        .filter_map(|(lock, (count, written))| {
+            let relation = relation(context, lock, key)?;
+            let excludes = written || relation == Relation::Beside && contexts.is_taken_exclusively(lock);
+            excludes.then_some((lock, relation, count))
+        })
+        .collect();
+    ranked.sort_unstable_by(|a, b| a.1.cmp(&b.1).then(b.2.cmp(&a.2)).then_with(|| a.0.cmp(b.0)));
+    ranked
 }
 
-fn is_near(context: &ProgramContext<'_>, lock: &MemoryKey, key: &MemoryKey) -> bool {
-    match (lock, key) {
-        (MemoryKey::Field(a, ..), MemoryKey::Field(b, ..)) => a == b,
-        (MemoryKey::Global(a, ..), MemoryKey::Global(b, ..)) => {
-            context.program.object(*a).file == context.program.object(*b).file && a.package == b.package
-        }
-        _ => false,
-    }
+/// Whether all writes under a lock are parts of an initialisation.
+fn is_initial_lock(context: &ProgramContext<'_>, lock: &MemoryKey, candidates: &[&Candidate<'_>]) -> bool {
+    let under = |candidate: &&&Candidate<'_>| candidate.locks.iter().any(|held| held.is_of(lock));
+    let mut writes = candidates.iter().filter(|candidate| candidate.access.write).filter(under).peekable();
+    writes.peek().is_some() && writes.all(|candidate| candidate.is_initial(context))
+}
+
+/// Whether all locks that are held at an access are known.
+fn is_known(candidate: &Candidate<'_>) -> bool {
+    candidate.locks.iter().all(super::key::Held::is_certain)
 }
 
 /// The lock that a field's comment names, and the words it says it with.

@@ -1,21 +1,32 @@
 //! A walk through one function that knows which locks are held.
 
 use super::facts::{CallFact, CallTarget, Facts, FieldAccess, NodeFacts, Start};
+use super::formatted::printed_interface;
+use super::handlers::{is_handler_type, served_methods};
+use super::hidden::inner_maps;
 use super::key::{Held, LockKey, MemoryKey};
-use super::parameters::{Parameters, start_of};
+use super::lock_state::LockState;
+use super::ownership::{Ownership, start_of_argument};
+use super::parameters::Parameters;
 use crate::analysis::models::Effect;
-use crate::ir::function::{Access, Block, BodyId, Branch, Call, CallMode, How, Node, NodeId, Target, Unit};
+use crate::ir::function::{
+    Access, Block, BodyId, Branch, Call, CallMode, FieldKey, How, Node, NodeId, Target, Unit,
+};
 use crate::ir::place::{CallId, Place, Root, Step, Value};
 use crate::rules::ProgramContext;
 use crate::syntax::span::Span;
-use crate::types::{FuncId, LocalKind};
+use crate::types::{FuncId, LocalKind, Type};
 
 /// The walk.
 pub(super) struct LockWalk<'a> {
     context: &'a ProgramContext<'a>,
     facts: &'a Facts,
     parameters: &'a Parameters,
+    ownership: &'a Ownership,
     unit: &'a Unit,
+    index: usize,
+    /// Whether it is at what was deferred.
+    at_end: bool,
     /// Finished nodes.
     nodes: Vec<NodeFacts>,
     /// Literals that are nodes of their own, and those still to walk.
@@ -24,6 +35,8 @@ pub(super) struct LockWalk<'a> {
     node: usize,
     position: u32,
     loops: u32,
+    /// Conditions around.
+    conditions: u32,
     once: bool,
     inlined: Vec<BodyId>,
     tried: Vec<(CallId, Held)>,
@@ -32,11 +45,14 @@ pub(super) struct LockWalk<'a> {
     /// Calls that give back a new object.
     made: Vec<CallId>,
     /// Locks at the returns so far.
-    exits: Vec<Vec<Held>>,
+    exits: Vec<LockState>,
 }
 
+/// A call of an interface's method is followed to so many methods.
+const MAX_CANDIDATES: usize = 12;
+
 /// Locks held; none where the end of a block is not reached.
-type State = Option<Vec<Held>>;
+type State = Option<LockState>;
 
 impl<'a> LockWalk<'a> {
     /// Walks all bodies of a unit.
@@ -44,9 +60,10 @@ impl<'a> LockWalk<'a> {
         context: &'a ProgramContext<'a>,
         facts: &'a Facts,
         parameters: &'a Parameters,
-        unit: usize,
+        ownership: &'a Ownership,
+        index: usize,
     ) -> Vec<NodeFacts> {
-        let unit = &context.units.units[unit];
+        let unit = &context.units.units[index];
         if unit.test {
             return Vec::new();
         }
@@ -54,12 +71,16 @@ impl<'a> LockWalk<'a> {
             context,
             facts,
             parameters,
+            ownership,
             unit,
+            index,
+            at_end: false,
             nodes: Vec::new(),
             literal_nodes: Vec::new(),
             node: 0,
             position: 0,
             loops: 0,
+            conditions: 0,
             once: false,
             inlined: Vec::new(),
             tried: Vec::new(),
@@ -79,7 +100,8 @@ impl<'a> LockWalk<'a> {
     fn add_node(&mut self, body: BodyId) -> usize {
         let node = self.nodes.len();
         let (accesses, calls) = (Vec::new(), Vec::new());
-        self.nodes.push(NodeFacts { body, accesses, calls, acquires: Vec::new(), releases: Vec::new() });
+        let (formatted, acquires, releases, gives_up, takes) = Default::default();
+        self.nodes.push(NodeFacts { body, accesses, calls, formatted, acquires, releases, gives_up, takes });
         self.literal_nodes.push((body, node));
         node
     }
@@ -92,7 +114,7 @@ impl<'a> LockWalk<'a> {
         self.exits.clear();
         self.inlined.clear();
         let body = self.nodes[node].body;
-        let end = self.body(body, Vec::new());
+        let end = self.body(body, LockState::default());
         self.exits.extend(end);
         // What it unlocks without having locked it, it was given: it holds that from its beginning.
         let facts = &mut self.nodes[node];
@@ -103,14 +125,15 @@ impl<'a> LockWalk<'a> {
         }
         let mut exits = std::mem::take(&mut self.exits).into_iter();
         if let Some(first) = exits.next() {
-            let always = exits
-                .fold(first, |held, other| held.into_iter().filter(|lock| other.contains(lock)).collect());
-            self.nodes[node].acquires = always;
+            let always = exits.fold(first, |known, other| known.join(&other));
+            self.nodes[node].acquires = always.held.into_iter().filter(Held::is_certain).collect();
+            self.nodes[node].gives_up = always.given_up;
         }
+        self.nodes[node].takes = std::mem::take(&mut self.taken);
     }
 
     /// Walks a body; what it defers happens at its end.
-    fn body(&mut self, body: BodyId, locks: Vec<Held>) -> State {
+    fn body(&mut self, body: BodyId, locks: LockState) -> State {
         let unit = self.unit;
         let mut deferred = Vec::new();
         let outer = std::mem::take(&mut self.exits);
@@ -119,9 +142,11 @@ impl<'a> LockWalk<'a> {
         ends.extend(end);
         let mut merged: State = None;
         for mut held in ends {
+            let outer = std::mem::replace(&mut self.at_end, true);
             for call in deferred.iter().rev() {
                 held = self.perform(call, held, body);
             }
+            self.at_end = outer;
             merged = merge(merged, Some(held));
         }
         merged
@@ -138,12 +163,12 @@ impl<'a> LockWalk<'a> {
     fn node_of_block(
         &mut self,
         node: &'a Node,
-        mut locks: Vec<Held>,
+        mut locks: LockState,
         body: BodyId,
         deferred: &mut Vec<&'a Call>,
     ) -> State {
         match node {
-            Node::Access(access) => self.access(access, &locks, body),
+            Node::Access(access) => self.access(access, &locks.held, body),
             Node::Assign(assign) => self.escape(&assign.value, &locks, assign.span, Start::Later),
             Node::Channel(op) => {
                 if let Some(value) = &op.value {
@@ -156,15 +181,14 @@ impl<'a> LockWalk<'a> {
             },
             Node::Branch(branch) => return self.branch(branch, &locks, body, deferred),
             Node::Select(select) => {
-                let mut merged = None;
+                let mut ends = Vec::new();
                 for (op, arm) in &select.arms {
                     if let Some(value) = op.as_ref().and_then(|op| op.value.as_ref()) {
                         self.escape(value, &locks, select.span, Start::Goroutine(true));
                     }
-                    let end = self.block(arm, Some(locks.clone()), body, deferred);
-                    merged = merge(merged, end);
+                    ends.extend(self.block(arm, Some(locks.clone()), body, deferred));
                 }
-                return merged;
+                return join_arms(ends, &locks.held);
             }
             Node::Loop(inner) => {
                 self.loops += 1;
@@ -177,7 +201,7 @@ impl<'a> LockWalk<'a> {
                 if let Some(end) = end
                     && !inner.endless
                 {
-                    locks.retain(|lock| end.contains(lock));
+                    locks = locks.join(&end);
                 }
             }
             Node::Return(values, span) => {
@@ -195,23 +219,24 @@ impl<'a> LockWalk<'a> {
     fn branch(
         &mut self,
         branch: &'a Branch,
-        locks: &[Held],
+        locks: &LockState,
         body: BodyId,
         deferred: &mut Vec<&'a Call>,
     ) -> State {
-        let mut merged = None;
+        let mut ends = Vec::new();
         for (number, arm) in branch.arms.iter().enumerate() {
-            let mut own = locks.to_vec();
+            let mut own = locks.clone();
             if let Some((call, negated)) = branch.condition.call
                 && (number == 0) != negated
                 && let Some((_, lock)) = self.tried.iter().find(|(tried, _)| *tried == call)
             {
-                own.push(lock.clone());
+                own.take(lock.clone());
             }
-            let end = self.block(arm, Some(own), body, deferred);
-            merged = merge(merged, end);
+            self.conditions += 1;
+            ends.extend(self.block(arm, Some(own), body, deferred));
+            self.conditions -= 1;
         }
-        merged
+        join_arms(ends, &locks.held)
     }
 
     fn access(&mut self, access: &Access, locks: &[Held], body: BodyId) {
@@ -224,43 +249,50 @@ impl<'a> LockWalk<'a> {
             locks: locks.to_vec(),
             span: access.span,
             body,
-            fresh: self.is_fresh(&access.place),
+            fresh: self.is_fresh(&access.place, access.span),
             once: self.once,
             position: self.position,
+            conditions: self.conditions,
         };
         self.nodes[self.node].accesses.push(fact);
     }
 
     /// Whether the object was made here: no other goroutine has it yet, as far as this function shows.
-    fn is_fresh(&self, place: &Place) -> bool {
+    fn is_fresh(&self, place: &Place, at: Span) -> bool {
         match place.root {
+            Root::Var(var) if matches!(self.unit.var(var).kind, LocalKind::Param | LocalKind::Receiver) => {
+                let references = place.steps.iter().filter(|step| !step.is_inline()).count();
+                self.node == 0 && references <= 2 && self.ownership.owns(self.unit, var, at.start)
+            }
             Root::Site(_) => true,
             Root::Result(call, 0) => self.made.contains(&call),
-            Root::Var(var) => {
-                let known = self.unit.var(var);
-                let own = !matches!(known.kind, LocalKind::Param | LocalKind::Receiver);
-                own && place.steps.iter().take(1).all(|step| step.is_inline())
-            }
+            Root::Var(_) => place.steps.iter().take(1).all(|step| step.is_inline()),
             _ => false,
         }
     }
 
     /// Does what a call does; gives the locks held after it.
-    fn perform(&mut self, call: &'a Call, mut locks: Vec<Held>, body: BodyId) -> Vec<Held> {
+    fn perform(&mut self, call: &'a Call, mut locks: LockState, body: BodyId) -> LockState {
         self.position += 1;
         let effect = self.context.models.effect(&call.target);
         if let Some(effect) = effect {
             self.lock_effect(call, effect, &mut locks);
-            self.walks(call, effect, &locks, body);
+            self.walks(call, effect, &locks.held, body);
         }
         let many = self.loops > 0;
         let how = if call.mode == CallMode::Go { Start::Goroutine(many) } else { Start::Now };
         self.arguments(call, effect, &locks);
+        if effect.is_none() {
+            self.call_back(call, how, &locks);
+        }
+        for method in served_methods(self.context, call, effect) {
+            self.note_call(CallTarget::Function(method), Start::Handler, &locks, call.span);
+        }
         match &call.target {
             Target::Function(func) if effect.is_none() => {
                 self.note_call(CallTarget::Function(*func), how, &locks, call.span);
                 self.mark_fresh(call);
-                if self.context.units.get(*func).is_some_and(|unit| makes(&self.context.units.units[unit])) {
+                if self.ownership.makes(*func) {
                     self.made.push(call.id);
                 }
                 if how == Start::Now {
@@ -268,8 +300,9 @@ impl<'a> LockWalk<'a> {
                 }
             }
             Target::Interface(_, _, candidates) if effect.is_none() => {
-                for &func in candidates.iter().take(8) {
+                for &func in candidates.iter().take(MAX_CANDIDATES) {
                     self.note_call(CallTarget::Function(func), how, &locks, call.span);
+                    self.last_call().dispatched = true;
                 }
             }
             Target::Value(Value::Closure(literal)) => {
@@ -289,35 +322,48 @@ impl<'a> LockWalk<'a> {
         locks
     }
 
+    /// The methods that a function of container/heap or sort calls on what it is given: they run as part of the call.
+    fn call_back(&mut self, call: &Call, how: Start, locks: &LockState) {
+        let Target::Function(func) = &call.target else { return };
+        let program = self.context.program;
+        let path = program.package(program.function(*func).package).path;
+        if !matches!(path.as_str(), "container/heap" | "sort") {
+            return;
+        }
+        let Some(ty) = call.arg_types.first().filter(|ty| ty.strip_pointer().named().is_some()) else {
+            return;
+        };
+        for method in program.methods(ty) {
+            if matches!(method.name.as_str(), "Len" | "Less" | "Swap" | "Push" | "Pop") {
+                self.note_call(CallTarget::Function(method.func), how, locks, call.span);
+            }
+        }
+    }
+
     /// Functions among the arguments: called now, in a goroutine, or kept.
-    fn arguments(&mut self, call: &'a Call, effect: Option<Effect>, locks: &[Held]) {
+    fn arguments(&mut self, call: &'a Call, effect: Option<Effect>, locks: &LockState) {
         for (number, arg) in call.args.iter().enumerate() {
             if !matches!(arg, Value::Closure(_) | Value::Function(_) | Value::Method(..)) {
                 continue;
             }
-            let start = match (effect.and_then(start_of), &call.target) {
-                (Some(start), _) => start,
-                (None, Target::Function(func)) if effect.is_none() => {
-                    let known = self.context.units.get(*func).is_some();
-                    self.parameters.start(*func, number).unwrap_or(if known {
-                        Start::Later
-                    } else {
-                        Start::Now
-                    })
-                }
-                _ => Start::Now,
-            };
+            let start = start_of_argument(self.context, self.parameters, &call.target, effect, number);
             let start = match start {
+                Start::Now | Start::Later if self.is_handler(call, number) => Start::Handler,
                 Start::Goroutine(many) => Start::Goroutine(many || self.loops > 0),
                 Start::Now if call.mode == CallMode::Go => Start::Goroutine(self.loops > 0),
                 other => other,
             };
+            let mut locks = locks.clone();
+            if self.parameters.is_transaction(self.context, call, number) {
+                locks.held.push(Held { key: LockKey::Unknown, exclusive: true });
+            }
+            let locks = &locks;
             let once = self.once;
             self.once |= effect == Some(Effect::OnceDo);
             match (arg, start) {
                 (Value::Closure(literal), Start::Now) if !self.inlined.contains(literal) => {
                     self.inlined.push(*literal);
-                    self.body(*literal, locks.to_vec());
+                    self.body(*literal, locks.clone());
                     self.inlined.pop();
                 }
                 _ => self.escape(arg, locks, call.span, start),
@@ -326,8 +372,18 @@ impl<'a> LockWalk<'a> {
         }
     }
 
+    /// Whether an argument is a handler that a library, which does not show what it does with it, is given.
+    fn is_handler(&self, call: &Call, number: usize) -> bool {
+        let library = match &call.target {
+            Target::Function(func) => self.context.units.get(*func).is_none(),
+            Target::Missing(..) | Target::Interface(..) => true,
+            _ => false,
+        };
+        library && call.arg_types.get(number).is_some_and(|ty| is_handler_type(self.context.program, ty))
+    }
+
     /// A function that runs on its own from here on.
-    fn escape(&mut self, value: &Value, locks: &[Held], span: Span, start: Start) {
+    fn escape(&mut self, value: &Value, locks: &LockState, span: Span, start: Start) {
         let target = match value {
             Value::Closure(literal) => {
                 let known =
@@ -340,12 +396,15 @@ impl<'a> LockWalk<'a> {
         self.note_call(target, start, locks, span);
     }
 
-    fn note_call(&mut self, target: CallTarget, start: Start, locks: &[Held], span: Span) {
+    fn note_call(&mut self, target: CallTarget, start: Start, locks: &LockState, span: Span) {
         self.nodes[self.node].calls.push(CallFact {
             target,
             start,
-            locks: locks.to_vec(),
+            locks: locks.held.clone(),
+            dropped: locks.dropped.clone(),
             fresh: false,
+            owned: false,
+            dispatched: false,
             once: self.once,
             span,
         });
@@ -353,17 +412,22 @@ impl<'a> LockWalk<'a> {
 
     /// Notes that the last call was a method of an object that nobody else has yet.
     fn mark_fresh(&mut self, call: &Call) {
-        let made_here = call
-            .receiver
-            .as_ref()
-            .and_then(Value::identity)
-            .is_some_and(|place| matches!(place.root, Root::Site(_)) && self.is_fresh(place));
-        if made_here && let Some(last) = self.nodes[self.node].calls.last_mut() {
-            last.fresh = last.start == Start::Now;
-        }
+        let object = call.receiver.as_ref().and_then(Value::identity);
+        let fresh = object.is_some_and(|place| self.is_fresh(place, call.span));
+        let position = if self.at_end { u32::MAX } else { call.span.start };
+        let owned =
+            fresh && object.is_some_and(|place| self.ownership.keeps(self.index, place.root, position));
+        let made_here = fresh && object.is_some_and(|place| matches!(place.root, Root::Site(_)));
+        let last = self.last_call();
+        last.fresh = made_here && last.start == Start::Now;
+        last.owned = owned && last.start == Start::Now;
     }
 
-    fn lock_effect(&mut self, call: &Call, effect: Effect, locks: &mut Vec<Held>) {
+    fn last_call(&mut self) -> &mut CallFact {
+        self.nodes[self.node].calls.last_mut().expect("a call was noted")
+    }
+
+    fn lock_effect(&mut self, call: &Call, effect: Effect, locks: &mut LockState) {
         let (exclusive, takes) = match effect {
             Effect::Lock | Effect::TryLock => (true, true),
             Effect::ReadLock | Effect::TryReadLock => (false, true),
@@ -376,29 +440,43 @@ impl<'a> LockWalk<'a> {
             (true, Effect::TryLock | Effect::TryReadLock) => self.tried.push((call.id, held)),
             (true, _) => {
                 self.taken.push(held.clone());
-                locks.push(held);
+                locks.take(held);
             }
-            // Taken on another way through the function: it is not the caller's.
-            (false, _) if !locks.contains(&held) && self.taken.contains(&held) => {}
-            (false, _) => release(locks, &held, self.position, &mut self.nodes[self.node].releases),
+            // What was taken on another way through the function is not the caller's.
+            (false, _) => {
+                if !locks.release(&held) && !self.taken.contains(&held) {
+                    self.release_callers(&held, locks);
+                }
+            }
+        }
+    }
+
+    /// Notes that the function releases a lock that it was called with.
+    fn release_callers(&mut self, held: &Held, locks: &mut LockState) {
+        locks.give_up(held);
+        let releases = &mut self.nodes[self.node].releases;
+        if !releases.iter().any(|(known, _)| known == held) {
+            releases.push((held.clone(), self.position));
         }
     }
 
     /// The locks after a function that may take or release some for its caller.
-    fn after_helper(&mut self, func: FuncId, mut locks: Vec<Held>) -> Vec<Held> {
+    fn after_helper(&mut self, func: FuncId, mut locks: LockState) -> LockState {
         let Some(callee) = self.facts.function(self.context, func) else { return locks };
-        for (held, _) in &callee.releases {
-            release(&mut locks, held, self.position, &mut self.nodes[self.node].releases);
+        for held in &callee.gives_up {
+            if !locks.release(held) {
+                self.release_callers(held, &mut locks);
+            }
         }
         for held in &callee.acquires {
-            if !locks.contains(held) {
-                locks.push(held.clone());
+            if !locks.held.contains(held) {
+                locks.take(held.clone());
             }
         }
         locks
     }
 
-    /// A library function that walks the maps it is given.
+    /// A library function that walks the maps it is given, or those in the structs it is given.
     fn walks(&mut self, call: &Call, effect: Effect, locks: &[Held], body: BodyId) {
         let (first, write) = match effect {
             Effect::Walks(first) => (usize::from(first), false),
@@ -407,7 +485,10 @@ impl<'a> LockWalk<'a> {
             _ => return,
         };
         for (number, (value, ty)) in call.args.iter().zip(&call.arg_types).enumerate().skip(first) {
-            let crate::types::Type::Map(_) = self.context.program.underlying(ty) else { continue };
+            self.walks_inner(call, effect, number, locks, body);
+            let printed = printed_interface(self.context, self.unit, call, effect, number, body);
+            self.nodes[self.node].formatted.extend(printed);
+            let Type::Map(_) = self.context.program.underlying(ty) else { continue };
             let Some(place) = value.referent(Step::Map) else { continue };
             let field = call.arg_fields.get(number).cloned().flatten().map(|mut key| {
                 key.steps += u32::from(!key.contents);
@@ -417,6 +498,22 @@ impl<'a> LockWalk<'a> {
             let write = write && number == 0;
             let how = if write { How::MapInsert } else { How::HiddenIterate };
             self.access(&Access { place, write, how, field, span: call.span }, locks, body);
+        }
+    }
+
+    fn walks_inner(&mut self, call: &Call, effect: Effect, number: usize, locks: &[Held], body: BodyId) {
+        let pointer = matches!(self.context.program.underlying(&call.arg_types[number]), Type::Pointer(_));
+        let value = &call.args[number];
+        let whole = if pointer { value.referent(Step::Deref) } else { value.identity().cloned() };
+        let Some(whole) = whole else { return };
+        for inner in inner_maps(self.context, self.unit, call, effect, number) {
+            let mut place = whole.clone();
+            inner.fields.into_iter().for_each(|step| place.push(step));
+            place.push(Step::Map);
+            let field =
+                Some(FieldKey { owner: inner.owner, fields: vec![inner.name], steps: 2, contents: true });
+            let how = How::HiddenIterate;
+            self.access(&Access { place, write: false, how, field, span: call.span }, locks, body);
         }
     }
 }
@@ -434,20 +531,17 @@ fn lock_key(call: &Call) -> LockKey {
     }
 }
 
-fn release(locks: &mut Vec<Held>, held: &Held, position: u32, releases: &mut Vec<(Held, u32)>) {
-    if let Some(position) = locks.iter().rposition(|lock| lock == held) {
-        locks.remove(position);
-    } else if !releases.iter().any(|(known, _)| known == held) {
-        releases.push((held.clone(), position));
+/// What holds after any of the ways.
+fn merge(a: State, b: State) -> State {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.join(&b)),
+        (one, None) | (None, one) => one,
     }
 }
 
-/// Locks held after either of two ways.
-fn merge(a: State, b: State) -> State {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.into_iter().filter(|lock| b.contains(lock)).collect()),
-        (one, None) | (None, one) => one,
-    }
+/// What holds after any of the arms that began with the locks `before`.
+fn join_arms(ends: Vec<LockState>, before: &[Held]) -> State {
+    ends.into_iter().reduce(|one, other| one.join_arms(&other, before))
 }
 
 /// Whether a loop's body leaves it by a jump.
@@ -459,19 +553,4 @@ fn leaves(block: &Block, id: NodeId) -> bool {
         }
     });
     found
-}
-
-/// Whether a function gives back an object that it has just made.
-fn makes(unit: &Unit) -> bool {
-    let mut returns = 0;
-    let mut made = 0;
-    crate::ir::function::for_each_node(&unit.bodies[0].block, &mut |node| {
-        if let Node::Return(values, _) = node {
-            let first = values.first();
-            let new = matches!(first, Some(Value::Address(Place { root: Root::Site(_), steps })) if steps.is_empty());
-            returns += u32::from(first.is_some_and(|value| *value != Value::Nil));
-            made += u32::from(new);
-        }
-    });
-    made > 0 && made == returns
 }

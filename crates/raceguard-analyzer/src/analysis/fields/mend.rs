@@ -98,6 +98,6 @@ fn may_be_held(report: &Report<'_, '_>, blamed: &Candidate<'_>, lock: &MemoryKey
     contexts.callers(blamed.node).iter().filter(|caller| caller.start == Start::Now).any(|caller| {
         holds(&caller.locks, lock)
             || holds(contexts.held(caller.node), lock)
-            || contexts.says_locked(caller.node)
+            || contexts.demands_lock(caller.node)
     })
 }

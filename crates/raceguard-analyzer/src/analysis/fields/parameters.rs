@@ -1,10 +1,10 @@
 //! What functions do with parameters that are functions: call them now, in a goroutine, or keep them.
 
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 
 use super::facts::Start;
 use crate::analysis::models::Effect;
-use crate::ir::function::{Body, BodyId, CallMode, Node, Target, Unit, for_each_node};
+use crate::ir::function::{Body, BodyId, Call, CallMode, Node, Target, Unit, for_each_node};
 use crate::ir::place::{Place, Root, Value, VarId};
 use crate::rules::ProgramContext;
 use crate::types::{FuncId, Type};
@@ -13,14 +13,22 @@ use crate::types::{FuncId, Type};
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
     starts: HashMap<(FuncId, usize), Start>,
+    /// Those that run inside a transaction of a library.
+    transactions: HashSet<(FuncId, usize)>,
 }
+
+/// Parts of names of library functions that run what they are given as a transaction: whatever excludes others there, it
+/// is not in the source at hand.
+const TRANSACTIONS: &[&str] =
+    &["Update", "View", "Tx", "Txn", "Transact", "Atomic", "Locked", "WithLock", "Batch", "Exclusive"];
 
 impl Parameters {
     /// Looks at each function; twice, so that one that only hands its parameter on is known too.
     pub(super) fn new(context: &ProgramContext<'_>) -> Self {
-        let mut known = Self { starts: HashMap::new() };
+        let mut known = Self { starts: HashMap::new(), transactions: HashSet::new() };
         for _ in 0..2 {
             let mut found = Vec::new();
+            let mut transactions = Vec::new();
             for unit in &context.units.units {
                 let (Some(func), Some(body)) = (unit.func, unit.bodies.first()) else { continue };
                 for (number, &param) in body.params.iter().enumerate() {
@@ -28,13 +36,51 @@ impl Parameters {
                     if let Type::Func(_) = ty
                         && let Some(start) = known.look(context, unit, param)
                     {
-                        found.push(((func, number - usize::from(body.has_receiver)), start));
+                        let key = (func, number - usize::from(body.has_receiver));
+                        found.push((key, start));
+                        if known.hands_to_transaction(context, unit, param) {
+                            transactions.push(key);
+                        }
                     }
                 }
             }
             known.starts.extend(found);
+            known.transactions.extend(transactions);
         }
         known
+    }
+
+    /// Whether a call runs its argument of this number inside a transaction.
+    pub(super) fn is_transaction(&self, context: &ProgramContext<'_>, call: &Call, number: usize) -> bool {
+        let named = |name: &str| TRANSACTIONS.iter().any(|mark| name.contains(mark));
+        if context.models.effect(&call.target).is_some() {
+            return false;
+        }
+        match &call.target {
+            Target::Function(func) => {
+                let id = context.program.function(*func);
+                let library = context.units.get(*func).is_none();
+                self.transactions.contains(&(*func, number))
+                    || library && call.receiver.is_some() && named(context.program.object(id).name.as_str())
+            }
+            Target::Interface(_, name, _) => named(name.as_str()),
+            Target::Missing(path, name) => path.as_str().is_empty() && named(name.as_str()),
+            _ => false,
+        }
+    }
+
+    fn hands_to_transaction(&self, context: &ProgramContext<'_>, unit: &Unit, param: VarId) -> bool {
+        let mut found = false;
+        for body in &unit.bodies {
+            for_each_node(&body.block, &mut |node| {
+                if let Node::Call(call) = node {
+                    let own = |(_, arg): &(usize, &Value)| is_param(arg, param);
+                    let mut numbers = call.args.iter().enumerate().filter(own).map(|(number, _)| number);
+                    found |= numbers.any(|number| self.is_transaction(context, call, number));
+                }
+            });
+        }
+        found
     }
 
     /// What a function does with its parameter of this number, the receiver not counted.
@@ -59,7 +105,7 @@ impl Parameters {
         place: Start,
         strongest: &mut Option<Start>,
     ) {
-        let own = |value: &Value| matches!(value, Value::Load(Place { root: Root::Var(var), steps }) if *var == param && steps.is_empty());
+        let own = |value: &Value| is_param(value, param);
         let mut note = |start: Start| {
             let start = if start == Start::Now { place } else { start };
             if strongest.is_none_or(|known| weight(start) > weight(known)) {
@@ -93,6 +139,10 @@ impl Parameters {
             _ => Start::Now,
         }
     }
+}
+
+fn is_param(value: &Value, param: VarId) -> bool {
+    matches!(value, Value::Load(Place { root: Root::Var(var), steps }) if *var == param && steps.is_empty())
 }
 
 /// What a library function does with the function it is given.

@@ -1,7 +1,7 @@
 //! What a finding on a field says.
 
 use super::candidates::Candidate;
-use super::contexts::{Contexts, OriginKind};
+use super::contexts::{Contexts, OriginId, OriginKind};
 use super::facts::{FieldAccess, NodeRef, unit_of};
 use super::guards::Guard;
 use super::key::{Held, LockKey, MemoryKey};
@@ -35,12 +35,19 @@ impl Report<'_, '_> {
         let rule = self.rule(verdict)?;
         let subject = self.subject(verdict.blamed.access);
         let origins = match verdict.evidence {
-            Evidence::Origins(one, other) => [Some(one), Some(other)],
+            Evidence::Origins(one, other) | Evidence::Served(one, other) => [Some(one), Some(other)],
             Evidence::Guarded | Evidence::Carries => [None, None],
         };
-        let sites = vec![self.site(verdict.blamed, origins[0]), self.site(verdict.other, origins[1])];
+        let mut sites = vec![self.site(verdict.blamed, origins[0]), self.site(verdict.other, origins[1])];
+        let helper = Self::move_to_caller(verdict.blamed, &mut sites[0]);
         let lock = verdict.guard.and_then(|guard| guard.lock.as_ref()).map(|lock| self.lock_name(lock));
         let message = match &lock {
+            Some(lock) if let Some(helper) = &helper => {
+                format!(
+                    "{} of {subject} by {helper}, which demands {lock}: it is released before this call",
+                    capitalised(sites[0].action)
+                )
+            }
             Some(lock) if sites[0].locks.is_empty() => {
                 format!(
                     "{} of {subject} without {lock}, which guards it elsewhere",
@@ -55,14 +62,34 @@ impl Report<'_, '_> {
             ),
         };
         let remedy = match (&lock, rule.code) {
+            (Some(lock), _) if let Some(helper) = &helper => {
+                format!("Release {lock} after the call of {helper}")
+            }
             (Some(lock), "RG106") => format!("Take {lock} for writing: Lock instead of RLock"),
             (Some(lock), _) => format!("Hold {lock} here too"),
             (None, _) => format!("Guard every access to {subject} with one mutex that lies beside it"),
         };
-        let reasons = Self::reasons(verdict, lock.as_deref());
+        let mut reasons = Self::reasons(verdict, lock.as_deref());
+        if let Some(helper) = &helper {
+            let text = format!("{helper} says, by its name or comment, that its caller holds the lock");
+            let location = Some(self.location(verdict.blamed.home, verdict.blamed.access.span));
+            reasons.push(Reason { text, location });
+        }
         let severity = verdict.severity;
         let fix = mend::fix(self, verdict);
         Some(Finding { rule, severity, subject, message, sites, reasons, remedy, fix })
+    }
+
+    /// Where a helper is called too late, the call is what is wrong: the site moves there. Gives the helper's name.
+    fn move_to_caller(blamed: &Candidate<'_>, site: &mut Site) -> Option<String> {
+        let depth = blamed.early.as_ref()?.depth;
+        let (function, location) = site.calls.get(depth - 1)?.clone();
+        let called = depth.checked_sub(2).map_or(&site.function, |below| &site.calls[below].0);
+        let helper = called.rsplit(['.', '/']).next().unwrap_or(called).to_owned();
+        site.calls.drain(..depth);
+        site.function = function;
+        site.location = location;
+        Some(helper)
     }
 
     fn rule(&self, verdict: &Verdict<'_>) -> Option<&'static Rule> {
@@ -101,7 +128,10 @@ impl Report<'_, '_> {
             action: candidate.access.how.noun(candidate.access.write),
             write: candidate.access.write,
             locks: candidate.locks.iter().map(|held| self.held_name(held)).collect(),
-            origin: origin.map(|origin| self.origin(origin)).into_iter().collect(),
+            origin: origin
+                .map(|origin| origin_reason(self.context, self.contexts, origin))
+                .into_iter()
+                .collect(),
             calls: candidate
                 .calls
                 .iter()
@@ -111,28 +141,7 @@ impl Report<'_, '_> {
     }
 
     fn location(&self, node: NodeRef, span: Span) -> Location {
-        let unit = unit_of(self.context, node);
-        Location { package: unit.package, file: unit.file, span }
-    }
-
-    /// Where the goroutine of an access comes from.
-    fn origin(&self, id: u32) -> Reason {
-        let origin = self.contexts.origin(id);
-        let begins = unit_of(self.context, origin.begins).name.clone();
-        let location = origin.started.map(|(node, span)| self.location(node, span));
-        let text = match origin.kind {
-            OriginKind::Entry(_) => format!("runs in whatever goroutine calls {begins}"),
-            OriginKind::Goroutine(true) => "runs in goroutines started here".to_owned(),
-            OriginKind::Goroutine(false) => "runs in a goroutine started here".to_owned(),
-            OriginKind::Callback => {
-                format!("runs whenever {begins} is called: it is stored or handed on here")
-            }
-            OriginKind::Handler if location.is_some() => {
-                "runs for each request: this registers the handler".to_owned()
-            }
-            OriginKind::Handler => format!("runs for each request: {begins} is an HTTP handler"),
-        };
-        Reason { text, location }
+        location(self.context, node, span)
     }
 
     fn reasons(verdict: &Verdict<'_>, lock: Option<&str>) -> Vec<Reason> {
@@ -146,6 +155,9 @@ impl Report<'_, '_> {
         }
         let text = match verdict.evidence {
             Evidence::Origins(..) => "The two run in different goroutines, and no lock is held at both",
+            Evidence::Served(..) => {
+                "Handlers run many at a time, and none of them makes the object: they share it, and no access takes a lock"
+            }
             Evidence::Carries => {
                 "Its type carries a mutex, so it is meant for several goroutines; no access takes it"
             }
@@ -182,10 +194,36 @@ impl Report<'_, '_> {
     fn held_name(&self, held: &Held) -> String {
         let name = match &held.key {
             LockKey::Known(lock) => self.lock_name(lock),
+            LockKey::Perhaps(lock) => format!("{} (perhaps)", self.lock_name(lock)),
             LockKey::Unknown => "a lock".to_owned(),
         };
         if held.exclusive { name } else { format!("{name} (read)") }
     }
+}
+
+fn location(context: &ProgramContext<'_>, node: NodeRef, span: Span) -> Location {
+    let unit = unit_of(context, node);
+    Location { package: unit.package, file: unit.file, span }
+}
+
+/// Where the goroutine of an access comes from.
+pub(super) fn origin_reason(context: &ProgramContext<'_>, contexts: &Contexts, id: OriginId) -> Reason {
+    let origin = contexts.origin(id);
+    let begins = unit_of(context, origin.begins).name.clone();
+    let location = origin.started.map(|(node, span)| location(context, node, span));
+    let text = match origin.kind {
+        OriginKind::Entry(_) => format!("runs in whatever goroutine calls {begins}"),
+        OriginKind::Goroutine(true) => "runs in goroutines started here".to_owned(),
+        OriginKind::Goroutine(false) => "runs in a goroutine started here".to_owned(),
+        OriginKind::Callback => {
+            format!("runs whenever {begins} is called: it is stored or handed on here")
+        }
+        OriginKind::Handler if location.is_some() => {
+            "runs for each request: this registers the handler".to_owned()
+        }
+        OriginKind::Handler => format!("runs for each request: {begins} is a handler"),
+    };
+    Reason { text, location }
 }
 
 const fn is_iteration(access: &FieldAccess) -> bool {

@@ -1,6 +1,7 @@
 //! Composite literals: new objects, and what they hold from the start.
 
 use super::Lower;
+use crate::analysis::units::is_callable;
 use crate::ir::function::{Assign, Node};
 use crate::ir::place::{Place, Root, Step, Value};
 use crate::syntax::ast::{CompositeLit, ExprId, ExprKind};
@@ -35,6 +36,9 @@ impl Lower<'_> {
             let field = element.key.and_then(|key| self.key(key));
             let value = self.expr(element.value);
             self.note_kept(element.value, &value, object, field);
+            if is_callable(&value) {
+                self.keep_function(element.value, value.clone());
+            }
             if let (Some(object), Some(field)) = (object, field)
                 && value != Value::Unknown
             {
@@ -59,6 +63,13 @@ impl Lower<'_> {
             let span = self.span(expr);
             self.emit(Node::Assign(Assign { place, value: value.clone(), span }));
         }
+    }
+
+    /// A function that a composite value holds is kept: whoever gets the value may call it.
+    fn keep_function(&mut self, element: ExprId, value: Value) {
+        let place = self.opaque();
+        let span = self.span(element);
+        self.emit(Node::Assign(Assign { place, value, span }));
     }
 
     /// The field that a key names; the keys of maps and indexes of arrays are evaluated.
