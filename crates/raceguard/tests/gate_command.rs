@@ -1,14 +1,14 @@
 //! `raceguard gate` as a user runs it. Evidence of test runs is written by hand, so that no Go is needed.
 
-mod check_support;
+mod support;
 
 use std::fs;
 
-use check_support::{CLEAN, Module, RACY};
 use serde_json::{Value, json};
+use support::{CLEAN, GoModule, RACY};
 
 /// Evidence of a run.
-fn evidence(module: &Module, id: &str, records: &[Value]) {
+fn evidence(module: &GoModule, id: &str, records: &[Value]) {
     let lines: Vec<String> = records.iter().map(|record| format!("{record}\n")).collect();
     module.write(&format!(".raceguard/runs/{id}/evidence.jsonl"), lines.concat());
     module.write(".raceguard/last", id);
@@ -22,7 +22,7 @@ fn record(kind: &str, fields: Value) -> Value {
     record
 }
 
-fn start(module: &Module, mode: &str) -> Value {
+fn start(module: &GoModule, mode: &str) -> Value {
     let folder = module.path();
     record(
         "run",
@@ -36,7 +36,7 @@ fn package(name: &str, result: &str) -> Value {
 }
 
 /// A whole run of the tests of one package, with more records.
-fn tested(module: &Module, more: &[Value]) -> Vec<Value> {
+fn tested(module: &GoModule, more: &[Value]) -> Vec<Value> {
     let mut records = vec![
         start(module, "test"),
         record("process", json!({"pid": 1, "executable": "/tmp/b/m.test", "cwd": module.path()})),
@@ -62,7 +62,7 @@ fn race(function: &str, file: &str, line: u32) -> Vec<Value> {
     ]
 }
 
-fn verdict(module: &Module, arguments: &[&str]) -> Value {
+fn verdict(module: &GoModule, arguments: &[&str]) -> Value {
     let words: Vec<&str> = ["gate", "--format", "json"].iter().chain(arguments).copied().collect();
     let ended = module.raceguard(&words);
     serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}\n{ended}"))
@@ -75,14 +75,14 @@ fn level<'a>(verdict: &'a Value, policy: &str) -> &'a str {
 
 #[test]
 fn nothing_passes_without_evidence() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     module.raceguard(&["gate"]).expect(2, &["there is no evidence in", "hint: run `raceguard test ./...`"]);
     module.raceguard(&["gate", "nowhere"]).expect(2, &["there is no run nowhere"]);
 }
 
 #[test]
 fn a_clean_run_passes_and_says_what_was_not_measured() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     evidence(&module, "t1", &tested(&module, &[]));
     module.raceguard(&["gate"]).expect(
         0,
@@ -97,7 +97,7 @@ fn a_clean_run_passes_and_says_what_was_not_measured() {
 
 #[test]
 fn a_gate_never_passes_because_the_detector_was_off() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     module.check(&[]).expect(0, &[]);
     module.raceguard(&["gate"]).expect(1, &["fail    detector-was-on", "no run had the race detector on"]);
     module
@@ -119,7 +119,7 @@ fn a_gate_never_passes_because_the_detector_was_off() {
 
 #[test]
 fn incomplete_evidence_fails_and_says_what_is_missing() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     evidence(&module, "t1", &tested(&module, &[package("example.com/m/broken", "fail")]));
     module.raceguard(&["gate"]).expect(1, &["evidence-is-complete", "example.com/m/broken"]);
     module.raceguard(&["gate", "--allow", "evidence-is-complete"]).expect(0, &["example.com/m/broken"]);
@@ -141,7 +141,7 @@ fn incomplete_evidence_fails_and_says_what_is_missing() {
 
 #[test]
 fn races_fail_in_every_format() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     evidence(&module, "t1", &tested(&module, &race("Put", &module.join("m.go").display().to_string(), 3)));
     let mut command = module.command(&[
         "gate",
@@ -155,7 +155,7 @@ fn races_fail_in_every_format() {
         "markdown=gate.md",
     ]);
     command.env("GITHUB_STEP_SUMMARY", module.join("summary.md"));
-    let ended = check_support::run(&mut command);
+    let ended = support::run(&mut command);
     ended.expect(
         1,
         &[
@@ -180,7 +180,7 @@ fn races_fail_in_every_format() {
 
 #[test]
 fn the_verdict_is_kept_with_the_evidence() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     evidence(&module, "t1", &tested(&module, &[]));
     module.raceguard(&["gate", "--dry-run"]).expect(0, &[]);
     assert!(!module.join(".raceguard/gate").exists());
@@ -195,7 +195,7 @@ fn the_verdict_is_kept_with_the_evidence() {
     assert_eq!((&first["policy"], &first["version"]), (&json!("no-race"), &json!(1)));
     assert_eq!(first["hash"].as_str().unwrap().len(), 16);
     let whole = module.join(&format!(".raceguard/gate/{}.json", kept["id"].as_str().unwrap()));
-    let whole: Value = serde_json::from_slice(&check_support::bytes(&whole)).unwrap();
+    let whole: Value = serde_json::from_slice(&fs::read(&whole).unwrap()).unwrap();
     assert_eq!(whole["outcomes"][0]["hash"], first["hash"]);
     // The run is still what it was.
     module.raceguard(&["gate"]).expect(0, &["test t1"]);
@@ -204,7 +204,7 @@ fn the_verdict_is_kept_with_the_evidence() {
 
 #[test]
 fn only_what_is_new_counts_and_the_baseline_shrinks() {
-    let module = Module::new(&[("m.go", RACY)]);
+    let module = GoModule::without_go(&[("m.go", RACY)]);
     let put = race("Put", "/elsewhere/a.go", 3);
     evidence(&module, "t1", &tested(&module, &put));
     module.check(&[]).expect(1, &[]);
@@ -241,7 +241,7 @@ fn only_what_is_new_counts_and_the_baseline_shrinks() {
 
 #[test]
 fn nothing_is_evaluated_while_a_policy_has_a_mistake() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     evidence(&module, "t1", &tested(&module, &[]));
     module.write(
         "raceguard-policy.yaml",
@@ -264,7 +264,7 @@ fn nothing_is_evaluated_while_a_policy_has_a_mistake() {
 
 #[test]
 fn long_waits_fail_and_draft_a_ticket() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     let profile = record(
         "profile",
         json!({"profile": "mutex", "source": "s1",
@@ -292,7 +292,7 @@ fn long_waits_fail_and_draft_a_ticket() {
 
 #[test]
 fn changed_lines_have_to_be_covered() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     module.git(&["init", "-q"]);
     module.write(".gitignore", ".raceguard\n");
     module.git(&["add", "."]);
@@ -322,13 +322,12 @@ fn changed_lines_have_to_be_covered() {
     // A base that only the CI system names may be missing from the checkout.
     let mut command = module.command(&["gate"]);
     command.env("GITHUB_BASE_REF", "main");
-    check_support::run(&mut command)
-        .expect(0, &["cannot tell what has changed since origin/main", "not judged"]);
+    support::run(&mut command).expect(0, &["cannot tell what has changed since origin/main", "not judged"]);
 }
 
 #[test]
 fn evidence_of_another_commit_fails() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     module.git(&["init", "-q"]);
     module.git(&["add", "."]);
     module.git(&["commit", "-qm", "one"]);
@@ -340,7 +339,7 @@ fn evidence_of_another_commit_fails() {
 
 #[test]
 fn quarantines_end_and_owners_are_asked_for() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     let file = module.join("m.go").display().to_string();
     evidence(&module, "t1", &tested(&module, &race("Put", &file, 3)));
     let policy = |until: &str| {
@@ -375,7 +374,7 @@ fn quarantines_end_and_owners_are_asked_for() {
 
 #[test]
 fn explain_says_which_policy_decided_and_writes_nothing() {
-    let module = Module::new(&[("m.go", CLEAN)]);
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
     evidence(&module, "t1", &tested(&module, &race("Put", "/elsewhere/a.go", 3)));
     let before = module.read(".raceguard/runs/t1/evidence.jsonl");
     module.raceguard(&["policy", "explain", "t1"]).expect(

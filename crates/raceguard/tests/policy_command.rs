@@ -1,9 +1,9 @@
 //! `raceguard policy` as a user runs it.
 
-mod check_support;
+mod support;
 
-use check_support::Module;
 use serde_json::Value;
+use support::GoModule;
 
 fn policy(when: &str) -> String {
     format!(
@@ -14,7 +14,7 @@ fn policy(when: &str) -> String {
 
 #[test]
 fn the_default_policy_is_written_once_and_is_sound() {
-    let module = Module::new(&[]);
+    let module = GoModule::without_go(&[]);
     module.raceguard(&["policy", "check"]).expect(0, &["the default policy: 11 policies, nothing is wrong"]);
     module.raceguard(&["policy", "init"]).expect(0, &["wrote raceguard-policy.yaml"]);
     module.raceguard(&["policy", "init"]).expect(2, &["is there already"]);
@@ -27,7 +27,7 @@ fn the_default_policy_is_written_once_and_is_sound() {
 
 #[test]
 fn thresholds_of_the_default_policy_are_one_line_each() {
-    let module = Module::new(&[]);
+    let module = GoModule::without_go(&[]);
     let text = module.raceguard(&["policy", "default"]).stdout;
     for (line, changed) in [
         ("      warn: 2\n", "      warn: 1\n"),
@@ -43,14 +43,14 @@ fn thresholds_of_the_default_policy_are_one_line_each() {
 
 #[test]
 fn the_schema_is_printed_as_published() {
-    let printed = Module::new(&[]).raceguard(&["policy", "schema"]).stdout;
+    let printed = GoModule::without_go(&[]).raceguard(&["policy", "schema"]).stdout;
     assert!(serde_json::from_str::<Value>(&printed).is_ok());
     assert_eq!(printed, include_str!("../../../docs/policy.schema.json"));
 }
 
 #[test]
 fn examples_fail_with_their_place() {
-    let module = Module::new(&[("p.yaml", &policy("finding.fix"))]);
+    let module = GoModule::without_go(&[("p.yaml", &policy("finding.fix"))]);
     module.raceguard(&["policy", "test", "p.yaml"]).expect(
         1,
         &[
@@ -65,7 +65,7 @@ fn examples_fail_with_their_place() {
 
 #[test]
 fn revisions_are_applied_compared_and_taken_back() {
-    let module = Module::new(&[("p.yaml", &policy("finding.is_new"))]);
+    let module = GoModule::without_go(&[("p.yaml", &policy("finding.is_new"))]);
     module.raceguard(&["policy", "history"]).expect(0, &["nothing was ever applied"]);
     module
         .raceguard(&["policy", "apply", "p.yaml", "-m", "first"])
@@ -93,7 +93,7 @@ fn revisions_are_applied_compared_and_taken_back() {
 
 #[test]
 fn a_file_in_git_has_its_commits_as_versions() {
-    let module = Module::new(&[("raceguard-policy.yaml", &policy("finding.is_new"))]);
+    let module = GoModule::without_go(&[("raceguard-policy.yaml", &policy("finding.is_new"))]);
     module.raceguard(&["policy", "history"]).expect(2, &["git does not track it"]);
     module.git(&["init", "-q"]);
     module.git(&["add", "."]);
