@@ -29,7 +29,7 @@ func contend(mu *sync.Mutex) {
 }
 
 func main() {
-	runtime.MemProfileRate = 512
+	runtime.MemProfileRate = 1
 	runtime.SetMutexProfileFraction(1)
 	runtime.SetBlockProfileRate(1)
 	var wg sync.WaitGroup
