@@ -237,6 +237,7 @@ fn unknown_files_are_named_by_how_they_begin() {
         &b"\x7fELF\x02\x01\x01\0\0\0"[..],
         b"PK\x03\x04\0\0",
         b"{\n  \"name\": 1\n}\n",
+        b"{\"name\":1}\n",
         b"<html></html>",
         b"[1,2]\0",
     ] {

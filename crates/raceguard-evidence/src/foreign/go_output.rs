@@ -87,7 +87,11 @@ fn recognise(head: &[u8]) -> Recognition {
     let first_line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let is_document = match text.first() {
         Some(b'<') => true,
-        Some(b'{') => serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_err(),
+        Some(b'{') => {
+            let is_only_line = text.trim_ascii_end().len() <= first_line.len();
+            let is_damaged = serde_json::from_slice::<serde::de::IgnoredAny>(first_line).is_err();
+            is_damaged || is_only_line && markers.in_line(first_line).is_none()
+        }
         Some(b'[') => matches!(text[1..].trim_ascii_start().first(), Some(b'{' | b'[' | b'"' | b']')),
         _ => false,
     };

@@ -29,7 +29,7 @@ func contend(mu *sync.Mutex) {
 }
 
 func main() {
-	runtime.MemProfileRate = 512
+	runtime.MemProfileRate = 1
 	runtime.SetMutexProfileFraction(1)
 	runtime.SetBlockProfileRate(1)
 	var wg sync.WaitGroup
@@ -40,6 +40,8 @@ func main() {
 	}
 	wg.Wait()
 	keep()
+	// What a heap profile shows may be two collections old.
+	runtime.GC()
 	runtime.GC()
 	go pprof.Do(context.Background(), pprof.Labels("tenant", "a b"), func(context.Context) { select {} })
 	time.Sleep(10 * time.Millisecond)
