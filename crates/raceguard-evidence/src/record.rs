@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::coverage::Coverage;
@@ -178,33 +178,7 @@ impl Record {
 
     /// The record as a JSON object, `schema` and `kind` first.
     pub fn to_json(&self) -> Value {
-        let fields = match self {
-            Self::Run(record) => object(record),
-            Self::Process(record) => object(record),
-            Self::Race(record) => object(record),
-            Self::Repeat(record) => object(record),
-            Self::Exit(record) => object(record),
-            Self::Crash(record) => object(record),
-            Self::Test(record) => object(record),
-            Self::Attribution(record) => object(record),
-            Self::StaticFinding(record) => object(record),
-            Self::SourceProblem(record) => object(record),
-            Self::Source(record) => object(record),
-            Self::GoroutineDump(record) => object(record),
-            Self::Profile(record) => object(record),
-            Self::Coverage(record) => object(record),
-            Self::ExecutionTrace(record) => object(record),
-            Self::TraceKey(record) => object(record),
-            Self::TraceTask(record) => object(record),
-            Self::Span(record) => object(record),
-            Self::RunEnd(record) => object(record),
-            Self::Unknown(fields) => return Value::Object(fields.clone()),
-        };
-        let mut record = Extra::new();
-        record.insert("schema".to_owned(), SCHEMA_VERSION.into());
-        record.insert("kind".to_owned(), self.kind().into());
-        record.extend(fields);
-        Value::Object(record)
+        self.serialised(serde_json::value::Serializer)
     }
 
     fn extra(&self) -> &Extra {
@@ -259,18 +233,50 @@ impl Record {
 
     /// The record as one line of JSON, newline included.
     pub fn to_line(&self) -> String {
-        let mut line = self.to_json().to_string();
-        line.push('\n');
-        line
+        let mut line = Vec::new();
+        self.serialised(&mut serde_json::Serializer::new(&mut line));
+        line.push(b'\n');
+        String::from_utf8(line).unwrap_or_default()
+    }
+
+    /// Records have string keys only, and memory takes all that is written: this can't fail.
+    fn serialised<S: Serializer>(&self, serializer: S) -> S::Ok {
+        fn of<S: Serializer, T: Serialize>(kind: &str, record: &T, serializer: S) -> Result<S::Ok, S::Error> {
+            Enveloped { schema: SCHEMA_VERSION, kind, record }.serialize(serializer)
+        }
+        let result = match self {
+            Self::Run(record) => of(self.kind(), record, serializer),
+            Self::Process(record) => of(self.kind(), record, serializer),
+            Self::Race(record) => of(self.kind(), record, serializer),
+            Self::Repeat(record) => of(self.kind(), record, serializer),
+            Self::Exit(record) => of(self.kind(), record, serializer),
+            Self::Crash(record) => of(self.kind(), record, serializer),
+            Self::Test(record) => of(self.kind(), record, serializer),
+            Self::Attribution(record) => of(self.kind(), record, serializer),
+            Self::StaticFinding(record) => of(self.kind(), record, serializer),
+            Self::SourceProblem(record) => of(self.kind(), record, serializer),
+            Self::Source(record) => of(self.kind(), record, serializer),
+            Self::GoroutineDump(record) => of(self.kind(), record, serializer),
+            Self::Profile(record) => of(self.kind(), record, serializer),
+            Self::Coverage(record) => of(self.kind(), record, serializer),
+            Self::ExecutionTrace(record) => of(self.kind(), record, serializer),
+            Self::TraceKey(record) => of(self.kind(), record, serializer),
+            Self::TraceTask(record) => of(self.kind(), record, serializer),
+            Self::Span(record) => of(self.kind(), record, serializer),
+            Self::RunEnd(record) => of(self.kind(), record, serializer),
+            Self::Unknown(fields) => fields.serialize(serializer),
+        };
+        result.unwrap_or_else(|error| unreachable!("a record can be written as JSON: {error}"))
     }
 }
 
-/// Fields of a record type. Their maps have string keys only, so this can't fail.
-fn object(record: &impl Serialize) -> Extra {
-    match serde_json::to_value(record) {
-        Ok(Value::Object(fields)) => fields,
-        other => unreachable!("a record serialises to an object: {other:?}"),
-    }
+/// A record with what every record has in front.
+#[derive(Serialize)]
+struct Enveloped<'a, T> {
+    schema: u64,
+    kind: &'a str,
+    #[serde(flatten)]
+    record: &'a T,
 }
 
 macro_rules! record_from {

@@ -75,7 +75,7 @@ fn evidence_of_another_module_is_refused() {
 #[test]
 fn folders_are_walked_and_other_files_in_them_are_no_failure() {
     let module = module();
-    module.write("ci/deep/b.log", &CRASH.replace("goroutine 7", "goroutine 9"));
+    module.write("ci/deep/b.log", CRASH.replace("goroutine 7", "goroutine 9"));
     module.write("ci/README.md", "# Read me\n");
     module.write("ci/image.png", "\u{0}\u{1}\u{2}");
     module.write("ci/empty", "");

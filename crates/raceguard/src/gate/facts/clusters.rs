@@ -15,8 +15,11 @@ pub(super) fn clusters(runs: &[LoadedRun], findings: &[FindingFact]) -> Vec<Clus
     let run = |run: &LoadedRun| EvidenceRun { name: run.name.clone(), evidence: run.evidence.clone() };
     let evidence = Evidence { runs: runs.iter().map(run).collect() };
     let diagnosis = Diagnosis::of(&evidence, &TopOptions::default(), &read_source_file);
-    let known: HashSet<&str> =
-        findings.iter().filter(|finding| !finding.is_new).map(|finding| finding.fingerprint.as_str()).collect();
+    let known: HashSet<&str> = findings
+        .iter()
+        .filter(|finding| !finding.is_new)
+        .map(|finding| finding.fingerprint.as_str())
+        .collect();
     diagnosis.clusters.iter().map(|cluster| fact(cluster, &known)).collect()
 }
 
@@ -28,7 +31,10 @@ fn fact(cluster: &Cluster, known: &HashSet<&str>) -> ClusterFact {
     ClusterFact {
         id: cluster.id.clone(),
         title: cluster.title.clone(),
-        class: serde_json::to_value(cluster.cause).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default(),
+        class: serde_json::to_value(cluster.cause)
+            .ok()
+            .and_then(|name| name.as_str().map(str::to_owned))
+            .unwrap_or_default(),
         severity: cluster.severity.as_str().to_owned(),
         confidence: Some(cluster.confidence),
         occurrences: cluster.occurrences,
