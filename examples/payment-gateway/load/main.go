@@ -5,10 +5,12 @@
 package main
 
 import (
+	"crypto/sha256"
 	"log"
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,17 +21,19 @@ import (
 type Journal struct {
 	mu      sync.Mutex
 	entries []string
+	seal    [sha256.Size]byte
 }
 
-// Append writes an entry. It holds the lock while the entry goes to the disk.
+// Append adds an entry and brings the seal up to date. It holds the lock while it
+// computes the seal over all entries, so payments wait for each other.
 func (j *Journal) Append(entry string) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.entries = append(j.entries, entry)
-	time.Sleep(200 * time.Microsecond)
 	if len(j.entries) > 1000 {
 		j.entries = j.entries[:0]
 	}
+	j.seal = sha256.Sum256([]byte(strings.Join(j.entries, "\n")))
 }
 
 func routes() map[string]*gateway.ChannelConfig {
