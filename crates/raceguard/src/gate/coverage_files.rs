@@ -64,9 +64,12 @@ fn read_one(file: &Path, module: &Module) -> Result<(Source, Vec<Coverage>), Gat
     let source = read.map_err(|error| refused(error.to_string()))?;
     if source.format != FORMAT {
         let title = foreign::find(&source.format).map_or(source.format.as_str(), |format| format.title);
-        return Err(refused(format!(
-            "it is no coverage profile, but {title}; `raceguard ingest` takes that"
-        )));
+        let reason = if source.records > 0 {
+            format!("it is no coverage profile, but {title}; `raceguard ingest` takes that")
+        } else {
+            "it is no coverage profile".to_owned()
+        };
+        return Err(refused(reason));
     }
     match membership.tally().refusal(module) {
         Some(reason) => Err(refused(reason)),
