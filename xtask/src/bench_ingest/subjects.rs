@@ -62,7 +62,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
         label: megabytes,
         generate: |path, size, _| repeated(path, size, "", |_| RACE.concat()),
         peer: None,
-        target: None,
+        target: Some(Target::Throughput(300)),
     },
     Subject {
         name: "goroutine dump",
