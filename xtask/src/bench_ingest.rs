@@ -1,9 +1,10 @@
 //! `cargo xtask bench ingest`: how fast `raceguard ingest` reads each format, and in how much memory.
 //!
-//! [`subjects`] lists what is measured: for each format a generator that makes files of any size, and the tool of Go's
+//! [`subjects`] and [`binary`] list what is measured: for each format a generator that makes files of any size, and the tool of Go's
 //! that reads the same file, where there is one. Each file is read by both in turn. [`table`] shows throughput and peak
 //! memory at three sizes, so that growth is seen.
 
+mod binary;
 mod subjects;
 mod table;
 
@@ -51,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments, raceguard: &raceguard::Source) -> Resul
     let is_wanted =
         |subject: &Subject| arguments.only.as_ref().is_none_or(|only| subject.name.contains(only.as_str()));
     let mut rows = Vec::new();
-    for subject in SUBJECTS.iter().filter(|subject| is_wanted(subject)) {
+    for subject in SUBJECTS.iter().chain(binary::SUBJECTS).filter(|subject| is_wanted(subject)) {
         for size in subject.sizes {
             rows.push(measure_one(subject, size, arguments.runs, binary, &go)?);
         }

@@ -1,12 +1,17 @@
 //! `cargo xtask producers`: the parsers of foreign evidence on what the oldest and the newest supported Go write.
 
+use std::process::Command;
+
 use crate::failure::Failure;
 use crate::report_line::step;
-use crate::toolchain::{self, Release};
+use crate::toolchain::{self, Go, Release};
 use crate::{process, workspace};
 
-/// Test programs that run Go and ingest what it writes.
-const TESTS: [&str; 1] = ["ingest_producers"];
+/// Tests that take the Go on PATH.
+const OF_ONE: [&str; 3] = ["raceguard", "--test", "ingest_producers"];
+/// Tests that take several versions side by side.
+const OF_ALL: [&str; 5] =
+    ["raceguard-evidence", "--test", "foreign_pprof", "--test", "foreign_execution_trace"];
 
 /// The options of the task `producers`.
 #[derive(clap::Args)]
@@ -18,21 +23,34 @@ pub(crate) struct Arguments {
 
 /// The task `producers`.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let releases = arguments.go.iter();
+    let versions: Vec<Go> =
+        releases.map(|release| toolchain::of_release(*release)).collect::<Result<_, _>>()?;
     let mut failed = Vec::new();
-    for release in &arguments.go {
-        let go = toolchain::of_release(*release)?;
+    for go in &versions {
         step(&format!("what {} writes", go.version));
-        let mut command = workspace::cargo();
-        command.args(["test", "--package", "raceguard"]).current_dir(workspace::root());
-        command.args(TESTS.iter().flat_map(|test| ["--test", test]));
-        go.set_environment(&mut command);
-        if !process::run(&mut command)?.success() {
-            failed.push(go.version);
+        if !process::run(&mut tests(&OF_ONE, go))?.success() {
+            failed.push(go.version.as_str());
         }
     }
-    if failed.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::Findings(format!("failed with {}", failed.join(", "))))
+    if let Some((first, others)) = versions.split_first() {
+        step("profiles and traces of all of them");
+        let mut command = tests(&OF_ALL, first);
+        let others = std::env::join_paths(others.iter().map(|go| &go.binary)).map_err(|error| {
+            Failure::environment(error.to_string(), "move the toolchain to a path without `:`")
+        })?;
+        command.env("RACEGUARD_TEST_GO", others);
+        if !process::run(&mut command)?.success() {
+            failed.push("profiles and traces");
+        }
     }
+    if failed.is_empty() { Ok(()) } else { Err(Failure::Findings(format!("failed: {}", failed.join(", ")))) }
+}
+
+/// `cargo test` of a package and its test programs, with this Go on PATH.
+fn tests(words: &[&str], go: &Go) -> Command {
+    let mut command = workspace::cargo();
+    command.args(["test", "--package"]).args(words).current_dir(workspace::root());
+    go.set_environment(&mut command);
+    command
 }

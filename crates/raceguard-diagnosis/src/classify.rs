@@ -74,7 +74,7 @@ pub(crate) fn of_crash(crash: &Crash, operation: Operation) -> Verdict {
         CrashCause::UnlockOfUnlockedMutex => (None, RootCause::LockMisuse),
         CrashCause::CloseOfClosedChannel | CrashCause::SendOnClosedChannel => (None, RootCause::ChannelClose),
         CrashCause::WaitGroupMisuse => (None, RootCause::WaitGroup),
-        _ if crash.message.contains("assignment to entry in nil map") => (None, RootCause::NilMap),
+        CrashCause::NilMapWrite => (None, RootCause::NilMap),
         _ if operation.is_map() => (Some(MapTrap::GrowthOrSwap), RootCause::SharedMap),
         _ => (None, RootCause::Unknown),
     };

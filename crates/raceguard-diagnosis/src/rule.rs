@@ -29,6 +29,7 @@ impl Rule {
             CrashCause::Deadlock => &DEADLOCK,
             CrashCause::UnlockOfUnlockedMutex => &UNLOCK_OF_UNLOCKED,
             CrashCause::CloseOfClosedChannel | CrashCause::SendOnClosedChannel => &CHANNEL_CLOSE,
+            CrashCause::NilMapWrite => &NIL_MAP_WRITE,
             CrashCause::WaitGroupMisuse => &WAIT_GROUP,
             _ => &CRASH,
         }
@@ -40,6 +41,7 @@ pub const RULES: &[&Rule] = &[
     &MAP_WRITES,
     &MAP_READ_DURING_WRITE,
     &MAP_ITERATION_DURING_WRITE,
+    &NIL_MAP_WRITE,
     &CAPTURED_VARIABLE,
     &CHANNEL_CLOSE,
     &POOLED_OBJECT,
@@ -85,6 +87,17 @@ pub const MAP_ITERATION_DURING_WRITE: Rule = Rule {
           iteration and map write`, which no recover can catch.",
     fix: "Hold the lock that guards the writes during the whole loop, or copy under the lock (maps.Clone) \
           and iterate over the copy.",
+};
+
+/// `RG110`
+pub const NIL_MAP_WRITE: Rule = Rule {
+    code: "RG110",
+    name: "nil-map-write",
+    summary: "A map that was never made is written to",
+    why: "The zero value of a map can be read, but writing to it panics: `assignment to entry in nil map`. In a \
+          goroutine that panic ends the process.",
+    fix: "Make the map where it is declared or in the constructor of its struct, before any goroutine that writes \
+          to it is started.",
 };
 
 /// `RG213`

@@ -233,10 +233,15 @@ impl Record {
 
     /// The record as one line of JSON, newline included.
     pub fn to_line(&self) -> String {
-        let mut line = Vec::new();
-        self.serialised(&mut serde_json::Serializer::new(&mut line));
-        line.push(b'\n');
+        let mut line = Vec::with_capacity(1024);
+        self.append_line(&mut line);
         String::from_utf8(line).unwrap_or_default()
+    }
+
+    /// Appends the record as one line of JSON, newline included.
+    pub fn append_line(&self, lines: &mut Vec<u8>) {
+        self.serialised(&mut serde_json::Serializer::new(&mut *lines));
+        lines.push(b'\n');
     }
 
     /// Records have string keys only, and memory takes all that is written: this can't fail.

@@ -49,6 +49,11 @@ fn coverage_profiles_are_merged() {
     assert_eq!(read.skipped(), ["1 lines that are no block of a coverage profile"]);
     assert!(read.source.warnings[0].contains("modes"));
     assert_eq!(coverage(&fixture("go1.27-coverage.txt")).files.len(), 2);
+    let warnings = |more: &str| text(&format!("{count}{more}")).source.warnings;
+    assert!(warnings("panics: none\n").is_empty());
+    for more in ["x | fatal error: concurrent map writes\n", "goroutine 7 [running]:\n"] {
+        assert!(warnings(more)[0].starts_with("output of a Go program is mixed in"), "{more}");
+    }
 }
 
 #[test]

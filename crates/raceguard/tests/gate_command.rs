@@ -326,6 +326,73 @@ fn changed_lines_have_to_be_covered() {
 }
 
 #[test]
+fn coverage_that_is_named_needs_no_ingest() {
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
+    module.git(&["init", "-q"]);
+    module.write(".gitignore", ".raceguard\n*.out\n");
+    module.git(&["add", "."]);
+    module.git(&["commit", "-qm", "one"]);
+    module.write(
+        "n.go",
+        "package m\n\nfunc Twice(n int) int {\n\tif n > 9 {\n\t\treturn 0\n\t}\n\treturn n + n\n}\n",
+    );
+    let profile = |name: &str, file: &str, count: u64| {
+        let blocks = [("3.24,4.11", 1), ("4.11,6.3", count), ("7.2,7.14", 1)];
+        let lines = blocks.map(|(place, count)| format!("example.com/{file}:{place} 1 {count}\n"));
+        module.write(name, format!("mode: count\n{}", lines.concat()));
+    };
+    evidence(&module, "t1", &tested(&module, &[]));
+    profile("cover.out", "m/n.go", 0);
+    let gate = |files: &[&str]| {
+        let flags = files.iter().flat_map(|file| ["--coverage", file]);
+        let words: Vec<&str> = ["gate", "--base", "HEAD"].into_iter().chain(flags).collect();
+        module.raceguard(&words)
+    };
+    gate(&["cover.out"]).expect(1, &["fail    changes-are-covered", "n.go: 75.0 %, untested lines 5"]);
+    // Several add up; the same one twice does not.
+    module.write("again.out", module.read("cover.out"));
+    gate(&["cover.out", "again.out"]).expect(1, &["again.out: its content was named before", "75.0 %"]);
+    profile("other.out", "m/n.go", 2);
+    gate(&["cover.out", "other.out"]).expect(0, &["gate passed"]);
+    module
+        .raceguard(&["policy", "explain", "--base", "HEAD", "--coverage", "cover.out"])
+        .expect(0, &["Decided by changes-are-covered."]);
+    // What can't be used stops the gate instead of counting as not measured.
+    gate(&["none.out"]).expect(2, &["cannot read none.out"]);
+    profile("foreign.out", "elsewhere/n.go", 1);
+    gate(&["foreign.out"]).expect(2, &["--coverage foreign.out", "evidence of another module"]);
+    module.write(
+        "crash.out",
+        "fatal error: concurrent map writes\n\ngoroutine 7 [running]:\nmain.main()\n\t/m.go:1 +0x1\n",
+    );
+    gate(&["crash.out"]).expect(2, &["--coverage crash.out: it is no coverage profile, but output or log"]);
+    module.write("empty.out", "");
+    gate(&["empty.out"])
+        .expect(2, &["--coverage empty.out", "hint: name a file that `go test -coverprofile`"]);
+    module.write("cut.out", "mode: set\nexample.com/m/n.go:3.24,4.11 1 1\nexample.com/m/n.go:4.1");
+    gate(&["cut.out"])
+        .expect(0, &["cut.out: skipped 1 lines that are no block of a coverage profile, from line 3"]);
+}
+
+#[test]
+fn a_crash_of_the_build_before_does_not_fail_the_next_one() {
+    let module = GoModule::without_go(&[("m.go", CLEAN)]);
+    evidence(&module, "t1", &tested(&module, &[]));
+    module.write(
+        "crash.log",
+        "fatal error: concurrent map writes\n\ngoroutine 7 [running]:\nexample.com/m.Put(0x1)\n\t/built/m.go:3 +0x1\n",
+    );
+    module.raceguard(&["ingest", "crash.log"]).expect(0, &["1 crash"]);
+    module.raceguard(&["gate"]).expect(1, &["fail    no-crash", "- m.go:3: RG101"]);
+    // Mended, and tested again.
+    let mut records = tested(&module, &[]);
+    records[0]["started_unix_ns"] = json!(4_000_000_000_000_000_000_u64);
+    records[0]["id"] = json!("t2");
+    evidence(&module, "t2", &records);
+    module.raceguard(&["gate"]).expect(0, &["is of an older build than run t2, so it is not judged"]);
+}
+
+#[test]
 fn evidence_of_another_commit_fails() {
     let module = GoModule::without_go(&[("m.go", CLEAN)]);
     module.git(&["init", "-q"]);

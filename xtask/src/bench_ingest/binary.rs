@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::process;
 use crate::toolchain::Go;
 
-/// What is measured.
+/// Binary formats, and those of other producers.
 pub(super) const SUBJECTS: &[Subject] = &[
     Subject {
         name: "execution trace",

@@ -38,7 +38,7 @@ pub(super) enum Target {
     Time(usize, Duration),
 }
 
-/// All of them; a format of Go's tools adds its line, its generator, and the tool.
+/// Formats in text; a format of Go's tools adds its line, its generator, and the tool.
 pub(super) const SUBJECTS: &[Subject] = &[
     Subject {
         name: "log without findings",
@@ -62,7 +62,7 @@ pub(super) const SUBJECTS: &[Subject] = &[
         label: megabytes,
         generate: |path, size, _| repeated(path, size, "", |_| RACE.concat()),
         peer: None,
-        target: None,
+        target: Some(Target::Throughput(300)),
     },
     Subject {
         name: "goroutine dump",

@@ -64,12 +64,14 @@ pub(super) fn position_line(line: &str) -> Option<(String, u32, Option<u64>)> {
     frame_position(line.strip_prefix('\t')?)
 }
 
+const OFFSET: &str = " +0x";
+
 /// The same without the tab.
 pub(crate) fn frame_position(rest: &str) -> Option<(String, u32, Option<u64>)> {
-    let (position, offset) = match rest.split_once(" +0x") {
-        Some((position, offset)) => {
-            let digits = offset.split(' ').next().unwrap_or_default();
-            (position, u64::from_str_radix(digits, 16).ok())
+    let (position, offset) = match memchr::memmem::find(rest.as_bytes(), OFFSET.as_bytes()) {
+        Some(at) => {
+            let digits = rest[at + OFFSET.len()..].split(' ').next().unwrap_or_default();
+            (&rest[..at], u64::from_str_radix(digits, 16).ok())
         }
         None => (rest.split(" fp=").next().unwrap_or(rest), None),
     };

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::go_output::begins_finding;
 use super::{ForeignError, Format, Input, Recognition, Sink};
 use crate::coverage::{Coverage, CoveredBlock, CoveredFile};
 
@@ -53,6 +54,12 @@ fn read(input: &mut Input<'_>, sink: &mut dyn Sink) -> Result<(), ForeignError> 
             }
         } else if !text.is_empty() {
             sink.skip("lines that are no block of a coverage profile", number);
+            if begins_finding(text) {
+                sink.warn(
+                    "output of a Go program is mixed in, and was not looked at: put it into a file of its own"
+                        .to_owned(),
+                );
+            }
         }
     }
     merged.emit(sink)

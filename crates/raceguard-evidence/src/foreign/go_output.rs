@@ -98,6 +98,13 @@ fn recognise(head: &[u8]) -> Recognition {
     if is_document { Recognition::No } else { Recognition::Maybe }
 }
 
+/// Whether a line by itself reads like the beginning of a finding; for formats that are no logs, but got one in them.
+pub(super) fn begins_finding(line: &str) -> bool {
+    let starts = ["WARNING: DATA RACE", "fatal error: ", "panic: "];
+    starts.iter().any(|start| line.contains(start))
+        || line.strip_prefix("goroutine ").is_some_and(|rest| rest.ends_with("]:"))
+}
+
 /// Whether there are hardly any control characters in it.
 fn is_text(head: &[u8]) -> bool {
     let is_control =
@@ -144,16 +151,24 @@ impl GoOutput {
                 at = start;
             }
             let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |newline| at + newline + 1);
-            self.line(&block[at..end], 0, found);
+            let line = &block[at..end];
+            // Most lines of a report have no marker, and the next one is known.
+            let is_marked = self.markers.next(block, at).is_some_and(|next| next < end);
+            let marker = if is_marked { self.markers.in_line(without_end(line)) } else { None };
+            self.marked_line(line, marker, 0, found);
             at = end;
         }
     }
 
     /// Takes a line, with or without its newline; `tag` comes back in [`Place`] when something begins there.
     pub(crate) fn line(&mut self, line: &[u8], tag: usize, found: &mut Vec<Found>) {
+        let marker = self.markers.in_line(without_end(line));
+        self.marked_line(line, marker, tag, found);
+    }
+
+    fn marked_line(&mut self, line: &[u8], marker: Option<Marker>, tag: usize, found: &mut Vec<Found>) {
         self.lines += 1;
         let line = without_end(line);
-        let marker = self.markers.in_line(line);
         if self.streams.is_empty() && marker.is_none() {
             return;
         }
@@ -169,11 +184,11 @@ impl GoOutput {
                 return;
             }
         };
-        for line in text.lines() {
-            self.streams[index].line(line, place, found);
-        }
-        if text.is_empty() {
-            self.streams[index].line("", place, found);
+        let stream = &mut self.streams[index];
+        if stream.json.is_some() && !text.is_empty() {
+            text.lines().for_each(|line| stream.line(line, marker.is_some(), place, found));
+        } else {
+            stream.line(&text, marker.is_some(), place, found);
         }
         self.let_others_age(Some(index), found);
     }
@@ -196,7 +211,7 @@ impl GoOutput {
                 continue;
             }
             let text = match &stream.json {
-                None => String::from_utf8_lossy(rest),
+                None => text_of(rest),
                 Some(shape) => match shape.text(rest) {
                     Some(text) => Cow::Owned(text),
                     None => continue,
@@ -230,7 +245,7 @@ impl GoOutput {
         let prefix = Prefix::learn(&line[..marker.at]);
         let start = if prefix.is_some() { marker.at } else { 0 };
         let prefix = prefix.unwrap_or_default();
-        let text = String::from_utf8_lossy(&line[start..]);
+        let text = text_of(&line[start..]);
         // Text of the program stood between prefix and message, so too much was learnt from that line.
         let adopted = self.streams.iter().position(|stream| {
             stream.json.is_none() && stream.awaits_dump() && prefix.begins(&stream.prefix)
@@ -262,6 +277,11 @@ impl GoOutput {
             !is_silent && !stream.is_idle()
         });
     }
+}
+
+/// The line as text. What is text already, as nearly every line, is checked many bytes at a time.
+fn text_of(line: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(line).map_or_else(|_| String::from_utf8_lossy(line), Cow::Borrowed)
 }
 
 /// The stream of a line of JSON, perhaps behind a prefix, and the text in it.

@@ -113,6 +113,8 @@ struct Reading {
     profile: Profile,
     cycles_per_second: f64,
     places: HashMap<(String, String, u32, String), u32>,
+    /// The places of lines that came before, so that each is taken apart once.
+    lines: HashMap<String, u32>,
     samples: HashMap<(Vec<u32>, BTreeMap<String, String>), usize>,
     stacks: usize,
     open: Option<OpenSample>,
@@ -123,7 +125,7 @@ struct Reading {
 struct OpenSample {
     values: Vec<i64>,
     addresses: Vec<u64>,
-    frames: Vec<Frame>,
+    stack: Vec<u32>,
     labels: BTreeMap<String, String>,
     line: u64,
 }
@@ -139,6 +141,7 @@ fn read(input: &mut Input<'_>, sink: &mut dyn Sink) -> Result<(), ForeignError> 
         profile,
         cycles_per_second: 1e9,
         places: HashMap::new(),
+        lines: HashMap::new(),
         samples: HashMap::new(),
         stacks: 0,
         open: None,
@@ -184,23 +187,25 @@ impl Reading {
         }
     }
 
-    /// ` 0x4e2451 sync.(*Mutex).Unlock+0x91 /go/mutex.go:65`, with tabs between, or ` labels: {"k":"v"}`.
+    /// A frame, or ` labels: {"k":"v"}`.
     fn comment(&mut self, comment: &str) {
         let Some(open) = &mut self.open else { return };
         if let Some(labels) = comment.strip_prefix(" labels: ") {
             open.labels = serde_json::from_str(labels).unwrap_or_default();
             return;
         }
-        let mut columns = comment.split('\t').filter(|column| !column.is_empty());
-        let Some(pc) = columns.next().filter(|pc| pc.starts_with("0x")) else { return };
-        let Some(function) = columns.next() else { return };
-        let (function, offset) =
-            function.rsplit_once("+0x").map_or((function, None), |(function, offset)| {
-                (function, u64::from_str_radix(offset.trim_end(), 16).ok())
-            });
-        let place = columns.next().and_then(|place| place.rsplit_once(':'));
-        let (file, line) = place.map_or(("", 0), |(file, line)| (file, line.trim().parse().unwrap_or(0)));
-        open.frames.push(Frame { pc: Some(pc.to_owned()), offset, ..Frame::new(function, file, line) });
+        // A sample beyond the limit is not kept, so its further frames aren't either.
+        if self.stacks + open.stack.len() > MAX_STACKS {
+            return;
+        }
+        if let Some(place) = self.lines.get(comment) {
+            open.stack.push(*place);
+            return;
+        }
+        let Some(frame) = frame(comment) else { return };
+        let place = self.place(frame);
+        self.lines.insert(comment.to_owned(), place);
+        self.open.iter_mut().for_each(|open| open.stack.push(place));
     }
 
     fn values(&self, numbers: &Numbers) -> Option<Vec<i64>> {
@@ -219,17 +224,19 @@ impl Reading {
 
     fn end_sample(&mut self, sink: &mut dyn Sink) {
         let Some(open) = self.open.take() else { return };
-        let frames = if open.frames.is_empty() {
-            let known = open.addresses.iter().filter(|address| **address != 0);
-            known.map(|pc| Frame { pc: Some(format!("{pc:#x}")), ..Frame::default() }).collect()
-        } else {
-            open.frames
-        };
-        if self.stacks + frames.len() > MAX_STACKS {
+        let known: Vec<u64> = open.addresses.into_iter().filter(|address| *address != 0).collect();
+        let length = if open.stack.is_empty() { known.len() } else { open.stack.len() };
+        if self.stacks + length > MAX_STACKS {
             sink.skip("samples beyond the first 4,000,000 frames", open.line);
             return;
         }
-        let stack: Vec<u32> = frames.into_iter().map(|frame| self.place(frame)).collect();
+        let stack: Vec<u32> = if open.stack.is_empty() {
+            let frames =
+                known.into_iter().map(|pc| Frame { pc: Some(format!("{pc:#x}")), ..Frame::default() });
+            frames.map(|frame| self.place(frame)).collect()
+        } else {
+            open.stack
+        };
         self.stacks += stack.len();
         let samples = &mut self.profile.samples;
         let key = (stack, open.labels);
@@ -251,6 +258,19 @@ impl Reading {
             u32::try_from(frames.len() - 1).unwrap_or(u32::MAX)
         })
     }
+}
+
+/// ` 0x4e2451 sync.(*Mutex).Unlock+0x91 /go/mutex.go:65`, with tabs between.
+fn frame(comment: &str) -> Option<Frame> {
+    let mut columns = comment.split('\t').filter(|column| !column.is_empty());
+    let pc = columns.next().filter(|pc| pc.starts_with("0x"))?;
+    let function = columns.next()?;
+    let (function, offset) = function.rsplit_once("+0x").map_or((function, None), |(function, offset)| {
+        (function, u64::from_str_radix(offset.trim_end(), 16).ok())
+    });
+    let place = columns.next().and_then(|place| place.rsplit_once(':'));
+    let (file, line) = place.map_or(("", 0), |(file, line)| (file, line.trim().parse().unwrap_or(0)));
+    Some(Frame { pc: Some(pc.to_owned()), offset, ..Frame::new(function, file, line) })
 }
 
 /// Scales a heap sample up as runtime/pprof does for protobuf: a larger object is sampled more probably.

@@ -21,7 +21,7 @@ use crate::gate::in_force::{Source, shown};
 use crate::gate::known::{Known, refuse_growth};
 use crate::gate::render::{self, BaselineView, Format, Look, Verdict};
 use crate::gate::runs::{self, LoadedRun};
-use crate::gate::{ci, record, tickets};
+use crate::gate::{ci, coverage_files, record, tickets};
 use crate::report;
 
 /// Flags of `raceguard gate`.
@@ -39,6 +39,10 @@ pub struct GateArgs {
     /// What the change is compared with [default: as the CI system says]
     #[arg(long, value_name = "COMMIT")]
     pub base: Option<String>,
+
+    /// Coverage profile of `go test -coverprofile`, looked at instead of ingested ones (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub coverage: Vec<PathBuf>,
 
     /// Known findings [default: as in raceguard.toml, or raceguard-baseline.json of the module]
     #[arg(long, value_name = "FILE")]
@@ -145,6 +149,7 @@ pub fn judge(arguments: &GateArgs) -> Result<Judged, CommandError> {
     for loaded in &runs {
         loaded.evidence.warnings.iter().for_each(print_warning);
     }
+    let coverage = coverage_files::read(&arguments.coverage, &module)?;
     let named = arguments.baseline.as_deref();
     let known = if arguments.update_baseline {
         Known::read_if_there(named, &module)?
@@ -156,15 +161,22 @@ pub fn judge(arguments: &GateArgs) -> Result<Judged, CommandError> {
     let head = commit_of(&module).map(|commit| commit.hash);
     let now = Timestamp::now();
     let change = base.as_deref().zip(changed.as_ref());
-    let context = Context { module: &module, change, head: head.as_deref(), known: &known, now };
+    let context = Context {
+        module: &module,
+        change,
+        head: head.as_deref(),
+        coverage: coverage.as_deref(),
+        known: &known,
+        now,
+    };
     let mut snapshots =
         vec![Snapshot { name: "judged".to_owned(), started: now, facts: facts(&runs, &context) }];
     for earlier in runs::earlier(&module, &runs, &policies, now)? {
         let started = earlier.evidence.run.as_ref().map_or(0, |run| run.started_unix_ns);
         let started = Timestamp::from_nanosecond(started.into()).unwrap_or_default();
         let name = earlier.name.clone();
-        // Commits are behind an earlier run, so what was current then is not asked.
-        let context = Context { head: None, ..context };
+        // Commits are behind an earlier run, so what was current then is not asked; named coverage is of now.
+        let context = Context { head: None, coverage: None, ..context };
         snapshots.push(Snapshot { name, started, facts: facts(&[earlier], &context) });
     }
     let owners = owners(arguments.owners.as_deref(), &module)?;

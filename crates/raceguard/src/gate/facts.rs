@@ -9,7 +9,7 @@ mod packages;
 use std::path::Path;
 
 use jiff::Timestamp;
-use raceguard_evidence::{ModulePaths, Record, RunMode};
+use raceguard_evidence::{Coverage, ModulePaths, Record, RunMode};
 use raceguard_policy::facts::{DiffFact, EvidenceFact, Facts, RunFact};
 
 use super::known::Known;
@@ -26,6 +26,8 @@ pub struct Context<'a> {
     pub change: Option<(&'a str, &'a ChangedLines)>,
     /// The commit that is checked out.
     pub head: Option<&'a str>,
+    /// Coverage that was named; it is looked at instead of what runs hold.
+    pub coverage: Option<&'a [Coverage]>,
     /// The baseline.
     pub known: &'a Known,
     /// Now.
@@ -34,7 +36,10 @@ pub struct Context<'a> {
 
 /// The facts of runs that are looked at together.
 pub fn facts(runs: &[LoadedRun], context: &Context<'_>) -> Facts {
-    let covered = coverage::Covered::of(runs);
+    let covered = match context.coverage {
+        Some(named) => Some(coverage::Covered::of_named(named, runs)),
+        None => coverage::Covered::of(runs),
+    };
     let findings = findings::findings(runs, covered.as_ref(), context);
     let coverage = covered.as_ref().map(|covered| covered.fact(context));
     let locks = locks::locks(runs);

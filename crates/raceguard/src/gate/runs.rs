@@ -11,7 +11,7 @@ use raceguard_policy::policy::{PolicySet, Window};
 
 use super::error::GateError;
 use crate::commands::report::find_run;
-use crate::error::CommandError;
+use crate::error::{CommandError, print_warning};
 
 /// A run with its evidence.
 #[derive(Debug)]
@@ -34,7 +34,12 @@ struct Glimpse {
 /// The runs that are judged: those that are named, else the newest of each kind.
 pub fn judged(module: &Path, named: &[PathBuf]) -> Result<Vec<LoadedRun>, CommandError> {
     let folders: Vec<RunFolder> = if named.is_empty() {
-        newest_of_each(&glimpses(module)).into_iter().map(|glimpse| glimpse.folder.clone()).collect()
+        let glimpses = glimpses(module);
+        let (chosen, outdated) = newest_of_each(&glimpses);
+        if let Some(note) = outdated_note(&chosen, &outdated) {
+            print_warning(note);
+        }
+        chosen.into_iter().map(|glimpse| glimpse.folder.clone()).collect()
     } else {
         named.iter().map(|name| find_run(Some(name))).collect::<Result<_, _>>()?
     };
@@ -116,23 +121,52 @@ fn glimpse(folder: RunFolder) -> Option<Glimpse> {
     }
 }
 
-/// The newest run with the detector, the newest check, and what was ingested for the same code.
-fn newest_of_each(runs: &[Glimpse]) -> Vec<&Glimpse> {
+/// The newest run with the detector, the newest check, and what was ingested for the same code; then what was ingested
+/// for other code, and is newer than the run with the detector before.
+///
+/// Evidence of an older build must not fail a newer one. The code is the same when the commit is, and neither run had
+/// changes on top. With changes nothing tells one build from the next but time: what was ingested before the newest run
+/// with the detector is of an older one.
+fn newest_of_each(runs: &[Glimpse]) -> (Vec<&Glimpse>, Vec<&Glimpse>) {
+    const DETECTED: &[RunMode] = &[RunMode::Test, RunMode::Run];
     let newest = |modes: &[RunMode]| runs.iter().find(|glimpse| modes.contains(&glimpse.run.mode));
-    let mut chosen: Vec<&Glimpse> =
-        [newest(&[RunMode::Test, RunMode::Run]), newest(&[RunMode::Check])].into_iter().flatten().collect();
-    let Some(oldest) = chosen.iter().map(|glimpse| glimpse.run.started_unix_ns).min() else {
-        return newest(&[RunMode::Ingest]).into_iter().collect();
+    let (detected, check) = (newest(DETECTED), newest(&[RunMode::Check]));
+    let mut chosen: Vec<&Glimpse> = detected.into_iter().chain(check).collect();
+    let Some(newest_build) = detected.or(check).map(|glimpse| glimpse.run.started_unix_ns) else {
+        return (newest(&[RunMode::Ingest]).into_iter().collect(), Vec::new());
     };
-    let commits: Vec<&String> = chosen.iter().filter_map(|glimpse| glimpse.run.commit.as_ref()).collect();
+    let before = runs.iter().filter(|glimpse| DETECTED.contains(&glimpse.run.mode)).nth(1);
+    let before = before.map_or(0, |glimpse| glimpse.run.started_unix_ns);
+    let belongs = |glimpse: &&Glimpse| {
+        let commits = || chosen.iter().filter(|other| other.run.commit.is_some());
+        let same = |other: &&&Glimpse| other.run.commit == glimpse.run.commit;
+        let is_clean = |one: &Glimpse| one.run.dirty != Some(true);
+        let is_new = glimpse.run.started_unix_ns >= newest_build;
+        if glimpse.run.commit.is_none() || commits().next().is_none() {
+            return is_new;
+        }
+        let is_same_code = commits().filter(same).any(|other| is_clean(other)) && is_clean(glimpse);
+        is_same_code || is_new && commits().any(|other| same(&other))
+    };
     let ingested = runs.iter().filter(|glimpse| glimpse.run.mode == RunMode::Ingest);
-    let belongs = |glimpse: &&Glimpse| match &glimpse.run.commit {
-        Some(commit) if !commits.is_empty() => commits.contains(&commit),
-        _ => glimpse.run.started_unix_ns >= oldest,
+    let (ours, outdated): (Vec<&Glimpse>, Vec<&Glimpse>) = ingested.partition(belongs);
+    chosen.extend(ours);
+    (chosen, outdated.into_iter().filter(|glimpse| glimpse.run.started_unix_ns >= before).collect())
+}
+
+/// Says which ingested runs are not judged, so that nobody takes them for judged.
+fn outdated_note(chosen: &[&Glimpse], outdated: &[&Glimpse]) -> Option<String> {
+    let (first, more) = outdated.split_first()?;
+    let more = match more.len() {
+        0 => String::new(),
+        count => format!(" and {count} more"),
     };
-    let ingested: Vec<&Glimpse> = ingested.filter(belongs).collect();
-    chosen.extend(ingested);
-    chosen
+    let newer = chosen.first().map_or("", |glimpse| &glimpse.run.id);
+    Some(format!(
+        "what was ingested as {}{more} is of an older build than run {newer}, so it is not judged; \
+         `raceguard gate RUN…` judges the runs it names",
+        first.run.id
+    ))
 }
 
 #[cfg(test)]
@@ -174,6 +208,34 @@ mod tests {
         write(path, "t1", "test", 10, Some("aaa"));
         write(path, "i2", "ingest", 20, Some("bbb"));
         assert_eq!(names(&judged(path, &[]).unwrap()), ["t1", "i1"]);
+    }
+
+    #[test]
+    fn what_was_ingested_of_an_older_build_does_not_count() {
+        let module = tempfile::tempdir().unwrap();
+        let path = module.path();
+        let dirty = |id: &str, mode: &str, started: u64, dirty: bool| {
+            write(path, id, mode, started, Some("aaa"));
+            let file = path.join(".raceguard/runs").join(id).join("evidence.jsonl");
+            let mut run: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            run["dirty"] = dirty.into();
+            fs::write(file, format!("{run}\n")).unwrap();
+        };
+        dirty("t1", "test", 10, false);
+        dirty("i1", "ingest", 5, false);
+        dirty("c1", "check", 30, false);
+        dirty("i2", "ingest", 20, false);
+        assert_eq!(names(&judged(path, &[]).unwrap()), ["t1", "c1", "i2", "i1"], "the code is the same");
+        // The mend is not committed yet.
+        dirty("t2", "test", 40, true);
+        dirty("c2", "check", 50, true);
+        assert_eq!(names(&judged(path, &[]).unwrap()), ["t2", "c2"]);
+        dirty("i3", "ingest", 45, true);
+        assert_eq!(names(&judged(path, &[]).unwrap()), ["t2", "c2", "i3"]);
+        let glimpses = glimpses(path);
+        let (chosen, outdated) = newest_of_each(&glimpses);
+        let note = outdated_note(&chosen, &outdated).unwrap();
+        assert!(note.starts_with("what was ingested as i2 is of an older build than run t2"), "{note}");
     }
 
     #[test]

@@ -48,7 +48,12 @@ pub enum Outcome {
 
 /// Adds a record to the kinds.
 pub fn count(kinds: &mut Kinds, record: &Record) {
-    *kinds.entry(record.kind().to_owned()).or_default() += 1;
+    match kinds.get_mut(record.kind()) {
+        Some(count) => *count += 1,
+        None => {
+            kinds.insert(record.kind().to_owned(), 1);
+        }
+    }
 }
 
 /// The screen.

@@ -23,6 +23,8 @@ pub struct IngestRun {
     id: String,
     output: BufWriter<File>,
     written: u64,
+    /// The line that is being written, kept for its memory.
+    line: Vec<u8>,
 }
 
 impl IngestRun {
@@ -36,7 +38,7 @@ impl IngestRun {
         let open = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
         let file = open.map_err(|source| EvidenceError::Open { path, source })?;
         let output = BufWriter::with_capacity(1 << 20, file);
-        let mut run = Self { folder, id, output, written: 0 };
+        let mut run = Self { folder, id, output, written: 0, line: Vec::new() };
         let record = run_record(module, run.id.clone(), unix_ns(now));
         run.write(&record.into())?;
         Ok(run)
@@ -54,9 +56,10 @@ impl IngestRun {
 
     /// Adds a record.
     pub fn write(&mut self, record: &Record) -> Result<(), EvidenceError> {
-        let line = record.to_line();
-        self.written += line.len() as u64;
-        self.output.write_all(line.as_bytes()).map_err(|source| EvidenceError::Write { source })
+        self.line.clear();
+        record.append_line(&mut self.line);
+        self.written += self.line.len() as u64;
+        self.output.write_all(&self.line).map_err(|source| EvidenceError::Write { source })
     }
 
     /// The place to go back to.

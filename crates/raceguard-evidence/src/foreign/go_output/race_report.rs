@@ -91,20 +91,22 @@ impl OpenReport {
             self.function = None;
             return true;
         }
-        if self.take_heading(line) {
-            self.function = None;
-            return true;
-        }
+        // Most lines are frames, so they are looked for first.
         if let Some(function) = line.strip_suffix("()").filter(|name| is_function(name)) {
             self.flush_function();
             self.function = Some(function.to_owned());
             return true;
         }
         // Without an offset it is a line of another writer: `listening on host:8080`.
-        if let Some((file, line, Some(offset))) = frame_position(line)
+        if self.function.is_some()
+            && let Some((file, line, Some(offset))) = frame_position(line)
             && let Some(function) = self.function.take()
         {
             self.push(Frame { offset: Some(offset), ..Frame::new(function, file, line) });
+            return true;
+        }
+        if self.take_heading(line) {
+            self.function = None;
             return true;
         }
         line == "[failed to restore the stack]"
@@ -192,21 +194,28 @@ impl OpenReport {
     }
 }
 
+const OPERATIONS: [(&str, AccessOp); 8] = [
+    ("Write", AccessOp::Write),
+    ("write", AccessOp::Write),
+    ("Read", AccessOp::Read),
+    ("read", AccessOp::Read),
+    ("Atomic write", AccessOp::AtomicWrite),
+    ("atomic write", AccessOp::AtomicWrite),
+    ("Atomic read", AccessOp::AtomicRead),
+    ("atomic read", AccessOp::AtomicRead),
+];
+
 /// `Write at 0x00c000012345 by goroutine 7:`, `Previous read at 0x00c000012345 by main goroutine:`.
 fn access(line: &str) -> Option<(Access, String)> {
     let rest = line.strip_prefix("Previous ").unwrap_or(line);
-    let (what, rest) = rest.split_once(" at 0x")?;
-    let op = match what {
-        "Write" | "write" => AccessOp::Write,
-        "Read" | "read" => AccessOp::Read,
-        "Atomic write" | "atomic write" => AccessOp::AtomicWrite,
-        "Atomic read" | "atomic read" => AccessOp::AtomicRead,
-        _ => return None,
-    };
+    // Nearly every line is none, so the first word is looked at before all else.
+    let (op, rest) = OPERATIONS.iter().find_map(|(name, op)| Some((op, rest.strip_prefix(name)?)))?;
+    let rest = rest.strip_prefix(" at 0x")?;
     let (address, by) = rest.split_once(" by ")?;
     let address = u64::from_str_radix(address, 16).ok()?;
     let goroutine = goroutine_number(by.strip_suffix(':')?);
-    let access = Access { op, size: 0, map_op: None, goroutine, stack: Vec::new(), extra: Extra::new() };
+    let access =
+        Access { op: op.clone(), size: 0, map_op: None, goroutine, stack: Vec::new(), extra: Extra::new() };
     Some((access, format!("{address:#x}")))
 }
 
@@ -236,9 +245,10 @@ fn object(line: &str) -> Option<Object> {
         object.name = Some(name.to_owned());
         rest
     } else {
-        let (_, by) = line.split_once(" allocated by ")?;
+        let rest = line.strip_prefix("Heap block of size ")?;
+        let (_, by) = rest.split_once(" allocated by ")?;
         object.allocated_by = goroutine_number(by.strip_suffix(':')?);
-        line.strip_prefix("Heap block of size ")?
+        rest
     };
     let (size, rest) = rest.split_once(" at 0x")?;
     object.size = size.parse().ok();

@@ -61,9 +61,22 @@ impl Stream {
         self.silence > if inside { MAX_SILENCE } else { MAX_SILENCE_AFTER_MESSAGE }
     }
 
-    /// Takes a line without its prefix.
-    pub(super) fn line(&mut self, line: &str, place: Place, found: &mut Vec<Found>) {
+    /// Takes a line without its prefix. A parser that is idle needs to see only lines with a marker.
+    pub(super) fn line(&mut self, line: &str, is_marked: bool, place: Place, found: &mut Vec<Found>) {
         self.silence = 0;
+        if is_marked || !self.race.is_idle() {
+            self.race_line(line, place, found);
+        }
+        if is_marked || !self.crash.is_idle() {
+            self.crash_line(line, place, found);
+        }
+        // Dumps follow any signal; those that open a stream are not all.
+        if is_marked || !self.dump.is_idle() || line.starts_with("SIG") {
+            self.dump_line(line, place, found);
+        }
+    }
+
+    fn race_line(&mut self, line: &str, place: Place, found: &mut Vec<Found>) {
         let was_idle = self.race.is_idle();
         let ended = self.race.line(line);
         found.extend(
@@ -72,7 +85,9 @@ impl Stream {
         if was_idle && !self.race.is_idle() {
             self.race_began = place;
         }
+    }
 
+    fn crash_line(&mut self, line: &str, place: Place, found: &mut Vec<Found>) {
         let (was_idle, awaited) = (self.crash.is_idle(), self.crash.awaits_dump());
         let ended = self.crash.line(line);
         if let Some(crash) = ended {
@@ -84,7 +99,9 @@ impl Stream {
         if was_idle && !self.crash.is_idle() {
             self.crash_began = place;
         }
+    }
 
+    fn dump_line(&mut self, line: &str, place: Place, found: &mut Vec<Found>) {
         let was_idle = self.dump.is_idle();
         let ended = self.dump.line(line);
         found.extend(

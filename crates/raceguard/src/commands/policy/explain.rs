@@ -28,6 +28,10 @@ pub(super) struct ExplainArgs {
     #[arg(long, value_name = "COMMIT")]
     base: Option<String>,
 
+    /// Coverage profile of `go test -coverprofile`, looked at instead of ingested ones (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    coverage: Vec<PathBuf>,
+
     /// Only this policy (may be repeated)
     #[arg(long, value_name = "POLICY")]
     only: Vec<String>,
@@ -39,6 +43,7 @@ pub(super) fn run(arguments: &ExplainArgs) -> Result<u8, CommandError> {
         runs: arguments.runs.clone(),
         policy: arguments.policy.clone(),
         base: arguments.base.clone(),
+        coverage: arguments.coverage.clone(),
         ..GateArgs::default()
     };
     let judged = judge(&gate)?;

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jiff::Timestamp;
+use raceguard_policy::read;
 use raceguard_policy::store::{Change, NamedText, Revision, Store, sound};
 use similar::TextDiff;
 
 use super::super::gate::here;
 use super::super::report::module_root;
-use super::{print, read_file};
+use super::{print, read_file, tell_expired};
 use crate::check::fix::atomic::replace_file;
 use crate::error::CommandError;
 use crate::gate::error::GateError;
@@ -100,6 +101,9 @@ pub(super) fn apply(arguments: &ApplyArgs) -> Result<u8, CommandError> {
     let here = here()?;
     let files = texts(&arguments.files, &here)?;
     let now = Timestamp::now();
+    if let Ok(policies) = read(files.iter().map(|(path, text)| (path.as_path(), text.as_str()))) {
+        tell_expired(&policies);
+    }
     match Place::find(arguments.place.store.as_deref())? {
         Place::Store(store) => {
             let by = std::env::var("USER").unwrap_or_default();

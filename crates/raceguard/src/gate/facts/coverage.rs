@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use raceguard_evidence::{CoveredBlock, Record};
+use raceguard_evidence::{Coverage, CoveredBlock, ModulePaths, Record};
 use raceguard_policy::facts::{ChangedFileFact, CoverageFact};
 
 use super::Context;
@@ -29,13 +29,28 @@ impl Covered {
             for record in &run.evidence.foreign {
                 let Record::Coverage(coverage) = record else { continue };
                 is_measured = true;
-                for file in &coverage.files {
-                    let blocks = covered.files.entry(paths.relative(&file.file).to_owned()).or_default();
-                    file.blocks.iter().for_each(|block| merge(blocks, *block));
-                }
+                covered.add(coverage, &paths);
             }
         }
         is_measured.then_some(covered)
+    }
+
+    /// The coverage of profiles that were named, for the module of the runs.
+    pub(super) fn of_named(profiles: &[Coverage], runs: &[LoadedRun]) -> Self {
+        let mut covered = Self::default();
+        let of_module = runs.iter().find(|run| run.evidence.run.is_some());
+        let paths = of_module.map_or_else(|| ModulePaths::new("", ""), |run| run.evidence.module_paths());
+        for profile in profiles {
+            covered.add(profile, &paths);
+        }
+        covered
+    }
+
+    fn add(&mut self, profile: &Coverage, paths: &ModulePaths) {
+        for file in &profile.files {
+            let blocks = self.files.entry(paths.relative(&file.file).to_owned()).or_default();
+            merge(blocks, &file.blocks);
+        }
     }
 
     /// How often the statement at a line was executed; nothing where no block is.
@@ -115,15 +130,18 @@ fn code_lines(source: &str, ranges: &[RangeInclusive<u32>]) -> Vec<u32> {
     lines
 }
 
-fn merge(blocks: &mut Vec<CoveredBlock>, block: CoveredBlock) {
-    let is_same = |known: &&mut CoveredBlock| {
-        (known.line, known.column, known.end_line, known.end_column)
-            == (block.line, block.column, block.end_line, block.end_column)
-    };
-    match blocks.iter_mut().find(is_same) {
-        Some(known) => known.count = known.count.saturating_add(block.count),
-        None => blocks.push(block),
-    }
+/// Adds blocks of a file; those of the same place become one.
+fn merge(blocks: &mut Vec<CoveredBlock>, more: &[CoveredBlock]) {
+    let place = |block: &CoveredBlock| (block.line, block.column, block.end_line, block.end_column);
+    blocks.extend_from_slice(more);
+    blocks.sort_by_key(place);
+    blocks.dedup_by(|again, block| {
+        let is_same = place(again) == place(block);
+        if is_same {
+            block.count = block.count.saturating_add(again.count);
+        }
+        is_same
+    });
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of lines are small")]
@@ -154,9 +172,8 @@ mod tests {
             count,
         };
         let mut blocks = Vec::new();
-        for block in [block(1, 0), block(5, 1), block(1, 3)] {
-            merge(&mut blocks, block);
-        }
+        merge(&mut blocks, &[block(1, 0), block(5, 1)]);
+        merge(&mut blocks, &[block(1, 3)]);
         assert_eq!(blocks.iter().map(|it| it.count).collect::<Vec<_>>(), [3, 1]);
         let covered = Covered { files: [("a.go".to_owned(), blocks)].into() };
         assert_eq!(covered.count_at("a.go", 3), Some(3));

@@ -1,6 +1,7 @@
 //! Races, crashes and static findings as facts, the same one of several runs once.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use raceguard_analyzer::rules::ALL;
 use raceguard_evidence::{FunctionName, StaticFinding, TestName};
@@ -88,7 +89,7 @@ struct Of<'a> {
 impl Of<'_> {
     fn fact(&self, kind: &str, brief: &Brief, tests: &[TestName], occurrences: u64) -> FindingFact {
         let places: Vec<(String, u32)> =
-            brief.statements.iter().map(|(file, line, _)| self.place(file, *line)).collect();
+            brief.statements.iter().map(|(file, line, function)| self.place(file, *line, function)).collect();
         let function = brief.statements.first().map(|(_, _, function)| function.clone()).unwrap_or_default();
         let (file, line) = places.first().cloned().unwrap_or_default();
         FindingFact {
@@ -116,7 +117,7 @@ impl Of<'_> {
     fn static_fact(&self, finding: &StaticFinding) -> FindingFact {
         let sites = finding.sites.iter();
         let places: Vec<(String, u32)> =
-            sites.map(|site| self.place(&site.place.file, site.place.line)).collect();
+            sites.map(|site| self.place(&site.place.file, site.place.line, &site.function)).collect();
         let function = finding.sites.first().map(|site| site.function.clone()).unwrap_or_default();
         let (file, line) = places.first().cloned().unwrap_or_default();
         let changed = self.context.change.map(|(_, changed)| changed.touches(finding));
@@ -146,8 +147,22 @@ impl Of<'_> {
     }
 
     /// A place relative to the module of the run.
-    fn place(&self, file: &str, line: u32) -> (String, u32) {
-        (self.run.evidence.module_paths().relative(file).to_owned(), line)
+    fn place(&self, file: &str, line: u32, function: &str) -> (String, u32) {
+        let paths = self.run.evidence.module_paths();
+        let relative = paths.relative(file);
+        let built_elsewhere = if relative.starts_with('/') { self.by_package(file, function) } else { None };
+        (built_elsewhere.unwrap_or_else(|| relative.to_owned()), line)
+    }
+
+    /// Where a file lies in the module that was built in another folder: its function's package says so.
+    fn by_package(&self, file: &str, function: &str) -> Option<String> {
+        let module = &self.run.evidence.run.as_ref()?.module;
+        let package = FunctionName::parse(function).package();
+        let below = package.strip_suffix("_test").unwrap_or(&package).strip_prefix(module.as_str())?;
+        let folder = if below.is_empty() { "" } else { below.strip_prefix('/')? };
+        let name = Path::new(file).file_name()?;
+        let path = Path::new(folder).join(name);
+        self.context.module.join(&path).is_file().then(|| path.display().to_string())
     }
 
     /// Whether tests execute every statement of which that is known. A race needs all of them.
