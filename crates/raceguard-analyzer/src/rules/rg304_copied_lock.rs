@@ -51,7 +51,8 @@ func (c *Counter) Add(name string) {
     remedy: "Pass and store pointers to such structs; range over indexes. Where a copy of the data is wanted, copy its \
              fields and leave the lock out.",
     limits: "Copies by reflection and inside the standard library are not seen. A new value (a literal, the result of \
-             a call) may be assigned and is not reported; neither is a copy for which `//nolint:govet` silences vet.",
+             a call) may be assigned and is not reported; neither is a copy for which `//nolint:govet` silences vet. An \
+             assignment that copies an atomic is a warning.",
     fixable: false,
 };
 

@@ -87,13 +87,17 @@ fn is_closed_by_call(scope: &Scope<'_>, event: &Event<'_>, touch: &Touch<'_>) ->
     touch.how == How::Close && touch.place.steps.len() > 1 && distance(scope, event) > 0
 }
 
-/// Whether it is an element of an array or slice, and either side does not say which.
+/// Whether it is an element of an array or slice, and the two do not show that they mean the same one.
 fn is_some_element(first: &Touch<'_>, second: &Touch<'_>) -> bool {
-    let is_unknown = |touch: &Touch<'_>| {
-        let mut steps = touch.place.steps.iter();
-        steps.any(|step| matches!(step, Step::Index(Index::Some) | Step::Element(Index::Some)))
+    let unlike = |(a, b): (&Step, &Step)| match (a, b) {
+        (Step::Index(a), Step::Index(b)) | (Step::Element(a), Step::Element(b)) => match (a, b) {
+            (Index::Some, _) | (_, Index::Some) => true,
+            (Index::Var(_), Index::Var(_) | Index::Const(_)) | (Index::Const(_), Index::Var(_)) => a != b,
+            _ => false,
+        },
+        _ => false,
     };
-    !first.how.is_map() && (is_unknown(first) || is_unknown(second))
+    !first.how.is_map() && first.place.steps.iter().zip(&second.place.steps).any(unlike)
 }
 
 /// Whether a test accesses a plain variable itself. Subtests that share one have a rule of their own.
