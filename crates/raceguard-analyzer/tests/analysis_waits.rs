@@ -411,6 +411,11 @@ func SafeCleanupAtTheEnd(t *testing.T) {
 }
 
 func MaybeAskedOneByOne(t *testing.T) {
+	asked := map[string]int{}
+	http.HandleFunc("/", func(_ http.ResponseWriter, request *http.Request) { asked[request.Method]++ })
+}
+
+func SafeCounterAskedOneByOne(t *testing.T) {
 	asked := 0
 	http.HandleFunc("/", func(http.ResponseWriter, *http.Request) { asked++ })
 }

@@ -162,7 +162,16 @@ impl<'s, 'a> Order<'s, 'a> {
         let adds = self.of_kind(&group, ReleaseKind::Add);
         let counted = adds.filter(|index| !inside(index)).any(|index| index < start);
         let adds = self.of_kind(&group, ReleaseKind::Add).filter(inside).count();
-        counted && self.of_kind(&group, ReleaseKind::Done).filter(inside).count() > adds
+        counted
+            && !self.is_done_before(add, &group)
+            && self.of_kind(&group, ReleaseKind::Done).filter(inside).count() > adds
+    }
+
+    /// Whether a goroutine has called `Done` for the last time when it calls `Add`: the group may be waited for already.
+    fn is_done_before(&self, add: usize, group: &Object) -> bool {
+        let adding = self.event(add).thread;
+        let dones = self.of_kind(group, ReleaseKind::Done);
+        dones.filter(|&done| self.event(done).thread == adding).max().is_some_and(|last| last < add)
     }
 
     /// Whether a goroutine is `from`, or was started by it or one that it started.
@@ -427,7 +436,8 @@ impl<'s, 'a> Order<'s, 'a> {
         let own = adds.iter().any(|&add| self.event(add).thread == thread && add < done);
         let others = adds.iter().any(|&add| {
             let adding = self.event(add).thread;
-            adding != thread && (add < done || adding == waiting && add < wait)
+            let late = adding != waiting && self.is_done_before(add, object);
+            adding != thread && !late && (add < done || adding == waiting && add < wait)
         });
         !own || others || waiting == thread
     }

@@ -42,7 +42,23 @@ pub fn check(context: &ProgramContext<'_>, findings: &mut Vec<Finding>) {
     }
     let mut best: Vec<(Identity, (usize, Finding))> = best.into_iter().collect();
     best.sort_by_key(|(identity, _)| *identity);
-    findings.extend(best.into_iter().map(|(_, (_, finding))| finding));
+    findings.extend(once_each(best.into_iter().map(|(_, (_, finding))| finding).collect()));
+}
+
+/// One finding for each statement to blame: the surest. The statements that it conflicts with need the same repair.
+fn once_each(found: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::with_capacity(found.len());
+    let mut known: HashMap<(&'static str, String, Option<Location>), usize> = HashMap::new();
+    for finding in found {
+        let blamed = finding.sites.first().map(|site| site.location);
+        let at = *known.entry((finding.rule.code, finding.subject.clone(), blamed)).or_insert(kept.len());
+        match kept.get_mut(at) {
+            Some(other) if finding.severity > other.severity => *other = finding,
+            Some(_) => {}
+            None => kept.push(finding),
+        }
+    }
+    kept
 }
 
 /// Whether a function is played: it starts goroutines, and Go's own detector would look at it.

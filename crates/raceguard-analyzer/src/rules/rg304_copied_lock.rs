@@ -51,7 +51,8 @@ func (c *Counter) Add(name string) {
     remedy: "Pass and store pointers to such structs; range over indexes. Where a copy of the data is wanted, copy its \
              fields and leave the lock out.",
     limits: "Copies by reflection and inside the standard library are not seen. A new value (a literal, the result of \
-             a call) may be assigned and is not reported; neither is a copy for which `//nolint:govet` silences vet.",
+             a call) may be assigned and is not reported; neither is a copy for which `//nolint:govet` silences vet. An \
+             assignment that copies an atomic is a warning.",
     fixable: false,
 };
 
@@ -60,6 +61,9 @@ const LOCKS: &[(&str, &[&str])] = &[
     ("sync", &["Mutex", "RWMutex", "WaitGroup", "Once", "Cond", "Pool", "Map"]),
     ("sync/atomic", &["Bool", "Int32", "Int64", "Uint32", "Uint64", "Uintptr", "Pointer", "Value"]),
 ];
+
+/// What is said of a copy by an assignment.
+const ASSIGNED: &str = "is copied by an assignment";
 
 /// How deep structs are looked into.
 const MAX_DEPTH: u32 = 8;
@@ -72,7 +76,7 @@ pub(super) fn check(context: &BodyContext<'_>, findings: &mut Vec<Finding>) {
             StmtKind::Assign(assign) => {
                 for (&lhs, &rhs) in assign.lhs.iter().zip(&assign.rhs) {
                     if context.input.info.entity(lhs) != Entity::Blank {
-                        copied(context, rhs, "is copied by an assignment", findings);
+                        copied(context, rhs, ASSIGNED, findings);
                     }
                 }
             }
@@ -190,9 +194,11 @@ fn finding(context: &BodyContext<'_>, span: Span, ty: &Type, lock: &str, message
     let name = context.input.program.display(ty).to_string();
     let name = name.rsplit('/').next().unwrap_or(&name).to_owned();
     let subject = if name == lock { lock.to_owned() } else { format!("{name}, which holds a {lock},") };
+    // A copied atomic excludes nobody to begin with: what an assignment can lose is one update.
+    let assigned = message == ASSIGNED && lock.starts_with("atomic.");
     Finding {
         rule: &RULE,
-        severity: RULE.severity,
+        severity: if assigned { Severity::Warning } else { RULE.severity },
         subject: format!("lock in {name}"),
         message: format!("{subject} {message}"),
         sites: vec![context.site(span, "copy")],

@@ -102,7 +102,8 @@ impl Report<'_, '_> {
                 })
         };
         let map = a.access.how.is_map() || b.access.how.is_map();
-        let code = if reading(a) || reading(b) {
+        // An access without a lock is wrong by itself, whatever its partner holds.
+        let code = if reading(a) || !a.locks.is_empty() && reading(b) {
             "RG106"
         } else if !a.locks.is_empty() && !b.locks.is_empty() {
             "RG107"

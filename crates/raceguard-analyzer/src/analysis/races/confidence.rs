@@ -9,8 +9,11 @@
 //! - The goroutine is not seen to run beside the other: a handler that a test registers with a server of its own, or a
 //!   function that is sent to whoever receives it.
 //! - The function's caller may hold the lock that the other access holds.
-//! - The memory is a part of an object that several functions work on, or a channel known by a variable that is given
-//!   other channels too.
+//! - The memory is a part of an object that several functions work on, an element whose number is not known, or a channel
+//!   known by a variable that is given other channels too; or the channel of an object is closed by a function that is
+//!   called for it, whose caller may know that all has been sent.
+//! - A test and what it tests use a plain variable: tests often know by other means what has ended, and what is at stake
+//!   is the test. Maps, channels and WaitGroups, whose misuse ends the process, stay errors.
 //!
 //! The order of events is exact only for what the scope shows. State that hangs off a parameter, or is reached through
 //! many calls, is often handed over by means that source does not show: flags, states, protocols. Such conflicts weigh
@@ -21,7 +24,7 @@ use crate::analysis::conflicts::Conflict;
 use crate::analysis::scope::{Event, FAR, Origin, Scope, ThreadId, Touch};
 use crate::finding::Severity;
 use crate::ir::function::How;
-use crate::ir::place::Root;
+use crate::ir::place::{Index, Root, Step};
 use crate::types::LocalKind;
 
 /// Points from which a conflict is an error, and from which it is reported at all.
@@ -55,6 +58,10 @@ pub(super) fn severity(
     }
     if points >= ERROR {
         let sure = !is_remote(first, calls)
+            && !is_closed_by_call(scope, one, first)
+            && !is_closed_by_call(scope, other, second)
+            && !is_some_element(first, second)
+            && !is_value_of_test(scope, conflict, first)
             && !served.0
             && (!is_grouped(first, second) || is_added_inside(scope, conflict))
             && !conflict.may_be_ordered
@@ -73,6 +80,34 @@ pub(super) fn severity(
 /// Whether it is state of an object that several functions work on: it is often handed over by a protocol among them.
 fn is_remote(touch: &Touch<'_>, calls: u32) -> bool {
     calls > 0 && !touch.how.is_map() && !is_variable(touch)
+}
+
+/// Whether it closes the channel of an object, in a function that the goroutine calls.
+fn is_closed_by_call(scope: &Scope<'_>, event: &Event<'_>, touch: &Touch<'_>) -> bool {
+    touch.how == How::Close && touch.place.steps.len() > 1 && distance(scope, event) > 0
+}
+
+/// Whether it is an element of an array or slice, and the two do not show that they mean the same one.
+fn is_some_element(first: &Touch<'_>, second: &Touch<'_>) -> bool {
+    let unlike = |(a, b): (&Step, &Step)| match (a, b) {
+        (Step::Index(a), Step::Index(b)) | (Step::Element(a), Step::Element(b)) => match (a, b) {
+            (Index::Some, _) | (_, Index::Some) => true,
+            (Index::Var(_), Index::Var(_) | Index::Const(_)) | (Index::Const(_), Index::Var(_)) => a != b,
+            _ => false,
+        },
+        _ => false,
+    };
+    !first.how.is_map() && first.place.steps.iter().zip(&second.place.steps).any(unlike)
+}
+
+/// Whether a test accesses a plain variable itself. Subtests that share one have a rule of their own.
+fn is_value_of_test(scope: &Scope<'_>, conflict: Conflict, touch: &Touch<'_>) -> bool {
+    let events = [conflict.first, conflict.second].map(|index| &scope.events[index]);
+    let ends_process =
+        touch.how.is_map() || matches!(touch.how, How::Send | How::Close | How::GroupAdd | How::GroupWait);
+    !ends_process
+        && events.iter().any(|event| scope.units().units[scope.frame(event.frame).unit].test)
+        && !events.iter().any(|event| scope.threads[event.thread.0 as usize].origin == Origin::Subtest)
 }
 
 /// Whether one of them counts goroutines up.
