@@ -7,6 +7,9 @@ use raceguard_evidence::{Frame, ModulePaths, Origin, Profile, ProfileKind, Recor
 use serde::Serialize;
 
 use crate::evidence::Evidence;
+use crate::naming::is_inside;
+use crate::operand::allocates_for_a_map;
+use crate::source_text::SourceText;
 
 /// Something that a heap profile shows about the maps of one place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,7 +61,7 @@ const SHORT_LIVED: f64 = 0.02;
 const MIN_HISTORY: usize = 3;
 
 /// What the heap profiles show, most bytes first.
-pub(crate) fn heap(evidence: &Evidence, paths: &ModulePaths) -> Vec<HeapFinding> {
+pub(crate) fn heap(evidence: &Evidence, paths: &ModulePaths, sources: &SourceText<'_>) -> Vec<HeapFinding> {
     let mut profiles: Vec<&Profile> = evidence
         .runs
         .iter()
@@ -74,7 +77,8 @@ pub(crate) fn heap(evidence: &Evidence, paths: &ModulePaths) -> Vec<HeapFinding>
         .collect();
     profiles.sort_by_key(|profile| profile.time_unix_ns);
     let Some(newest) = profiles.last() else { return Vec::new() };
-    let history: Vec<BTreeMap<Place, Sums>> = profiles.iter().map(|profile| places(profile, paths)).collect();
+    let history: Vec<BTreeMap<Place, Sums>> = 
+        profiles.iter().map(|profile| places(profile, paths, sources)).collect();
     let total = totals(newest);
     let last = history.last().cloned().unwrap_or_default();
     let findings = last.into_iter().filter_map(|(place, sums)| {
@@ -136,11 +140,11 @@ fn totals(profile: &Profile) -> Sums {
 }
 
 /// What maps allocated, by the user's statement that made them.
-fn places(profile: &Profile, paths: &ModulePaths) -> BTreeMap<Place, Sums> {
+fn places(profile: &Profile, paths: &ModulePaths, sources: &SourceText<'_>) -> BTreeMap<Place, Sums> {
     let mut places: BTreeMap<Place, Sums> = BTreeMap::new();
     for sample in &profile.samples {
         let stack: Vec<&Frame> = profile.stack(sample).collect();
-        if !is_map_allocation(&stack) {
+        if !is_map_allocation(&stack) && !is_at_a_map(&stack, sources) {
             continue;
         }
         let outside = |frame: &&&Frame| !frame.is_runtime_internal();
@@ -157,8 +161,19 @@ fn places(profile: &Profile, paths: &ModulePaths) -> BTreeMap<Place, Sums> {
     places
 }
 
-/// Whether the map implementation allocates. A map made by its function alone (`make` of a small one) has no such
-/// frame, for the compiler puts it into the function.
+/// Whether the innermost function outside the runtime makes or fills a map. A heap profile of Go starts at that
+/// function: what the map implementation allocates for it is told by the source line alone.
+fn is_at_a_map(stack: &[&Frame], sources: &SourceText<'_>) -> bool {
+    let Some(frame) = stack.iter().find(|frame| !frame.is_runtime_internal()) else { return false };
+    if frame.function.starts_with("maps.") {
+        return true;
+    }
+    let Some(lines) = sources.lines(&frame.file) else { return false };
+    let line = (frame.line as usize).checked_sub(1).and_then(|at| lines.get(at));
+    line.is_some_and(|line| is_inside(&frame.function, &lines, frame.line) && allocates_for_a_map(line))
+}
+
+/// Whether the map implementation allocates, by the frames of profiles that keep those of the runtime.
 fn is_map_allocation(stack: &[&Frame]) -> bool {
     let internal = stack.iter().take_while(|frame| frame.is_runtime_internal());
     internal.into_iter().any(|frame| {

@@ -49,6 +49,9 @@ pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
     for note in &diagnosis.notes {
         write!(out, "{}", text.painter.labelled(&text.painter.warning("warning"), "warning", note))?;
     }
+    if let Some(hint) = words::hint(diagnosis) {
+        write!(out, "{}", text.painter.help(hint))?;
+    }
     let summary = words::summary(diagnosis);
     let line = if diagnosis.clusters.is_empty() {
         text.painter.good(&summary)
