@@ -182,7 +182,7 @@ fn unqualified(expression: &str, function: &str, lines: &[String], package: &str
 }
 
 /// Whether the file declares `name` outside functions: `var name …`, or `name …` inside `var (…)`.
-fn is_package_level(name: &str, lines: &[String]) -> bool {
+pub(crate) fn is_package_level(name: &str, lines: &[String]) -> bool {
     let declares = |text: &str| {
         text.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '\t', ',', '=']) || rest.is_empty())
     };

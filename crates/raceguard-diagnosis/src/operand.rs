@@ -67,6 +67,13 @@ pub(crate) fn allocates_for_a_map(line: &str) -> bool {
     !allocates_itself.iter().any(|sign| code.contains(sign)) && indexed(&code).any(|at| at.assigned)
 }
 
+/// The map that the statement on the line puts an entry into: `s.byID` of `s.byID[id]++`.
+pub(crate) fn filled_map(line: &str) -> Option<String> {
+    let code = code_only(line);
+    let filled = indexed(&code).find(|at| at.assigned)?;
+    Some(code[filled.range].to_owned())
+}
+
 /// The line with strings, runes and comments blanked, byte for byte.
 pub fn code_only(line: &str) -> String {
     let mut code = String::with_capacity(line.len());
@@ -273,10 +280,14 @@ mod tests {
 
     #[test]
     fn lines_that_allocate_for_a_map_alone() {
-        for line in ["\tm := make(map[string]int, n)", "\ts.byID[id]++", "return map[string]int{}", "m[k], n = v, 1"] {
+        for line in
+            ["\tm := make(map[string]int, n)", "\ts.byID[id]++", "return map[string]int{}", "m[k], n = v, 1"]
+        {
             assert!(allocates_for_a_map(line), "{line}");
         }
-        for line in ["m[k] = append(m[k], v)", "m[k] = &T{}", "x := m[k]", "s := make([]int, 9)", "// m[k] = v"] {
+        for line in
+            ["m[k] = append(m[k], v)", "m[k] = &T{}", "x := m[k]", "s := make([]int, 9)", "// m[k] = v"]
+        {
             assert!(!allocates_for_a_map(line), "{line}");
         }
     }

@@ -29,9 +29,10 @@ pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
         push_list(&mut text, &deadlock.text);
     }
     let chains = diagnosis.blocking.iter().flat_map(|blocking| {
-        blocking.chains.iter().map(|chain| {
-            format!("{} goroutines wait: {}", chain.waiting, words::chain(blocking, chain))
-        })
+        blocking
+            .chains
+            .iter()
+            .map(|chain| format!("{} goroutines wait: {}", chain.waiting, words::chain(blocking, chain)))
     });
     push_section(&mut text, "Chains of waiting", chains);
     push_section(&mut text, "Locks that goroutines waited for", diagnosis.locks.iter().map(words::lock));
@@ -115,5 +116,5 @@ fn escape(text: &str) -> String {
 }
 
 fn code(text: &str) -> String {
-    format!("`{}`", text.replace(['`', '|', '\n'], " "))
+    format!("`{}`", text.replace(|c: char| matches!(c, '`' | '|') || c.is_control(), " "))
 }

@@ -109,7 +109,8 @@ pub fn split(
         return Err(CommandError::NoRunOfCommit { base: base.to_owned(), commit });
     }
     // A run of a tree with changes is of the commit only as long as there is none of the commit itself.
-    let of_the_commit = |run: &EvidenceRun| run.evidence.run.as_ref().is_some_and(|run| run.dirty != Some(true));
+    let of_the_commit =
+        |run: &EvidenceRun| run.evidence.run.as_ref().is_some_and(|run| run.dirty != Some(true));
     if older.runs.iter().any(of_the_commit) {
         older.runs.retain(of_the_commit);
     }
