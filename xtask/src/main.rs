@@ -8,6 +8,7 @@
 //! Start reading at [`Task`].
 
 mod bench_analyzer;
+mod bench_explain;
 mod bench_ingest;
 mod bench_runtime;
 mod chromium;
@@ -96,6 +97,8 @@ enum BenchSubject {
     Analyzer(bench_analyzer::Arguments),
     /// How fast `raceguard ingest` reads each format, and in how much memory
     Ingest(bench_ingest::Arguments),
+    /// How well `raceguard explain` joins races, and what a diagnosis of much evidence costs
+    Explain(bench_explain::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -122,6 +125,7 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
             bench_analyzer::run(arguments, raceguard)
         }
         Task::Bench { subject: BenchSubject::Ingest(arguments) } => bench_ingest::run(arguments, raceguard),
+        Task::Bench { subject: BenchSubject::Explain(arguments) } => bench_explain::run(arguments, raceguard),
         Task::Producers(arguments) => producers::run(arguments),
         Task::Toolchain { release } => toolchain::print_path(*release),
         Task::Tidy => tidy::run(),

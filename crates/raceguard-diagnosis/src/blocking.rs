@@ -169,7 +169,11 @@ fn successors(waiters: &[Waiter]) -> Vec<Option<usize>> {
         let reads = waiter.call == Some(LockCall::RLock);
         // Readers do not wait for readers; among holders that are waiting themselves look first.
         let holds = |holder: usize| {
-            waiters[holder].holds.iter().any(|held| held.lock == lock && !(reads && held.call.is_read()))
+            waiters[holder].holds.iter().any(|held| {
+                held.lock == lock
+                    && !(reads && held.call.is_read())
+                    && (holder != place || waiter.may_hold_what_it_wants(held))
+            })
         };
         let candidates: Vec<usize> =
             holders.get(lock)?.iter().copied().filter(|&holder| holds(holder)).collect();

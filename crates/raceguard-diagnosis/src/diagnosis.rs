@@ -82,7 +82,7 @@ impl Diagnosis {
             clusters,
             top_causes,
             flames: flames(evidence),
-            heap: heap(evidence, &paths),
+            heap: heap(evidence, &paths, &sources),
             basis: basis(evidence),
             notes: notes(evidence),
             blocking,

@@ -7,6 +7,9 @@ use raceguard_evidence::{Frame, ModulePaths, Origin, Profile, ProfileKind, Recor
 use serde::Serialize;
 
 use crate::evidence::Evidence;
+use crate::naming::{is_inside, is_package_level};
+use crate::operand::{allocates_for_a_map, filled_map};
+use crate::source_text::SourceText;
 
 /// Something that a heap profile shows about the maps of one place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,7 +61,7 @@ const SHORT_LIVED: f64 = 0.02;
 const MIN_HISTORY: usize = 3;
 
 /// What the heap profiles show, most bytes first.
-pub(crate) fn heap(evidence: &Evidence, paths: &ModulePaths) -> Vec<HeapFinding> {
+pub(crate) fn heap(evidence: &Evidence, paths: &ModulePaths, sources: &SourceText<'_>) -> Vec<HeapFinding> {
     let mut profiles: Vec<&Profile> = evidence
         .runs
         .iter()
@@ -74,7 +77,8 @@ pub(crate) fn heap(evidence: &Evidence, paths: &ModulePaths) -> Vec<HeapFinding>
         .collect();
     profiles.sort_by_key(|profile| profile.time_unix_ns);
     let Some(newest) = profiles.last() else { return Vec::new() };
-    let history: Vec<BTreeMap<Place, Sums>> = profiles.iter().map(|profile| places(profile, paths)).collect();
+    let history: Vec<BTreeMap<Place, Sums>> =
+        profiles.iter().map(|profile| places(profile, paths, sources)).collect();
     let total = totals(newest);
     let last = history.last().cloned().unwrap_or_default();
     let findings = last.into_iter().filter_map(|(place, sums)| {
@@ -92,7 +96,7 @@ struct Place {
     function: String,
     file: String,
     line: u32,
-    /// Whether a goroutine that serves one request, or one task, allocates here.
+    /// Whether a goroutine that serves one request, or one task, makes a map of its own here.
     of_work: bool,
 }
 
@@ -136,11 +140,11 @@ fn totals(profile: &Profile) -> Sums {
 }
 
 /// What maps allocated, by the user's statement that made them.
-fn places(profile: &Profile, paths: &ModulePaths) -> BTreeMap<Place, Sums> {
+fn places(profile: &Profile, paths: &ModulePaths, sources: &SourceText<'_>) -> BTreeMap<Place, Sums> {
     let mut places: BTreeMap<Place, Sums> = BTreeMap::new();
     for sample in &profile.samples {
         let stack: Vec<&Frame> = profile.stack(sample).collect();
-        if !is_map_allocation(&stack) {
+        if !is_map_allocation(&stack) && !is_at_a_map(&stack, sources) {
             continue;
         }
         let outside = |frame: &&&Frame| !frame.is_runtime_internal();
@@ -150,15 +154,35 @@ fn places(profile: &Profile, paths: &ModulePaths) -> BTreeMap<Place, Sums> {
             function: frame.function.clone(),
             file: paths.relative(&frame.file).to_owned(),
             line: frame.line,
-            of_work: is_of_work(&stack),
+            of_work: is_of_work(&stack) && !fills_a_shared_map(&stack, sources),
         };
         places.entry(place).or_default().add(&sums_of(profile, sample));
     }
     places
 }
 
-/// Whether the map implementation allocates. A map made by its function alone (`make` of a small one) has no such
-/// frame, for the compiler puts it into the function.
+/// Whether the innermost function outside the runtime makes or fills a map. A heap profile of Go starts at that
+/// function: what the map implementation allocates for it is told by the source line alone.
+fn is_at_a_map(stack: &[&Frame], sources: &SourceText<'_>) -> bool {
+    let Some(frame) = stack.iter().find(|frame| !frame.is_runtime_internal()) else { return false };
+    if frame.function.starts_with("maps.") {
+        return true;
+    }
+    let Some(lines) = sources.lines(&frame.file) else { return false };
+    let line = (frame.line as usize).checked_sub(1).and_then(|at| lines.get(at));
+    line.is_some_and(|line| is_inside(&frame.function, &lines, frame.line) && allocates_for_a_map(line))
+}
+
+/// Whether the line puts entries into a map that is not the function's own: a field, or a package-level variable.
+fn fills_a_shared_map(stack: &[&Frame], sources: &SourceText<'_>) -> bool {
+    let Some(frame) = stack.iter().find(|frame| !frame.is_runtime_internal()) else { return false };
+    let Some(lines) = sources.lines(&frame.file) else { return false };
+    let line = (frame.line as usize).checked_sub(1).and_then(|at| lines.get(at));
+    let filled = line.and_then(|line| filled_map(line));
+    filled.is_some_and(|map| map.contains('.') || is_package_level(&map, &lines))
+}
+
+/// Whether the map implementation allocates, by the frames of profiles that keep those of the runtime.
 fn is_map_allocation(stack: &[&Frame]) -> bool {
     let internal = stack.iter().take_while(|frame| frame.is_runtime_internal());
     internal.into_iter().any(|frame| {
@@ -195,20 +219,24 @@ fn judge(place: Place, sums: &Sums, history: Vec<u64>, total: &Sums) -> Option<H
     let live_share = sums.live_bytes as f64 / (total.live_bytes.max(1)) as f64;
     let grows = history.len() >= MIN_HISTORY && history.windows(2).all(|pair| pair[0] < pair[1]);
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let (kind, reason, advice) = if grows && sums.live_bytes >= MIN_LIVE_BYTES {
-        (
-            HeapKind::OnlyGrows,
-            format!("live bytes rose in each of {} profiles", history.len()),
-            "delete entries that are done with, bound the map (an LRU cache, a time to live), or make a new one now \
-             and then: a map of Go never shrinks"
-                .to_owned(),
-        )
-    } else if place.of_work && sums.live_bytes >= MIN_LIVE_BYTES && live_share >= MIN_SHARE && alive >= 0.5 {
+    let (kind, reason, advice) = if place.of_work
+        && sums.live_bytes >= MIN_LIVE_BYTES
+        && live_share >= MIN_SHARE
+        && alive >= 0.5
+    {
         (
             HeapKind::KeptByFinishedWork,
             format!("{} of what requests allocated here is still alive", percent(alive)),
             "look for what keeps it: a map of sessions, a closure, a goroutine that never ends; drop it when the \
              request ends"
+                .to_owned(),
+        )
+    } else if grows && sums.live_bytes >= MIN_LIVE_BYTES {
+        (
+            HeapKind::OnlyGrows,
+            format!("live bytes rose in each of {} profiles", history.len()),
+            "delete entries that are done with, bound the map (an LRU cache, a time to live), or make a new one now \
+             and then: a map of Go never shrinks"
                 .to_owned(),
         )
     } else if sums.allocated_bytes >= MIN_ALLOCATED_BYTES && alive <= SHORT_LIVED && share >= MIN_SHARE {

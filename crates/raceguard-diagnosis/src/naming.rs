@@ -72,12 +72,14 @@ pub(crate) struct LockExpression {
     pub(crate) lock: String,
     pub(crate) call: LockCall,
     pub(crate) deferred: bool,
+    /// The byte of the line after the lock.
+    pub(crate) at: usize,
 }
 
 /// The calls on locks on a line of source, in their order.
 pub(crate) fn lock_calls(line: &str) -> Vec<LockExpression> {
     let code = code_only(line);
-    let mut found: Vec<(usize, LockExpression)> = Vec::new();
+    let mut found: Vec<LockExpression> = Vec::new();
     for call in LockCall::ALL {
         let pattern = format!(".{}()", call.name());
         for (at, _) in code.match_indices(&pattern) {
@@ -87,11 +89,11 @@ pub(crate) fn lock_calls(line: &str) -> Vec<LockExpression> {
                 continue;
             }
             let deferred = code[..start].trim_end().ends_with("defer");
-            found.push((at, LockExpression { lock, call, deferred }));
+            found.push(LockExpression { lock, call, deferred, at });
         }
     }
-    found.sort_by_key(|(at, _)| *at);
-    found.into_iter().map(|(_, expression)| expression).collect()
+    found.sort_by_key(|expression| expression.at);
+    found
 }
 
 /// Where the selector expression that ends at `end` starts: letters, digits, dots, and brackets with what they hold.
@@ -137,18 +139,37 @@ pub(crate) fn declaration(lines: &[String], line: u32) -> Option<(u32, &str)> {
     Some((u32::try_from(at).ok()? + 1, text))
 }
 
-/// The name of what `expression` stands for at `line` of a function: a field of the receiver by its type, a
-/// package-level variable or a local one by what can be told apart.
+/// The name of what `expression` stands for at `line` of a function: a field of the receiver or of a parameter by
+/// its type, a package-level variable or a local one by what can be told apart.
 pub(crate) fn qualified(expression: &str, function: &str, lines: &[String], line: u32) -> String {
     let package = FunctionName::parse(function).package();
-    let Some((receiver, of_type)) = receiver(lines, line) else {
-        return unqualified(expression, function, lines, &package);
-    };
-    match expression.split_once('.') {
-        Some((base, field)) if base == receiver => format!("{package}.{of_type}.{field}"),
-        None if expression == receiver => format!("{package}.{of_type}"),
-        _ => unqualified(expression, function, lines, &package),
+    let (base, field) = expression.split_once('.').unwrap_or((expression, ""));
+    let of_type = receiver(lines, line)
+        .and_then(|(receiver, of_type)| (receiver == base).then_some(of_type))
+        .or_else(|| parameter_type(base, declaration(lines, line)?.1));
+    match of_type {
+        Some(of_type) if field.is_empty() => format!("{package}.{of_type}"),
+        Some(of_type) => format!("{package}.{of_type}.{field}"),
+        None => unqualified(expression, function, lines, &package),
     }
+}
+
+/// The type of the parameter `name` of the declaration, if it is one that this package declares: `Account` for
+/// `to` of `Transfer(from, to *Account, amount int)`.
+fn parameter_type(name: &str, declaration: &str) -> Option<String> {
+    let after_receiver =
+        if declaration.starts_with('(') { declaration.split_once(')')?.1 } else { declaration };
+    let parameters = after_receiver.split_once('(')?.1.split(')').next()?;
+    let mut parts = parameters.split(',').map(str::trim).skip_while(|part| {
+        let own = part.split(' ').next().unwrap_or_default();
+        own != name
+    });
+    // `from, to *Account`: the type stands after the last name of its group.
+    let of_type = parts.find_map(|part| Some(part.split_once(' ')?.1.trim()))?;
+    let of_type = of_type.trim_start_matches('*').split('[').next()?;
+    let is_own = of_type.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && of_type.chars().all(|c| c.is_alphanumeric() || c == '_');
+    is_own.then(|| of_type.to_owned())
 }
 
 fn unqualified(expression: &str, function: &str, lines: &[String], package: &str) -> String {
@@ -161,7 +182,7 @@ fn unqualified(expression: &str, function: &str, lines: &[String], package: &str
 }
 
 /// Whether the file declares `name` outside functions: `var name …`, or `name …` inside `var (…)`.
-fn is_package_level(name: &str, lines: &[String]) -> bool {
+pub(crate) fn is_package_level(name: &str, lines: &[String]) -> bool {
     let declares = |text: &str| {
         text.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '\t', ',', '=']) || rest.is_empty())
     };
@@ -177,6 +198,20 @@ fn is_package_level(name: &str, lines: &[String]) -> bool {
 ///
 /// A deferred call is shown at the line where its function ends, so the nearest such `defer` above is taken then.
 pub(crate) fn lock_of_call(frame: &Frame, call: LockCall, sources: &SourceText<'_>) -> Option<String> {
+    lock_named_at(frame, call, sources).map(|named| named.lock)
+}
+
+/// A lock as one place of the source names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NamedLock {
+    /// `example.com/m.Store.mu`
+    pub(crate) lock: String,
+    /// `s.mu`
+    pub(crate) expression: String,
+}
+
+/// As [`lock_of_call`], with the expression.
+pub(crate) fn lock_named_at(frame: &Frame, call: LockCall, sources: &SourceText<'_>) -> Option<NamedLock> {
     let lines = sources.lines(&frame.file)?;
     let at_line = lines.get(usize::try_from(frame.line).ok()?.checked_sub(1)?)?;
     let here = lock_calls(at_line).into_iter().find(|expression| expression.call == call);
@@ -186,7 +221,8 @@ pub(crate) fn lock_of_call(frame: &Frame, call: LockCall, sources: &SourceText<'
         let mut deferred = body.iter().rev().flat_map(|line| lock_calls(line));
         deferred.find(|expression| expression.deferred && expression.call == call)
     })?;
-    Some(qualified(&expression.lock, &frame.function, &lines, frame.line))
+    let lock = qualified(&expression.lock, &frame.function, &lines, frame.line);
+    Some(NamedLock { lock, expression: expression.lock })
 }
 
 #[cfg(test)]
@@ -221,5 +257,12 @@ mod tests {
         assert_eq!(name("mu"), "example.com/m.mu");
         assert_eq!(name("x.mu"), "example.com/m.(*Store).Get:x.mu");
         assert_eq!(name("s"), "example.com/m.Store");
+        let file = lines(
+            "package m\n\nfunc transfer(from, to *Account, mu *sync.Mutex, n int) {\n\tto.mu.Lock()\n}",
+        );
+        let name = |expression| qualified(expression, "example.com/m.transfer", &file, 4);
+        assert_eq!(name("from.mu"), "example.com/m.Account.mu");
+        assert_eq!(name("to.mu"), "example.com/m.Account.mu");
+        assert_eq!(name("mu"), "example.com/m.transfer:mu");
     }
 }

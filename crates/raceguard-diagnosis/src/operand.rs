@@ -56,6 +56,24 @@ pub fn is_append(line: &str) -> bool {
     code_only(line).contains("append(")
 }
 
+/// Whether what the statement on the line allocates by itself is for a map: it makes one, or puts an entry into
+/// one. A line that may as well allocate something else (`m[k] = append(m[k], v)`) is none.
+pub(crate) fn allocates_for_a_map(line: &str) -> bool {
+    let code = code_only(line);
+    if code.contains("make(map[") || (code.contains("map[") && code.contains('{') && !code.contains("func")) {
+        return true;
+    }
+    let allocates_itself = ["append(", "make(", "new(", "&", "{", "func"];
+    !allocates_itself.iter().any(|sign| code.contains(sign)) && indexed(&code).any(|at| at.assigned)
+}
+
+/// The map that the statement on the line puts an entry into: `s.byID` of `s.byID[id]++`.
+pub(crate) fn filled_map(line: &str) -> Option<String> {
+    let code = code_only(line);
+    let filled = indexed(&code).find(|at| at.assigned)?;
+    Some(code[filled.range].to_owned())
+}
+
 /// The line with strings, runes and comments blanked, byte for byte.
 pub fn code_only(line: &str) -> String {
     let mut code = String::with_capacity(line.len());
@@ -258,6 +276,20 @@ mod tests {
     fn found(line: &str, op: AccessOp, map_op: Option<MapOp>) -> Option<String> {
         let access = Access { op, size: 8, map_op, goroutine: Some(1), stack: vec![], extra: Extra::new() };
         operand(line, &access).map(|range| line[range].to_owned())
+    }
+
+    #[test]
+    fn lines_that_allocate_for_a_map_alone() {
+        for line in
+            ["\tm := make(map[string]int, n)", "\ts.byID[id]++", "return map[string]int{}", "m[k], n = v, 1"]
+        {
+            assert!(allocates_for_a_map(line), "{line}");
+        }
+        for line in
+            ["m[k] = append(m[k], v)", "m[k] = &T{}", "x := m[k]", "s := make([]int, 9)", "// m[k] = v"]
+        {
+            assert!(!allocates_for_a_map(line), "{line}");
+        }
     }
 
     fn map(line: &str, op: MapOp) -> Option<String> {

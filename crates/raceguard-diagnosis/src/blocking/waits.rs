@@ -6,7 +6,7 @@ use raceguard_evidence::{Frame, GoroutineDump, GoroutineGroup, ModulePaths, Orig
 use serde::Serialize;
 
 use super::held::{HeldLock, held};
-use crate::naming::{LockCall, lock_of_call};
+use crate::naming::{LockCall, lock_named_at};
 use crate::source_text::SourceText;
 use crate::statement::short_function;
 
@@ -29,6 +29,9 @@ pub struct Waiter {
     pub line: u32,
     /// The lock that it waits for, when it is one.
     pub waits_for: Option<String>,
+    /// The lock as the line that waits spells it; empty when unknown.
+    #[serde(skip)]
+    pub(super) expression: String,
     /// The call that waits.
     pub call: Option<LockCall>,
     /// The address that it waits on, when the dump shows it.
@@ -40,6 +43,15 @@ pub struct Waiter {
 }
 
 impl Waiter {
+    /// Whether it may hold the very lock that it waits for, of which many of the type may exist.
+    ///
+    /// Two names in one function, as of `from.mu` and `to.mu`, are meant to be two locks; and of several goroutines
+    /// only readers can hold one lock together.
+    pub(super) fn may_hold_what_it_wants(&self, held: &HeldLock) -> bool {
+        let two_names = held.function == self.function && held.expression != self.expression;
+        !two_names && (self.goroutines == 1 || held.call.is_read())
+    }
+
     /// `goroutine 7 in m.(*Store).Flush (store.go:88), waiting for m.Store.mu, holds m.Log.mu`.
     pub fn text(&self) -> String {
         let who = match (self.goroutines, self.ids.first()) {
@@ -118,11 +130,12 @@ fn waiter(group: &GoroutineGroup, paths: &ModulePaths, sources: &SourceText<'_>)
     let call = call_at.and_then(|at| LockCall::of_frame(&group.stack[at].function)).map(|(_, call)| call);
     let call = call.filter(|call| call.acquires());
     let caller = call_at.and_then(|at| group.stack.get(at + 1));
-    let waits_for =
-        call.zip(caller).and_then(|(call, caller)| lock_of_call(caller, call, sources)).or_else(|| {
-            let address = group.waits_on.as_ref().filter(|_| call.is_some())?;
-            Some(format!("lock {address}"))
-        });
+    let named = call.zip(caller).and_then(|(call, caller)| lock_named_at(caller, call, sources));
+    let expression = named.as_ref().map_or_else(String::new, |named| named.expression.clone());
+    let waits_for = named.map(|named| named.lock).or_else(|| {
+        let address = group.waits_on.as_ref().filter(|_| call.is_some())?;
+        Some(format!("lock {address}"))
+    });
     let holds = held(&user, sources);
     let waits = call.is_some() || !RUNNING.contains(&group.state.as_str());
     if !waits && holds.is_empty() {
@@ -137,6 +150,7 @@ fn waiter(group: &GoroutineGroup, paths: &ModulePaths, sources: &SourceText<'_>)
         file: paths.relative(&at.file).to_owned(),
         line: at.line,
         waits_for,
+        expression,
         call,
         address: group.waits_on.clone(),
         holds,

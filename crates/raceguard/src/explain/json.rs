@@ -2,24 +2,44 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use raceguard_diagnosis::Diagnosis;
+use serde::Serialize;
 
 use super::Explanation;
 
+/// The document. It is written as it is walked, for a diagnosis of many dumps is large.
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: u32,
+    kind: &'a str,
+    raceguard_version: &'a str,
+    comparison: Option<Since<'a>>,
+    #[serde(flatten)]
+    diagnosis: &'a Diagnosis,
+}
+
+#[derive(Serialize)]
+struct Since<'a> {
+    since: &'a str,
+    new: &'a [String],
+    still_there: &'a [String],
+    gone: &'a [(String, String)],
+}
+
 pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let comparison = explanation.comparison.as_ref().map(|(since, comparison)| {
-        json!({ "since": since, "new": comparison.new, "still_there": comparison.still_there, "gone": comparison.gone })
+    let comparison = explanation.comparison.as_ref().map(|(since, comparison)| Since {
+        since,
+        new: &comparison.new,
+        still_there: &comparison.still_there,
+        gone: &comparison.gone,
     });
-    let mut document = json!({
-        "schema": 1,
-        "kind": "diagnosis",
-        "raceguard_version": env!("CARGO_PKG_VERSION"),
-        "comparison": comparison,
-    });
-    let diagnosis = serde_json::to_value(explanation.diagnosis).map_err(io::Error::other)?;
-    if let (Some(document), serde_json::Value::Object(diagnosis)) = (document.as_object_mut(), diagnosis) {
-        document.extend(diagnosis);
-    }
+    let document = Document {
+        schema: 1,
+        kind: "diagnosis",
+        raceguard_version: env!("CARGO_PKG_VERSION"),
+        comparison,
+        diagnosis: explanation.diagnosis,
+    };
     serde_json::to_writer_pretty(&mut *out, &document).map_err(io::Error::other)?;
     writeln!(out)
 }

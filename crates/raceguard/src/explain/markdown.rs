@@ -28,10 +28,18 @@ pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
         let _ = writeln!(text, "### Deadlock: {}\n", deadlock.kind.title());
         push_list(&mut text, &deadlock.text);
     }
+    let chains = diagnosis.blocking.iter().flat_map(|blocking| {
+        blocking
+            .chains
+            .iter()
+            .map(|chain| format!("{} goroutines wait: {}", chain.waiting, words::chain(blocking, chain)))
+    });
+    push_section(&mut text, "Chains of waiting", chains);
     push_section(&mut text, "Locks that goroutines waited for", diagnosis.locks.iter().map(words::lock));
     push_section(&mut text, "Maps in heap profiles", diagnosis.heap.iter().map(words::heap));
     push_section(&mut text, "Operations that hurt most", diagnosis.top_causes.iter().map(words::top_cause));
-    push_section(&mut text, "Notes", diagnosis.notes.iter().cloned());
+    let hint = words::hint(diagnosis).map(str::to_owned);
+    push_section(&mut text, "Notes", diagnosis.notes.iter().cloned().chain(hint));
     out.write_all(text.as_bytes())
 }
 
@@ -94,6 +102,8 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
+            // Else it would call a user or a team.
+            '@' => escaped.push_str("&#64;"),
             '|' | '*' | '_' | '[' | ']' | '`' | '\\' | '#' => {
                 escaped.push('\\');
                 escaped.push(c);
@@ -106,5 +116,5 @@ fn escape(text: &str) -> String {
 }
 
 fn code(text: &str) -> String {
-    format!("`{}`", text.replace(['`', '|', '\n'], " "))
+    format!("`{}`", text.replace(|c: char| matches!(c, '`' | '|') || c.is_control(), " "))
 }

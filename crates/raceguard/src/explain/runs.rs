@@ -85,7 +85,8 @@ fn first_record(folder: &RunFolder) -> Result<Option<Run>, CommandError> {
 }
 
 /// Splits the evidence into the runs of an older state and the newer ones. `base` names a run that is kept, or a
-/// commit or branch: then the older state are the runs of that commit, taken from all that are kept.
+/// commit or branch: then the older state are the runs of that commit, taken from all that are kept; those of a tree
+/// without changes, if there are any.
 pub fn split(
     root: &Path,
     base: &str,
@@ -106,6 +107,12 @@ pub fn split(
         .retain(|run| run.evidence.run.as_ref().is_some_and(|run| run.commit.as_deref() == Some(&commit)));
     if older.runs.is_empty() {
         return Err(CommandError::NoRunOfCommit { base: base.to_owned(), commit });
+    }
+    // A run of a tree with changes is of the commit only as long as there is none of the commit itself.
+    let of_the_commit =
+        |run: &EvidenceRun| run.evidence.run.as_ref().is_some_and(|run| run.dirty != Some(true));
+    if older.runs.iter().any(of_the_commit) {
+        older.runs.retain(of_the_commit);
     }
     let newer = if all { without(newer, &older) } else { newer };
     Ok((older, newer))

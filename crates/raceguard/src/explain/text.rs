@@ -36,8 +36,14 @@ pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
             text.painter.dim(&format!("{further} more; --top {} shows all", diagnosis.clusters.len()))
         )?;
     }
-    for blocking in &diagnosis.blocking {
+    // Of many dumps those with a deadlock say most.
+    let mut dumps: Vec<&Blocking> = diagnosis.blocking.iter().collect();
+    dumps.sort_by_key(|blocking| blocking.deadlocks.is_empty());
+    for blocking in dumps.iter().take(LIST) {
         write!(out, "{}", text.blocking(blocking))?;
+    }
+    if dumps.len() > LIST {
+        writeln!(out, "{}\n", text.painter.dim(&format!("and {} more dumps", dumps.len() - LIST)))?;
     }
     let locks: Vec<String> = diagnosis.locks.iter().map(words::lock).collect();
     write!(out, "{}", text.list("Locks that goroutines waited for", &locks))?;
@@ -48,6 +54,9 @@ pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
     write!(out, "{}", text.comparison())?;
     for note in &diagnosis.notes {
         write!(out, "{}", text.painter.labelled(&text.painter.warning("warning"), "warning", note))?;
+    }
+    if let Some(hint) = words::hint(diagnosis) {
+        write!(out, "{}", text.painter.help(hint))?;
     }
     let summary = words::summary(diagnosis);
     let line = if diagnosis.clusters.is_empty() {

@@ -202,3 +202,14 @@ pub(super) fn summary(diagnosis: &raceguard_diagnosis::Diagnosis) -> String {
     parts.push(format!("from {}", count(diagnosis.basis.len(), "piece of evidence", "pieces of evidence")));
     parts.join(", ")
 }
+
+/// What would tell more, when a kind of evidence is missing; without a full stop.
+pub(super) fn hint(diagnosis: &raceguard_diagnosis::Diagnosis) -> Option<&'static str> {
+    let has_static = diagnosis.basis.iter().any(|basis| basis.kind == "check");
+    let locks_unknown = diagnosis.clusters.iter().any(|cluster| {
+        cluster.guard.is_none() && cluster.statements.iter().all(|statement| statement.locks.is_none())
+    });
+    (!has_static && locks_unknown).then_some(
+        "no run of static analysis is among the evidence: `raceguard check` tells which locks are held and which one is missing",
+    )
+}
