@@ -6,6 +6,7 @@
 use raceguard_evidence::{Crash, CrashCause, Frame, ObjectKind, Race, StaticFinding};
 
 use crate::class::{MapTrap, RootCause, Verdict};
+use crate::operand::code_only;
 use crate::rule::Rule;
 use crate::statement::Operation;
 
@@ -87,9 +88,10 @@ pub(crate) fn of_crash(crash: &Crash, operation: Operation) -> Verdict {
     Verdict { trap, cause, confidence, reason: format!("the program died of `{}`", crash.message) }
 }
 
-/// The class of a race that falls under `rule`. `subject` is what raced as the source names it.
-pub(crate) fn of_race(race: &Race, rule: &Rule, subject: Option<&str>) -> Verdict {
-    if let Some(verdict) = by_signs(race, subject) {
+/// The class of a race that falls under `rule`. `subject` is what raced as the source names it, `lines` are the
+/// source lines of its statements.
+pub(crate) fn of_race(race: &Race, rule: &Rule, subject: Option<&str>, lines: [Option<&str>; 2]) -> Verdict {
+    if let Some(verdict) = by_signs(race, subject, lines) {
         return verdict;
     }
     let (trap, mut cause) = of_rule(rule.code, "");
@@ -115,8 +117,8 @@ pub(crate) fn of_race(race: &Race, rule: &Rule, subject: Option<&str>) -> Verdic
     Verdict { trap, cause, confidence, reason }
 }
 
-/// Causes that frames tell, whatever the rule.
-fn by_signs(race: &Race, subject: Option<&str>) -> Option<Verdict> {
+/// Causes that frames and source lines tell, whatever the rule.
+fn by_signs(race: &Race, subject: Option<&str>, lines: [Option<&str>; 2]) -> Option<Verdict> {
     let verdict = |cause, confidence, reason: &str| {
         Some(Verdict { trap: None, cause, confidence, reason: reason.to_owned() })
     };
@@ -125,7 +127,20 @@ fn by_signs(race: &Race, subject: Option<&str>) -> Option<Verdict> {
     if race.accesses.iter().any(|access| access.map_op.is_some()) {
         return None;
     }
-    if any(&|frame| frame.function.starts_with("sync.(*Once).")) {
+    let in_once = |frame: &Frame| frame.function.starts_with("sync.(*Once).");
+    // Do reads the state of its Once through sync/atomic, in assembly that hides who called.
+    let replaces_once = |line: &&str| {
+        let code = code_only(line);
+        code.contains("sync.Once{") || code.contains("new(sync.Once)")
+    };
+    if lines.iter().flatten().any(replaces_once) {
+        return verdict(
+            RootCause::OnceMisuse,
+            0.9,
+            "a sync.Once is replaced by a new one while another goroutine may call Do on it",
+        );
+    }
+    if any(&in_once) {
         return verdict(
             RootCause::OnceMisuse,
             0.8,

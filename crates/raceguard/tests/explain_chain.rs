@@ -214,3 +214,28 @@ fn crashes_of_channels_and_nil_maps_have_their_class() {
         assert_eq!(cluster["statements"][0]["function"], function, "{cluster:#}");
     }
 }
+
+#[test]
+fn a_once_that_is_replaced_while_it_runs() {
+    let module = GoModule::new(&[
+        (
+            "once.go",
+            "package m\n\nimport \"sync\"\n\nvar once sync.Once\n\nvar value int\n\nfunc Value() int {\n\tonce.Do(func() { value = 1 })\n\t\
+             return value\n}\n\nfunc Reset() {\n\tonce = sync.Once{}\n}\n",
+        ),
+        (
+            "once_test.go",
+            "package m\n\nimport \"testing\"\n\nfunc TestReset(t *testing.T) {\n\tdone := make(chan bool)\n\t\
+             go func() { Value(); done <- true }()\n\tReset()\n\t<-done\n}\n",
+        ),
+    ]);
+    module.write("race.log", go_test(&module, ("A", "b"), &["-race", "-count=5"]));
+    ingest(&module, &["race.log"]);
+    let found = diagnosis(&module, &[]);
+    let clusters = list(&found["clusters"]);
+    let causes: Vec<&Value> = clusters.iter().map(|cluster| &cluster["cause"]).collect();
+    assert!(
+        causes.contains(&&"once-misuse".into()) && !causes.contains(&&"mixed-atomic".into()),
+        "{clusters:#?}"
+    );
+}

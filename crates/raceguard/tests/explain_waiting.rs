@@ -98,8 +98,8 @@ fn many_wait_for_one_that_waits_for_a_channel() {
     assert_eq!(chain["waiting"], 20, "{blocking:#}");
     assert_eq!(chain["text"], "which is in chan receive");
     let waiters = list(&blocking["waiters"]);
-    let links: Vec<&Value> =
-        list(&chain["links"]).iter().map(|link| &waiters[link.as_u64().expect("a place") as usize]).collect();
+    let waiter = |link: &Value| &waiters[usize::try_from(link.as_u64().expect("a place")).expect("a place")];
+    let links: Vec<&Value> = list(&chain["links"]).iter().map(waiter).collect();
     assert_eq!(links[0]["waits_for"], "main.journal.mu", "{links:#?}");
     assert_eq!(links[1]["function"], "main.(*journal).flush");
     assert_eq!(links[1]["holds"][0]["line"], line(") flush()", "j.mu.Lock()"));

@@ -80,11 +80,10 @@ fn races(path: &Path, count: u64) -> Result<(), Failure> {
 
 /// Dumps of a server of 10,000 goroutines: most wait at one of a few places, every fiftieth stands at a place of its own.
 fn dumps(path: &Path, count: u64) -> Result<(), Failure> {
-    let mut goroutines = String::new();
-    for id in 1..=10_000_u64 {
-        let place = if id % 50 == 0 { id } else { id % 7 };
+    let goroutine = |id: u64| {
+        let place = if id.is_multiple_of(50) { id } else { id % 7 };
         let lock = 0x00c0_0001_0000 + id % 7 * 16;
-        goroutines.push_str(&format!(
+        format!(
             "goroutine {id} [sync.Mutex.Lock, {} minutes]:\n\
              internal/sync.runtime_SemacquireMutex(0x0?, 0x0?, 0x0?)\n\t/usr/local/go/src/runtime/sema.go:95 +0x25\n\
              internal/sync.(*Mutex).lockSlow({lock:#x})\n\t/usr/local/go/src/internal/sync/mutex.go:149 +0x15a\n\
@@ -93,8 +92,9 @@ fn dumps(path: &Path, count: u64) -> Result<(), Failure> {
              example.com/bench/api.(*Server).handle(0xc0000{id:x})\n\t/home/ci/bench/api/server.go:88 +0x1f2\n\
              created by example.com/bench/api.(*Server).Serve in goroutine 1\n\t/home/ci/bench/api/server.go:41 +0x6b\n\n",
             id % 60
-        ));
-    }
+        )
+    };
+    let goroutines: String = (1..=10_000).map(goroutine).collect();
     write_file(path, |out| {
         for dump in 0..count {
             write!(

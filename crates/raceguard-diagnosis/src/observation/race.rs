@@ -36,7 +36,7 @@ pub(super) fn of_race(finding: &Finding, paths: &ModulePaths, sources: &SourceTe
         rule: rule.code.to_owned(),
         tool: None,
         headline: race_headline(race, subject.as_deref()),
-        verdict: classify::of_race(race, rule, subject.as_deref()),
+        verdict: classify::of_race(race, rule, subject.as_deref(), lines),
         variables: BTreeSet::new(),
         subject,
         statements,

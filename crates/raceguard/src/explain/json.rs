@@ -13,13 +13,13 @@ struct Document<'a> {
     schema: u32,
     kind: &'a str,
     raceguard_version: &'a str,
-    comparison: Option<Since<'a>>,
+    comparison: Option<Changes<'a>>,
     #[serde(flatten)]
     diagnosis: &'a Diagnosis,
 }
 
 #[derive(Serialize)]
-struct Since<'a> {
+struct Changes<'a> {
     since: &'a str,
     new: &'a [String],
     still_there: &'a [String],
@@ -27,7 +27,7 @@ struct Since<'a> {
 }
 
 pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let comparison = explanation.comparison.as_ref().map(|(since, comparison)| Since {
+    let comparison = explanation.comparison.as_ref().map(|(since, comparison)| Changes {
         since,
         new: &comparison.new,
         still_there: &comparison.still_there,
