@@ -13,8 +13,8 @@ pub(super) fn fix(context: &ProgramContext<'_>, finding: &Finding) -> Option<Fix
     let [first, second] = finding.sites.as_slice() else { return None };
     let tree = FunctionTree::at(context, first.location)?;
     match (first.action, second.action) {
-        ("lock", "unlock") => defer_at_once(&tree, first.location.span, second.location.span),
-        ("return", "lock") => defer_once(&tree, second.location.span),
+        ("lock" | "read lock", "unlock") => defer_at_once(&tree, first.location.span, second.location.span),
+        ("return", "lock" | "read lock") => defer_once(&tree, second.location.span),
         _ => None,
     }
 }
