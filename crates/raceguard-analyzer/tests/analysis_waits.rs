@@ -115,10 +115,7 @@ func SureStartedBeforeTheArm(wait bool) int {
     );
 }
 
-#[test]
-fn each_way_out_may_wait() {
-    judge(
-        r#"
+const WAYS_OUT: &str = r#"
 import (
 	"log"
 	"time"
@@ -182,8 +179,11 @@ func MaybeAfterATimeout() int {
 	}
 	return total
 }
-"#,
-    );
+"#;
+
+#[test]
+fn each_way_out_may_wait() {
+    judge(WAYS_OUT);
 }
 
 #[test]
@@ -248,9 +248,7 @@ func SafeCountedByTheSender(items []int) int {
     );
 }
 
-#[test]
-fn own_locks_and_striped_locks_exclude() {
-    let program = r#"
+const OWN_AND_STRIPED_LOCKS: &str = r#"
 import (
 	"sync"
 	"sync/atomic"
@@ -332,8 +330,11 @@ func StripedByAnother(key int) {
 	s.addElsewhere(key)
 }
 "#;
-    judge(program);
-    let found = check_main(program);
+
+#[test]
+fn own_locks_and_striped_locks_exclude() {
+    judge(OWN_AND_STRIPED_LOCKS);
+    let found = check_main(OWN_AND_STRIPED_LOCKS);
     let striped = |name: &str| found.iter().any(|function| function.ends_with(name));
     assert!(striped(").addElsewhere") && !striped(").add"), "{found:?}");
 }

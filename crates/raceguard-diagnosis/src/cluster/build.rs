@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use raceguard_evidence::SuggestedFix;
 use sha2::{Digest, Sha256};
 
-use super::{Cluster, Member, StatementSummary, blame, timeline, verdict};
+use super::{Blame, Cluster, Member, StatementSummary, blame, timeline, verdict};
 use crate::alignment::Alignment;
 use crate::class::MapTrap;
 use crate::evidence::{Evidence, EvidenceRun};
@@ -36,7 +36,8 @@ impl Context<'_> {
             group.members.iter().map(|&index| &self.observations[index]).collect();
         let (statements, places) = self.statements(&members);
         let combined = verdict::combine(&members);
-        let guard = blame::guard(&statements);
+        let of_locks = members.iter().all(|member| is_about_locks(&member.rule));
+        let guard = if of_locks { None } else { blame::guard(&statements) };
         let variable = variable(&members);
         let sightings =
             || members.iter().filter(|member| happened(member)).flat_map(|member| &member.sightings);
@@ -49,7 +50,12 @@ impl Context<'_> {
             reasons: combined.reasons,
             confidence: combined.confidence,
             severity: verdict::severity(&members),
-            blame: blame::blame(&statements, guard.as_ref()),
+            blame: if of_locks {
+                let statement = places.first().and_then(|places| places.first()).copied();
+                statement.map(|statement| Blame { statement, reason: members[0].headline.clone() })
+            } else {
+                blame::blame(&statements, guard.as_ref())
+            },
             guard,
             variable,
             links: links(group),
@@ -194,6 +200,11 @@ impl Merged {
         let mut list: Vec<Option<StatementSummary>> = self.list.into_iter().map(Some).collect();
         (order.into_iter().filter_map(|old| list[old].take()).collect(), places)
     }
+}
+
+/// Whether a rule is about the use of locks, or the cost of maps, rather than about memory that is shared.
+fn is_about_locks(rule: &str) -> bool {
+    rule.starts_with("RG3") || rule.starts_with("RG4")
 }
 
 /// Whether the observation happened in a run, rather than being possible by the source.

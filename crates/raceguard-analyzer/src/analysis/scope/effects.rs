@@ -56,13 +56,7 @@ impl<'a> Scope<'a> {
             | Effect::Handler(_)
             | Effect::Spawn(_) => self.start_effects(frame, cursor, made, effect),
             Effect::CallsNow(number) => self.invoke(frame, cursor, &argument(number), span),
-            Effect::Cleanup(number) => {
-                let test = self.test_around(frame);
-                let given = self.fresh();
-                let done = EventKind::Release(Object::Group(given.clone()), ReleaseKind::Done);
-                self.event(frame, cursor, done, span);
-                self.frame_mut(test).pending.push(Pending::Cleanup(argument(number), span, given));
-            }
+            Effect::Cleanup(number) => self.cleanup(frame, cursor, argument(number), span),
             Effect::Subtest(number) => self.subtest(frame, cursor, argument(number), span),
             Effect::AtomicLoad | Effect::AtomicStore => self.atomic(frame, cursor, made, effect),
             Effect::Walks(first) => self.walk_arguments(frame, cursor, made, first),
@@ -74,6 +68,15 @@ impl<'a> Scope<'a> {
             Effect::HandlerObject(number) => self.handler_object(frame, cursor, made, number),
             Effect::Parallel | Effect::PoolGet | Effect::PoolPut => {}
         }
+    }
+
+    /// A function that runs when the test around has ended.
+    fn cleanup(&mut self, frame: FrameId, cursor: &mut Cursor, function: Value, span: Span) {
+        let test = self.test_around(frame);
+        let given = self.fresh();
+        let done = EventKind::Release(Object::Group(given.clone()), ReleaseKind::Done);
+        self.event(frame, cursor, done, span);
+        self.frame_mut(test).pending.push(Pending::Cleanup(function, span, given));
     }
 
     /// Functions that start goroutines, or wait for all of them.
