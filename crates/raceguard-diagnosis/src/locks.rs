@@ -29,7 +29,7 @@ pub struct LockUse {
     pub mean_wait_ns: u64,
     /// The longest wait that was seen; `None` when profiles hold sums alone.
     pub max_wait_ns: Option<u64>,
-    /// The wait that 99 of 100 do not exceed; `None` when profiles hold sums alone.
+    /// The wait that 99 of 100 do not exceed, at most a quarter too long; `None` when profiles hold sums alone.
     pub p99_wait_ns: Option<u64>,
     /// Of the waits, the share of goroutines that wanted to read, from 0 to 1; of a Mutex unknown.
     pub reader_share: Option<f64>,

@@ -90,6 +90,11 @@ pub struct Blocked {
     /// The longest wait.
     #[serde(default)]
     pub max_ns: u64,
+    /// How long the waits were that ended: bounds in nanoseconds, rising, each with how many waits were at most as long
+    /// and longer than the bound before. There are four bounds for each power of two, so a quantile read off them is
+    /// at most a quarter too long.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lengths: Vec<(u64, u64)>,
     /// Where, innermost frame first. Empty when the trace does not say, and for the sum of all places that were left
     /// out because others waited longer.
     #[serde(default)]

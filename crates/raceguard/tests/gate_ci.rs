@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use raceguard_policy::yaml::{Content, Node};
-use support::{CLEAN_TEST, Ended, GoModule, RACY_TEST, go, run};
+use support::{CLEAN_TEST, Ended, GoModule, RACY, RACY_TEST, go, run};
 
 /// A file of docs/ci.
 fn read(name: &str) -> String {
@@ -101,7 +101,7 @@ fn hooks_judge_the_source_alone() {
         let clean = GoModule::new(&[("m_test.go", CLEAN_TEST)]);
         shell(&clean, &line).expect(0, &["allowed on the command line"]);
         assert!(!clean.join(".raceguard/gate").exists(), "a hook keeps no verdicts");
-        let racy = GoModule::new(&[("m_test.go", RACY_TEST)]);
+        let racy = GoModule::new(&[("m.go", RACY)]);
         shell(&racy, &line).expect(1, &["gate failed", "no-new-error"]);
     }
 }

@@ -40,9 +40,12 @@ struct Gathered<'a> {
 #[derive(Default)]
 struct Lock {
     kind: &'static str,
-    sites: BTreeMap<(String, u32, LockCall, String), Waits>,
+    /// By source, for the same wait may be in several.
+    sites: BTreeMap<(&'static str, String, u32, LockCall, String), Waits>,
+    /// How long waits were: bounds and counts.
+    lengths: BTreeMap<u64, u64>,
     profiled_ns: u64,
-    sources: Vec<String>,
+    sources: Vec<&'static str>,
 }
 
 #[derive(Default)]
@@ -50,6 +53,7 @@ struct Waits {
     count: u64,
     total_ns: u64,
     max_ns: Option<u64>,
+    lengths: Vec<(u64, u64)>,
 }
 
 impl Gathered<'_> {
@@ -64,7 +68,8 @@ impl Gathered<'_> {
             let value = |index: usize| {
                 sample.values.get(index).and_then(|value| u64::try_from(*value).ok()).unwrap_or(0)
             };
-            let waits = Waits { count: value(count), total_ns: value(delay), max_ns: None };
+            let waits =
+                Waits { count: value(count), total_ns: value(delay), max_ns: None, lengths: Vec::new() };
             self.add(&stack, &waits, name, profile.duration_ns);
         }
     }
@@ -72,13 +77,17 @@ impl Gathered<'_> {
     fn add_trace(&mut self, trace: &ExecutionTrace) {
         for blocked in &trace.blocked {
             let stack: Vec<&Frame> = blocked.stack.iter().collect();
-            let waits =
-                Waits { count: blocked.count, total_ns: blocked.total_ns, max_ns: Some(blocked.max_ns) };
+            let waits = Waits {
+                count: blocked.count,
+                total_ns: blocked.total_ns,
+                max_ns: Some(blocked.max_ns),
+                lengths: blocked.lengths.clone(),
+            };
             self.add(&stack, &waits, "execution trace", trace.duration_ns);
         }
     }
 
-    fn add(&mut self, stack: &[&Frame], waits: &Waits, source: &str, duration_ns: u64) {
+    fn add(&mut self, stack: &[&Frame], waits: &Waits, source: &'static str, duration_ns: u64) {
         // The outermost frame of package sync is the call that the program made.
         let call_at = stack.iter().rposition(|frame| LockCall::of_frame(&frame.function).is_some());
         let Some(call_at) = call_at else { return };
@@ -92,23 +101,39 @@ impl Gathered<'_> {
             lock.kind = kind;
         }
         lock.profiled_ns = lock.profiled_ns.max(duration_ns);
-        if !lock.sources.iter().any(|known| known == source) {
-            lock.sources.push(source.to_owned());
+        if !lock.sources.contains(&source) {
+            lock.sources.push(source);
         }
         let file = self.paths.relative(&caller.file).to_owned();
-        let site = lock.sites.entry((file, caller.line, call, caller.function.clone())).or_default();
+        let site = lock.sites.entry((source, file, caller.line, call, caller.function.clone())).or_default();
         site.count += waits.count;
         site.total_ns += waits.total_ns;
         site.max_ns = site.max_ns.max(waits.max_ns);
+        for &(bound, count) in &waits.lengths {
+            *lock.lengths.entry(bound).or_default() += count;
+        }
     }
 }
 
 impl Lock {
+    /// Of the sources that saw the waiting end, the one that saw most of it.
+    fn waiting_source(&self) -> Option<&'static str> {
+        let mut totals: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for ((source, _, _, call, _), waits) in &self.sites {
+            if call.acquires() {
+                *totals.entry(source).or_default() += waits.total_ns;
+            }
+        }
+        totals.into_iter().max_by_key(|(_, total)| *total).map(|(source, _)| source)
+    }
+
     fn finish(self, lock: String) -> LockUse {
+        let waiting_source = self.waiting_source();
         let mut sites: Vec<LockSite> = self
             .sites
             .into_iter()
-            .map(|((file, line, call, function), waits)| LockSite {
+            .filter(|((source, _, _, call, _), _)| !call.acquires() || Some(*source) == waiting_source)
+            .map(|((_, file, line, call, function), waits)| LockSite {
                 function,
                 file,
                 line,
@@ -133,11 +158,11 @@ impl Lock {
             total_wait_ns,
             mean_wait_ns: total_wait_ns.checked_div(contentions).unwrap_or(0),
             max_wait_ns: counted().filter_map(|site| site.max_wait_ns).max(),
-            p99_wait_ns: None,
+            p99_wait_ns: quantile(&self.lengths, 99),
             reader_share,
             profiled_ns: self.profiled_ns,
             sites,
-            sources: self.sources,
+            sources: self.sources.into_iter().map(str::to_owned).collect(),
             advice: super::LockAdvice::default(),
         };
         lock.advice = advise(&Known::of_lock(&lock));
@@ -145,7 +170,30 @@ impl Lock {
     }
 }
 
+/// The length that `percent` of 100 waits do not exceed.
+fn quantile(lengths: &BTreeMap<u64, u64>, percent: u64) -> Option<u64> {
+    let wanted = (lengths.values().sum::<u64>() * percent).div_ceil(100);
+    let mut seen = 0;
+    lengths.iter().find_map(|(&bound, &count)| {
+        seen += count;
+        (seen >= wanted && wanted > 0).then_some(bound)
+    })
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 53 bits")]
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_bounds_of_lengths() {
+        let lengths = BTreeMap::from([(10, 98), (100, 1), (1_000, 1)]);
+        assert_eq!(quantile(&lengths, 99), Some(100));
+        assert_eq!(quantile(&lengths, 50), Some(10));
+        assert_eq!(quantile(&BTreeMap::new(), 99), None);
+    }
 }

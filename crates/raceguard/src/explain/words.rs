@@ -111,7 +111,8 @@ fn node(node: &Node, cluster: &Cluster) -> String {
 
 /// A lock in one line.
 pub(super) fn lock(lock: &LockUse) -> String {
-    let longest = lock.max_wait_ns.map(|max| format!(", longest {}", duration(max))).unwrap_or_default();
+    let p99 = lock.p99_wait_ns.map(|p99| format!(", p99 {}", duration(p99))).unwrap_or_default();
+    let longest = lock.max_wait_ns.map(|max| format!("{p99}, longest {}", duration(max))).unwrap_or(p99);
     format!(
         "{} {}: {} waits, {} on average{longest}, {} together; {}",
         lock.kind,

@@ -1,6 +1,6 @@
 //! Where goroutines waited, summed by place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 
@@ -29,6 +29,8 @@ struct Sum {
     max: u64,
     open: u64,
     open_total: u64,
+    /// How many waits were of each length class, by [`class`].
+    lengths: BTreeMap<u8, u64>,
     wakers: Vec<(Stack, u64)>,
     /// How many places it is the sum of, when it stands for others.
     places: u64,
@@ -41,6 +43,7 @@ impl Places {
         sum.count += 1;
         sum.total = sum.total.saturating_add(length);
         sum.max = sum.max.max(length);
+        *sum.lengths.entry(class(length)).or_default() += 1;
         if waker != Stack::NONE {
             if let Some((_, count)) = sum.wakers.iter_mut().find(|(known, _)| *known == waker) {
                 *count += 1;
@@ -94,10 +97,28 @@ impl Sum {
         self.count += other.count;
         self.total = self.total.saturating_add(other.total);
         self.max = self.max.max(other.max);
+        for (&class, &count) in &other.lengths {
+            *self.lengths.entry(class).or_default() += count;
+        }
         self.open += other.open;
         self.open_total = self.open_total.saturating_add(other.open_total);
         self.places += 1;
     }
+}
+
+/// The class of a length: four for each power of two.
+fn class(length: u64) -> u8 {
+    let length = length.max(4);
+    let power = length.ilog2();
+    let quarter = (length >> (power - 2)) & 3;
+    u8::try_from(u64::from(power - 2) * 4 + quarter).unwrap_or(u8::MAX)
+}
+
+/// The longest length of a class.
+fn bound(class: u8) -> u64 {
+    let (power, quarter) = (u32::from(class / 4), u64::from(class % 4));
+    // Four quarters begin at 4: the class begins at (4 + quarter) << power.
+    ((5 + quarter) << power).wrapping_sub(1)
 }
 
 fn blocked(names: &Names, reason: Name, stack: Stack, mut sum: Sum) -> Blocked {
@@ -107,6 +128,7 @@ fn blocked(names: &Names, reason: Name, stack: Stack, mut sum: Sum) -> Blocked {
         count: sum.count,
         total_ns: sum.total,
         max_ns: sum.max,
+        lengths: sum.lengths.iter().map(|(&class, &count)| (bound(class), count)).collect(),
         open: sum.open,
         open_ns: sum.open_total,
         stack: names.frames(stack),
@@ -118,5 +140,20 @@ fn blocked(names: &Names, reason: Name, stack: Stack, mut sum: Sum) -> Blocked {
             .map(|&(waker, _)| names.frames(waker))
             .filter(|frames| !frames.is_empty())
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bound, class};
+
+    #[test]
+    fn a_class_holds_lengths_up_to_its_bound() {
+        for length in (0..2_000).chain([1 << 20, (1 << 40) + 12_345, u64::MAX - 1, u64::MAX]) {
+            let of = class(length);
+            assert!(length <= bound(of), "{length}");
+            assert!(of == 0 || bound(of - 1) < length.max(4), "{length}");
+            assert!(bound(of) / 5 * 4 <= length.max(4), "{length}");
+        }
     }
 }
