@@ -90,11 +90,11 @@ facts! {
         pub tests: Vec<String>,
     }
 
-    /// A lock that goroutines waited for, by the place that held it. From profiles of mutexes.
+    /// A lock that goroutines waited for. From profiles of mutexes and of blocking, and from execution traces.
     pub struct LockFact as "lock" {
-        /// Name of the function that held it, `gateway.(*Router).Reload`.
+        /// Name of the field or variable, `example.com/m.Router.mu`; without sources, the function that uses it.
         pub name: String,
-        /// Where it was released, `router.go:88`.
+        /// The call with most waiting, `router.go:88`.
         pub site: String,
         /// File of that place, relative to the module.
         pub file: String,
@@ -112,7 +112,7 @@ facts! {
         pub mean_wait_ms: f64,
         /// The wait that 99 of 100 stay below, in nanoseconds; null when only sums are known.
         pub p99_wait_ns: Option<u64>,
-        /// The run that the profile belongs to.
+        /// The runs that have such profiles.
         pub run: String,
     }
 

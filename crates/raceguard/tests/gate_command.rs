@@ -278,7 +278,7 @@ fn long_waits_fail_and_draft_a_ticket() {
         1,
         &[
             "fail    short-waits-for-locks",
-            "m.go:88: m.(*Router).Reload: 4 waits, 60.0 ms each",
+            "m.go:88: a lock of m.(*Router).Reload: 4 waits, 60.0 ms each",
             "ticket drafted: .raceguard/tickets/short-waits-for-locks.md",
         ],
     );

@@ -9,12 +9,15 @@ mod packages;
 use std::path::Path;
 
 use jiff::Timestamp;
-use raceguard_evidence::{Coverage, ModulePaths, Record, RunMode};
+use raceguard_diagnosis::top_causes::TopOptions;
+use raceguard_diagnosis::{Diagnosis, Evidence, EvidenceRun};
+use raceguard_evidence::{Coverage, ModulePaths, RunMode};
 use raceguard_policy::facts::{DiffFact, EvidenceFact, Facts, RunFact};
 
 use super::known::Known;
 use super::runs::LoadedRun;
 use crate::check::git_diff::ChangedLines;
+use crate::report::read_source_file;
 use crate::session::unix_ns;
 
 /// What only the command knows.
@@ -42,20 +45,26 @@ pub fn facts(runs: &[LoadedRun], context: &Context<'_>) -> Facts {
     };
     let findings = findings::findings(runs, covered.as_ref(), context);
     let coverage = covered.as_ref().map(|covered| covered.fact(context));
-    let locks = locks::locks(runs);
+    let diagnosis = diagnosis(runs);
+    let locks = locks::locks(&diagnosis.locks, runs);
     let run_facts: Vec<RunFact> = runs.iter().map(|run| run_fact(run, context)).collect();
-    let has_profile =
-        |record: &Record| matches!(record, Record::Profile(profile) if locks::is_of_locks(profile));
     let evidence = EvidenceFact {
         runs: run_facts.len() as u64,
         detector_ran: run_facts.iter().any(|run| run.instrumented),
         checked: run_facts.iter().any(|run| run.mode == "check"),
         has_coverage: coverage.is_some(),
-        has_lock_profile: runs.iter().any(|run| run.evidence.foreign.iter().any(has_profile)),
+        has_lock_profile: runs.iter().any(|run| run.evidence.foreign.iter().any(locks::is_of_locks)),
         baseline_gone: context.known.gone(runs),
     };
-    let clusters = clusters::clusters(runs, &findings);
+    let clusters = clusters::clusters(&diagnosis, &findings);
     Facts { findings, clusters, locks, coverage, runs: run_facts, diff: diff(context), evidence }
+}
+
+/// What the runs come to together.
+fn diagnosis(runs: &[LoadedRun]) -> Diagnosis {
+    let run = |run: &LoadedRun| EvidenceRun { name: run.name.clone(), evidence: run.evidence.clone() };
+    let evidence = Evidence { runs: runs.iter().map(run).collect() };
+    Diagnosis::of(&evidence, &TopOptions::default(), &read_source_file)
 }
 
 fn diff(context: &Context<'_>) -> Option<DiffFact> {

@@ -2,19 +2,12 @@
 
 use std::collections::HashSet;
 
+use raceguard_diagnosis::Diagnosis;
 use raceguard_diagnosis::cluster::Cluster;
-use raceguard_diagnosis::top_causes::TopOptions;
-use raceguard_diagnosis::{Diagnosis, Evidence, EvidenceRun};
 use raceguard_policy::facts::{ClusterFact, FindingFact};
 
-use crate::gate::runs::LoadedRun;
-use crate::report::read_source_file;
-
-/// The clusters of the runs. A cluster is new when none of its findings is known to the baseline.
-pub(super) fn clusters(runs: &[LoadedRun], findings: &[FindingFact]) -> Vec<ClusterFact> {
-    let run = |run: &LoadedRun| EvidenceRun { name: run.name.clone(), evidence: run.evidence.clone() };
-    let evidence = Evidence { runs: runs.iter().map(run).collect() };
-    let diagnosis = Diagnosis::of(&evidence, &TopOptions::default(), &read_source_file);
+/// The clusters of a diagnosis. One is new when none of its findings is known to the baseline.
+pub(super) fn clusters(diagnosis: &Diagnosis, findings: &[FindingFact]) -> Vec<ClusterFact> {
     let known: HashSet<&str> = findings
         .iter()
         .filter(|finding| !finding.is_new)
