@@ -19,6 +19,7 @@ pub mod go_build;
 pub mod go_failure;
 pub mod ingest;
 pub mod interrupt;
+mod kept_runs;
 pub mod old_runs;
 pub mod progress;
 pub mod race_text;

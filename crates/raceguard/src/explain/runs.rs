@@ -1,13 +1,12 @@
 //! Which runs a diagnosis rests on.
 
-use std::fs::{self, File};
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use raceguard_diagnosis::{Evidence, EvidenceRun};
-use raceguard_evidence::{EvidenceReader, Record, Run, RunEvidence, RunFolder, RunMode};
+use raceguard_evidence::{RunEvidence, RunFolder, RunMode};
 
 use crate::error::CommandError;
+use crate::kept_runs::kept_runs;
 
 /// Loads the runs named, or else those that describe the module now.
 pub fn load(root: &Path, named: &[PathBuf], all: bool) -> Result<Evidence, CommandError> {
@@ -33,18 +32,10 @@ fn find_all(root: &Path, named: &[PathBuf]) -> Result<Vec<(String, RunFolder)>, 
     named.iter().map(find).collect()
 }
 
-/// A run that is kept, and what its first record says.
-struct Kept {
-    name: String,
-    folder: RunFolder,
-    run: Run,
-}
-
 /// The runs that describe the module now: of `check` and `test` the newest of each command line, for a newer one
 /// restates what an older one found; all that was ingested or seen in running programs. With `all` every run kept.
 fn current(root: &Path, all: bool) -> Result<Vec<(String, RunFolder)>, CommandError> {
-    let mut kept = kept(root)?;
-    kept.sort_by_key(|kept| std::cmp::Reverse(kept.run.started_unix_ns));
+    let mut kept = kept_runs(root)?;
     let mut restated: Vec<(RunMode, Vec<String>)> = Vec::new();
     kept.retain(|kept| {
         let command = match kept.run.mode {
@@ -57,31 +48,7 @@ fn current(root: &Path, all: bool) -> Result<Vec<(String, RunFolder)>, CommandEr
         restated.push(key);
         all || !is_older
     });
-    Ok(kept.into_iter().map(|kept| (kept.name, kept.folder)).collect())
-}
-
-fn kept(root: &Path) -> Result<Vec<Kept>, CommandError> {
-    let runs = root.join(".raceguard").join("runs");
-    let Ok(entries) = fs::read_dir(&runs) else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for entry in entries.flatten() {
-        let folder = RunFolder::at(&entry.path());
-        if let Some(run) = first_record(&folder)? {
-            found.push(Kept { name: entry.file_name().to_string_lossy().into_owned(), folder, run });
-        }
-    }
-    Ok(found)
-}
-
-/// The run's own record; `None` for a run that was killed before it wrote one.
-fn first_record(folder: &RunFolder) -> Result<Option<Run>, CommandError> {
-    let Ok(file) = File::open(folder.evidence_path()) else { return Ok(None) };
-    for record in EvidenceReader::new(BufReader::new(file)).take(8) {
-        if let Record::Run(run) = record? {
-            return Ok(Some(run));
-        }
-    }
-    Ok(None)
+    Ok(kept.into_iter().map(|kept| (kept.name(), kept.folder)).collect())
 }
 
 /// Splits the evidence into the runs of an older state and the newer ones. `base` names a run that is kept, or a

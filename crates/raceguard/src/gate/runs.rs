@@ -1,17 +1,17 @@
 //! Which runs are judged, and which came before them.
 
 use std::collections::HashSet;
-use std::fs::{self, File};
-use std::io::BufReader;
+
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use raceguard_evidence::{EvidenceReader, Record, Run, RunEvidence, RunFolder, RunMode};
+use raceguard_evidence::{RunEvidence, RunFolder, RunMode};
 use raceguard_policy::policy::{PolicySet, Window};
 
 use super::error::GateError;
 use crate::commands::report::find_run;
 use crate::error::{CommandError, print_warning};
+use crate::kept_runs::{KeptRun, kept_runs};
 
 /// A run with its evidence.
 #[derive(Debug)]
@@ -24,22 +24,15 @@ pub struct LoadedRun {
     pub evidence: RunEvidence,
 }
 
-/// A run of which only the first record was read.
-#[derive(Debug)]
-struct Glimpse {
-    folder: RunFolder,
-    run: Run,
-}
-
 /// The runs that are judged: those that are named, else the newest of each kind.
 pub fn judged(module: &Path, named: &[PathBuf]) -> Result<Vec<LoadedRun>, CommandError> {
     let folders: Vec<RunFolder> = if named.is_empty() {
-        let glimpses = glimpses(module);
-        let (chosen, outdated) = newest_of_each(&glimpses);
+        let kept = kept_runs(module)?;
+        let (chosen, outdated) = newest_of_each(&kept);
         if let Some(note) = outdated_note(&chosen, &outdated) {
             print_warning(note);
         }
-        chosen.into_iter().map(|glimpse| glimpse.folder.clone()).collect()
+        chosen.into_iter().map(|kept| kept.folder.clone()).collect()
     } else {
         named.iter().map(|name| find_run(Some(name))).collect::<Result<_, _>>()?
     };
@@ -75,14 +68,11 @@ pub fn earlier(
     }
     let known: HashSet<PathBuf> = judged.iter().map(|run| run.folder.evidence_path()).collect();
     let oldest = unix_ns(now).saturating_sub(days.saturating_mul(24 * 60 * 60 * 1_000_000_000));
-    let before =
-        glimpses(module).into_iter().filter(|glimpse| !known.contains(&glimpse.folder.evidence_path()));
+    let before = kept_runs(module)?.into_iter().filter(|kept| !known.contains(&kept.folder.evidence_path()));
     before
         .enumerate()
-        .filter(|(index, glimpse)| {
-            (*index as u64) < count || (days > 0 && glimpse.run.started_unix_ns >= oldest)
-        })
-        .map(|(_, glimpse)| load(glimpse.folder))
+        .filter(|(index, kept)| (*index as u64) < count || (days > 0 && kept.run.started_unix_ns >= oldest))
+        .map(|(_, kept)| load(kept.folder))
         .collect()
 }
 
@@ -104,64 +94,47 @@ fn is_empty(evidence: &RunEvidence) -> bool {
     evidence.run.is_none() && evidence.end.is_none() && evidence.processes.is_empty()
 }
 
-/// The module's runs, newest first. What has no record of a run can only be judged by its name.
-fn glimpses(module: &Path) -> Vec<Glimpse> {
-    let entries = fs::read_dir(module.join(".raceguard").join("runs")).into_iter().flatten();
-    let mut runs: Vec<Glimpse> =
-        entries.filter_map(|entry| glimpse(RunFolder::at(&entry.ok()?.path()))).collect();
-    runs.sort_by(|a, b| (b.run.started_unix_ns, &b.run.id).cmp(&(a.run.started_unix_ns, &a.run.id)));
-    runs
-}
-
-fn glimpse(folder: RunFolder) -> Option<Glimpse> {
-    let file = File::open(folder.evidence_path()).ok()?;
-    match EvidenceReader::new(BufReader::new(file)).next()?.ok()? {
-        Record::Run(run) => Some(Glimpse { folder, run }),
-        _ => None,
-    }
-}
-
 /// The newest run with the detector, the newest check, and what was ingested for the same code; then what was ingested
 /// for other code, and is newer than the run with the detector before.
 ///
 /// Evidence of an older build must not fail a newer one. The code is the same when the commit is, and neither run had
 /// changes on top. With changes nothing tells one build from the next but time: what was ingested before the newest run
 /// with the detector is of an older one.
-fn newest_of_each(runs: &[Glimpse]) -> (Vec<&Glimpse>, Vec<&Glimpse>) {
+fn newest_of_each(runs: &[KeptRun]) -> (Vec<&KeptRun>, Vec<&KeptRun>) {
     const DETECTED: &[RunMode] = &[RunMode::Test, RunMode::Run];
-    let newest = |modes: &[RunMode]| runs.iter().find(|glimpse| modes.contains(&glimpse.run.mode));
+    let newest = |modes: &[RunMode]| runs.iter().find(|kept| modes.contains(&kept.run.mode));
     let (detected, check) = (newest(DETECTED), newest(&[RunMode::Check]));
-    let mut chosen: Vec<&Glimpse> = detected.into_iter().chain(check).collect();
-    let Some(newest_build) = detected.or(check).map(|glimpse| glimpse.run.started_unix_ns) else {
+    let mut chosen: Vec<&KeptRun> = detected.into_iter().chain(check).collect();
+    let Some(newest_build) = detected.or(check).map(|kept| kept.run.started_unix_ns) else {
         return (newest(&[RunMode::Ingest]).into_iter().collect(), Vec::new());
     };
-    let before = runs.iter().filter(|glimpse| DETECTED.contains(&glimpse.run.mode)).nth(1);
-    let before = before.map_or(0, |glimpse| glimpse.run.started_unix_ns);
-    let belongs = |glimpse: &&Glimpse| {
+    let before = runs.iter().filter(|kept| DETECTED.contains(&kept.run.mode)).nth(1);
+    let before = before.map_or(0, |kept| kept.run.started_unix_ns);
+    let belongs = |kept: &&KeptRun| {
         let commits = || chosen.iter().filter(|other| other.run.commit.is_some());
-        let same = |other: &&&Glimpse| other.run.commit == glimpse.run.commit;
-        let is_clean = |one: &Glimpse| one.run.dirty != Some(true);
-        let is_new = glimpse.run.started_unix_ns >= newest_build;
-        if glimpse.run.commit.is_none() || commits().next().is_none() {
+        let same = |other: &&&KeptRun| other.run.commit == kept.run.commit;
+        let is_clean = |one: &KeptRun| one.run.dirty != Some(true);
+        let is_new = kept.run.started_unix_ns >= newest_build;
+        if kept.run.commit.is_none() || commits().next().is_none() {
             return is_new;
         }
-        let is_same_code = commits().filter(same).any(|other| is_clean(other)) && is_clean(glimpse);
+        let is_same_code = commits().filter(same).any(|other| is_clean(other)) && is_clean(kept);
         is_same_code || is_new && commits().any(|other| same(&other))
     };
-    let ingested = runs.iter().filter(|glimpse| glimpse.run.mode == RunMode::Ingest);
-    let (ours, outdated): (Vec<&Glimpse>, Vec<&Glimpse>) = ingested.partition(belongs);
+    let ingested = runs.iter().filter(|kept| kept.run.mode == RunMode::Ingest);
+    let (ours, outdated): (Vec<&KeptRun>, Vec<&KeptRun>) = ingested.partition(belongs);
     chosen.extend(ours);
-    (chosen, outdated.into_iter().filter(|glimpse| glimpse.run.started_unix_ns >= before).collect())
+    (chosen, outdated.into_iter().filter(|kept| kept.run.started_unix_ns >= before).collect())
 }
 
 /// Says which ingested runs are not judged, so that nobody takes them for judged.
-fn outdated_note(chosen: &[&Glimpse], outdated: &[&Glimpse]) -> Option<String> {
+fn outdated_note(chosen: &[&KeptRun], outdated: &[&KeptRun]) -> Option<String> {
     let (first, more) = outdated.split_first()?;
     let more = match more.len() {
         0 => String::new(),
         count => format!(" and {count} more"),
     };
-    let newer = chosen.first().map_or("", |glimpse| &glimpse.run.id);
+    let newer = chosen.first().map_or("", |kept| &kept.run.id);
     Some(format!(
         "what was ingested as {}{more} is of an older build than run {newer}, so it is not judged; \
          `raceguard gate RUN…` judges the runs it names",
@@ -173,6 +146,7 @@ fn outdated_note(chosen: &[&Glimpse], outdated: &[&Glimpse]) -> Option<String> {
 mod tests {
     use super::*;
     use serde_json::json;
+    use std::fs;
 
     fn write(module: &Path, id: &str, mode: &str, started: u64, commit: Option<&str>) {
         let folder = module.join(".raceguard/runs").join(id);
@@ -232,8 +206,8 @@ mod tests {
         assert_eq!(names(&judged(path, &[]).unwrap()), ["t2", "c2"]);
         dirty("i3", "ingest", 45, true);
         assert_eq!(names(&judged(path, &[]).unwrap()), ["t2", "c2", "i3"]);
-        let glimpses = glimpses(path);
-        let (chosen, outdated) = newest_of_each(&glimpses);
+        let kept = kept_runs(path).unwrap();
+        let (chosen, outdated) = newest_of_each(&kept);
         let note = outdated_note(&chosen, &outdated).unwrap();
         assert!(note.starts_with("what was ingested as i2 is of an older build than run t2"), "{note}");
     }
