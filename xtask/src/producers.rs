@@ -23,9 +23,9 @@ pub(crate) struct Arguments {
 
 /// The task `producers`.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let releases = arguments.go.iter();
-    let versions: Vec<Go> =
-        releases.map(|release| toolchain::of_release(*release)).collect::<Result<_, _>>()?;
+    let mut releases = arguments.go.clone();
+    releases.sort();
+    let versions: Vec<Go> = releases.into_iter().map(toolchain::of_release).collect::<Result<_, _>>()?;
     let mut failed = Vec::new();
     for go in &versions {
         step(&format!("what {} writes", go.version));
@@ -33,9 +33,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             failed.push(go.version.as_str());
         }
     }
-    if let Some((first, others)) = versions.split_first() {
+    // The newest one is on PATH: what is read is compared with what its tools print, and those of old versions print less.
+    if let Some((newest, others)) = versions.split_last() {
         step("profiles and traces of all of them");
-        let mut command = tests(&OF_ALL, first);
+        let mut command = tests(&OF_ALL, newest);
         let others = std::env::join_paths(others.iter().map(|go| &go.binary)).map_err(|error| {
             Failure::environment(error.to_string(), "move the toolchain to a path without `:`")
         })?;
