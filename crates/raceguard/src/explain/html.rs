@@ -19,6 +19,8 @@ use crate::report::source::Sources;
 
 /// Clusters that a browser shows without effort.
 const SHOWN: usize = 300;
+/// Pieces of evidence that are named in the head.
+const FACTS: usize = 24;
 /// Lines before and after the statement to blame.
 const CONTEXT: usize = 3;
 
@@ -27,7 +29,8 @@ const CONTEXT: usize = 3;
 struct Page {
     summary: String,
     module: String,
-    basis: Vec<(String, String)>,
+    /// What it rests on: kind and name.
+    facts: Vec<(String, String)>,
     notes: Vec<String>,
     comparison: Option<String>,
     clusters: Vec<Card>,
@@ -98,7 +101,7 @@ pub(super) fn render(explanation: &Explanation<'_>, out: &mut dyn Write) -> io::
     let page = Page {
         summary: words::summary(diagnosis),
         module: explanation.paths.module_dir().rsplit('/').next().unwrap_or_default().to_owned(),
-        basis: diagnosis.basis.iter().map(basis).collect(),
+        facts: diagnosis.basis.iter().take(FACTS).map(basis).collect(),
         notes: diagnosis.notes.clone(),
         comparison: explanation.comparison.as_ref().map(|(since, comparison)| {
             format!(
