@@ -12,14 +12,17 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::measure::{self, median};
+use crate::measure::{self, Cost};
 use crate::measured_page::{MeasuredPage, machine};
 use crate::report_line::step;
 use crate::toolchain::{self, Go, Release};
 use crate::{process, raceguard, workspace};
 
 use subjects::{SUBJECTS, Subject};
-use table::{Cost, Row};
+use table::Row;
+
+/// A command that takes longer is stopped.
+const LIMIT: Duration = Duration::from_mins(15);
 
 const PAGE: MeasuredPage = MeasuredPage { file: "docs/explain.md", task: "bench explain" };
 
@@ -80,15 +83,19 @@ fn measure_one(subject: &Subject, size: u64, runs: u32, raceguard: &Path, go: &G
             command.current_dir(&module);
             command
         };
-        ingested.push(timed(command().args(["ingest", "--quiet", "--force"]).arg(&file))?);
-        explained.push(timed(command().args(["explain", "--format", "json"]))?);
+        ingested.push(measure::demand(
+            command().args(["ingest", "--quiet", "--force"]).arg(&file),
+            LIMIT,
+            &[0],
+        )?);
+        explained.push(measure::demand(command().args(["explain", "--format", "json"]), LIMIT, &[0, 1])?);
     }
     Ok(Row {
         name: subject.name,
         size: (subject.label)(size),
         bytes,
-        ingest: middle(&ingested),
-        explain: middle(&explained),
+        ingest: Cost::of(&ingested),
+        explain: Cost::of(&explained),
         limit: subject.limit,
     })
 }
@@ -100,28 +107,6 @@ fn fresh(module: &Path) -> Result<(), Failure> {
     }
     fs::create_dir(module).map_err(|error| Failure::file("create", module, &error))?;
     workspace::write(&module.join("go.mod"), "module example.com/bench\n")
-}
-
-/// Runs a command that may have findings.
-fn timed(command: &mut Command) -> Result<Cost, Failure> {
-    let measured = measure::run(command, Duration::from_mins(15))?;
-    if matches!(measured.status.code(), Some(0 | 1)) {
-        return Ok(Cost { wall: measured.wall, cpu: measured.cpu, peak_rss: measured.peak_rss });
-    }
-    let reason =
-        measured.stopped.map_or_else(|| format!("ended with {}", measured.status), |why| why.to_string());
-    Err(Failure::environment(
-        format!("`{}` {reason}\n{}", process::shown(command), process::last_lines(&measured.stderr, 20)),
-        "mend what it names",
-    ))
-}
-
-fn middle(runs: &[Cost]) -> Cost {
-    Cost {
-        wall: median(runs.iter().map(|run| run.wall).collect()),
-        cpu: median(runs.iter().map(|run| run.cpu).collect()),
-        peak_rss: median(runs.iter().map(|run| run.peak_rss).collect()),
-    }
 }
 
 /// Precision and recall of joining, as the test of the diagnosis measures them on evidence whose causes are known.

@@ -14,14 +14,17 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::measure::{self, Measured, median};
+use crate::measure::{self, Cost};
 use crate::measured_page::{MeasuredPage, machine};
 use crate::report_line::step;
 use crate::toolchain::{self, Go, Release};
-use crate::{process, raceguard, workspace};
+use crate::{raceguard, workspace};
 
 use subjects::{SUBJECTS, Subject};
-use table::{Cost, Row};
+use table::Row;
+
+/// A command that takes longer is stopped.
+const LIMIT: Duration = Duration::from_mins(10);
 
 const PAGE: MeasuredPage = MeasuredPage { file: "docs/ingest.md", task: "bench ingest" };
 
@@ -74,17 +77,17 @@ fn measure_one(subject: &Subject, size: u64, runs: u32, raceguard: &Path, go: &G
     let (mut ours, mut peers) = (Vec::new(), Vec::new());
     for run in 1..=runs {
         step(&format!("reading {} ({} MB), run {run} of {runs}", subject.name, bytes / 1_000_000));
-        ours.push(timed(&mut ingest(raceguard, &file, folder.path())?)?);
+        ours.push(measure::demand(&mut ingest(raceguard, &file, folder.path())?, LIMIT, &[0])?);
         if let Some(peer) = subject.peer {
-            peers.push(timed(&mut (peer.command)(go, &file))?);
+            peers.push(measure::demand(&mut (peer.command)(go, &file), LIMIT, &[0])?);
         }
     }
     Ok(Row {
         name: subject.name,
         size: (subject.label)(size),
         bytes,
-        ours: cost(&ours),
-        peer: subject.peer.map(|peer| (peer.name, cost(&peers))),
+        ours: Cost::of(&ours),
+        peer: subject.peer.map(|peer| (peer.name, Cost::of(&peers))),
         target: subject.target,
     })
 }
@@ -101,25 +104,4 @@ fn ingest(raceguard: &Path, file: &PathBuf, folder: &Path) -> Result<Command, Fa
     let mut command = Command::new(raceguard);
     command.args(["ingest", "--quiet", "--force"]).arg(file).current_dir(&module);
     Ok(command)
-}
-
-fn timed(command: &mut Command) -> Result<Measured, Failure> {
-    let measured = measure::run(command, Duration::from_mins(10))?;
-    if measured.status.success() {
-        return Ok(measured);
-    }
-    let reason =
-        measured.stopped.map_or_else(|| format!("ended with {}", measured.status), |why| why.to_string());
-    Err(Failure::environment(
-        format!("`{}` {reason}\n{}", process::shown(command), process::last_lines(&measured.stderr, 20)),
-        "mend what it names",
-    ))
-}
-
-fn cost(runs: &[Measured]) -> Cost {
-    Cost {
-        wall: median(runs.iter().map(|run| run.wall).collect()),
-        cpu: median(runs.iter().map(|run| run.cpu).collect()),
-        peak_rss: median(runs.iter().map(|run| run.peak_rss).collect()),
-    }
 }

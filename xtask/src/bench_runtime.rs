@@ -9,13 +9,13 @@ use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use crate::failure::Failure;
-use crate::measure::Measured;
+use crate::measure::{Cost, Measured};
 use crate::measured_page::{MeasuredPage, machine};
 use crate::toolchain::{self, Release};
 use crate::{measure, process, raceguard};
 
 use builds::{Build, Variant};
-use table::{Costs, Row};
+use table::Row;
 use workloads::Workload;
 
 const PAGE: MeasuredPage = MeasuredPage { file: "docs/performance.md", task: "bench runtime" };
@@ -108,7 +108,7 @@ fn measure_workload(
         }
     }
     progress("");
-    Ok(Ok(Row { name: workload.name, costs: measured.map(|runs| Costs::median(&runs)) }))
+    Ok(Ok(Row { name: workload.name, costs: measured.map(|runs| Cost::of(&runs)) }))
 }
 
 /// One line on a terminal that the next one replaces; nothing elsewhere.

@@ -59,6 +59,40 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Measured, Fa
     })
 }
 
+/// Runs a command that has to end with one of `codes`.
+pub(crate) fn demand(command: &mut Command, limit: Duration, codes: &[i32]) -> Result<Measured, Failure> {
+    let measured = run(command, limit)?;
+    if measured.status.code().is_some_and(|code| codes.contains(&code)) {
+        return Ok(measured);
+    }
+    let reason =
+        measured.stopped.map_or_else(|| format!("ended with {}", measured.status), |why| why.to_string());
+    Err(Failure::environment(
+        format!("`{}` {reason}\n{}", process::shown(command), process::last_lines(&measured.stderr, 20)),
+        "mend what it names",
+    ))
+}
+
+/// What runs of a command cost: medians.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    pub(crate) cpu: Duration,
+    pub(crate) wall: Duration,
+    /// In bytes.
+    pub(crate) peak_rss: u64,
+}
+
+impl Cost {
+    /// The medians of `runs`.
+    pub(crate) fn of(runs: &[Measured]) -> Self {
+        Self {
+            cpu: median(runs.iter().map(|run| run.cpu).collect()),
+            wall: median(runs.iter().map(|run| run.wall).collect()),
+            peak_rss: median(runs.iter().map(|run| run.peak_rss).collect()),
+        }
+    }
+}
+
 /// The middle value; of an even number, the lower one of the two in the middle.
 pub(crate) fn median<T: Ord + Copy>(mut values: Vec<T>) -> T {
     values.sort_unstable();

@@ -136,7 +136,7 @@ pub struct Member {
 pub struct Event {
     /// When, in nanoseconds since the Unix epoch; never 0.
     pub time_unix_ns: u64,
-    /// What kind of evidence says so: `race`, `crash`, `static`, `profile`, `trace`, `span`.
+    /// What kind of evidence says so: `race`, `crash`, `static`, `goroutines`.
     pub kind: String,
     /// What happened.
     pub text: String,

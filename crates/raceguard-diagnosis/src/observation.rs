@@ -74,8 +74,6 @@ pub struct Sighting {
     pub occurrences: u64,
     /// First seen, in nanoseconds since the Unix epoch; 0 when unknown.
     pub time_unix_ns: u64,
-    /// Programs that showed it; empty when unknown.
-    pub programs: BTreeSet<String>,
 }
 
 impl Observation {
@@ -200,7 +198,6 @@ fn add_crash(seen: &mut Observation, finding: &CrashFinding, run: usize) {
         lines,
         occurrences: finding.occurrences,
         time_unix_ns: finding.crash.time_unix_ns,
-        programs: BTreeSet::new(),
     });
     seen.tests.extend(finding.tests.iter().cloned());
 }
@@ -251,13 +248,7 @@ fn of_static(finding: &StaticFinding, paths: &ModulePaths) -> Observation {
 fn add_static(seen: &mut Observation, finding: &StaticFinding, run: usize, time: u64) {
     let lines = finding.sites.iter().map(|site| site.place.line).collect();
     // What a later run of the analysis still sees is the same finding, not another one.
-    seen.sightings.push(Sighting {
-        run,
-        lines,
-        occurrences: 1,
-        time_unix_ns: time,
-        programs: BTreeSet::new(),
-    });
+    seen.sightings.push(Sighting { run, lines, occurrences: 1, time_unix_ns: time });
 }
 
 /// The variable that the analyzer's subject names, with the import path of the function it was found in:

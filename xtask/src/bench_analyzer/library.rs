@@ -9,10 +9,13 @@ use raceguard_analyzer::finding::Severity;
 
 use super::analysis::{Analysis, Counts, Size, analyse, load_only};
 use crate::failure::Failure;
-use crate::measure::{Measured, median};
+use crate::measure::Cost;
 use crate::report_line::step;
 use crate::toolchain::Go;
 use crate::{measure, process, raceguard};
+
+/// A command that takes longer is stopped.
+const LIMIT: Duration = Duration::from_mins(10);
 
 /// The standard library, and the commands that come with it: two modules below GOROOT/src.
 const PATTERNS: [&str; 2] = ["std", "cmd/..."];
@@ -30,14 +33,6 @@ pub(super) struct Speed {
     pub(super) size: Size,
     pub(super) cold: Cost,
     pub(super) warm: Cost,
-}
-
-/// Medians of several runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Cost {
-    pub(super) wall: Duration,
-    pub(super) cpu: Duration,
-    pub(super) peak_rss: u64,
 }
 
 /// Analyses the library.
@@ -67,11 +62,11 @@ pub(super) fn speed(go: &Go, raceguard: &raceguard::Source, runs: u32) -> Result
             fs::remove_dir_all(&cache).map_err(|error| Failure::file("remove", &cache, &error))?;
         }
         for costs in [&mut cold, &mut warm] {
-            costs.push(timed(&mut command(binary, go, folder.path()))?);
+            costs.push(measure::demand(&mut command(binary, go, folder.path()), LIMIT, &[0, 1])?);
         }
     }
     let size = Size::of(&load_only(&go.root.join("src"), go, &PATTERNS));
-    Ok(Speed { size, cold: cost(&cold), warm: cost(&warm) })
+    Ok(Speed { size, cold: Cost::of(&cold), warm: Cost::of(&warm) })
 }
 
 fn command(binary: &Path, go: &Go, folder: &Path) -> Command {
@@ -81,28 +76,6 @@ fn command(binary: &Path, go: &Go, folder: &Path) -> Command {
     command.args(["check", "--quiet", "-C"]).arg(folder.join("src"));
     command.arg("--cache-dir").arg(folder.join("cache")).args(PATTERNS);
     command
-}
-
-fn timed(command: &mut Command) -> Result<Measured, Failure> {
-    let measured = measure::run(command, Duration::from_mins(10))?;
-    // 1 says that there are findings.
-    if matches!(measured.status.code(), Some(0 | 1)) {
-        return Ok(measured);
-    }
-    let reason =
-        measured.stopped.map_or_else(|| format!("ended with {}", measured.status), |why| why.to_string());
-    Err(Failure::environment(
-        format!("`{}` {reason}\n{}", process::shown(command), process::last_lines(&measured.stderr, 20)),
-        "mend what it names",
-    ))
-}
-
-fn cost(runs: &[Measured]) -> Cost {
-    Cost {
-        wall: median(runs.iter().map(|run| run.wall).collect()),
-        cpu: median(runs.iter().map(|run| run.cpu).collect()),
-        peak_rss: median(runs.iter().map(|run| run.peak_rss).collect()),
-    }
 }
 
 /// Copies what the analyzer reads of a Go installation.

@@ -1,6 +1,6 @@
 //! The results against their targets, in Markdown.
 
-use crate::measure::thousands;
+use crate::measure::{Cost, thousands};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use raceguard_analyzer::finding::Severity;
 use super::analysis::Counts;
 use super::checkouts::Outcome;
 use super::labelled::{Function, Labelled, Tally};
-use super::library::{Cost, Findings, Speed};
+use super::library::{Findings, Speed};
 
 /// Least part of the racing functions that is found.
 const RECALL_TARGET: f64 = 0.75;

@@ -3,13 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What a command cost.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
-    pub(super) wall: Duration,
-    pub(super) cpu: Duration,
-    pub(super) peak_rss: u64,
-}
+use crate::measure::Cost;
 
 /// Evidence of one size, ingested and explained.
 pub(super) struct Row {

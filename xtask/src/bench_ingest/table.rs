@@ -1,17 +1,9 @@
 //! The table of `bench ingest`.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use super::subjects::Target;
-
-/// What reading a file cost.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Cost {
-    pub(super) wall: Duration,
-    pub(super) cpu: Duration,
-    pub(super) peak_rss: u64,
-}
+use crate::measure::Cost;
 
 /// One file, read.
 pub(super) struct Row {
@@ -83,6 +75,8 @@ fn verdict(rows: &[Row], target: Target) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -1,43 +1,23 @@
 //! The table: absolute figures, ratios to stock `-race`, geometric means, and whether the targets are met.
 
 use std::fmt::Write;
-use std::time::Duration;
 
-use crate::measure::{Measured, median};
+use crate::measure::Cost;
 
 /// The most that raceguard may cost, as a part of what stock `-race` costs, in the geometric mean of all workloads.
 const MEAN_TARGET: f64 = 0.7;
 /// The same for the CPU of any one workload.
 const WORST_TARGET: f64 = 1.2;
 
-/// The median costs of one build of a workload.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Costs {
-    cpu: Duration,
-    wall: Duration,
-    peak_rss: u64,
-}
-
-impl Costs {
-    /// Each cost's own median over several runs.
-    pub(super) fn median(runs: &[Measured]) -> Self {
-        Self {
-            cpu: median(runs.iter().map(|run| run.cpu).collect()),
-            wall: median(runs.iter().map(|run| run.wall).collect()),
-            peak_rss: median(runs.iter().map(|run| run.peak_rss).collect()),
-        }
-    }
-}
-
 /// One workload: plain, stock, raceguard.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) name: &'static str,
-    pub(super) costs: [Costs; 3],
+    pub(super) costs: [Cost; 3],
 }
 
 impl Row {
-    fn ratio(&self, of: impl Fn(&Costs) -> f64) -> f64 {
+    fn ratio(&self, of: impl Fn(&Cost) -> f64) -> f64 {
         let [_, stock, raceguard] = &self.costs;
         of(raceguard) / of(stock).max(f64::MIN_POSITIVE)
     }
@@ -114,11 +94,13 @@ fn megabytes(bytes: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn costs(milliseconds: u64, megabytes: u64) -> Costs {
+    fn costs(milliseconds: u64, megabytes: u64) -> Cost {
         let time = Duration::from_millis(milliseconds);
-        Costs { cpu: time, wall: time, peak_rss: megabytes * 1_000_000 }
+        Cost { cpu: time, wall: time, peak_rss: megabytes * 1_000_000 }
     }
 
     #[test]

@@ -107,8 +107,6 @@ pub(super) fn add(
     sources: &SourceText<'_>,
 ) {
     let race = &finding.race;
-    let programs: BTreeSet<String> =
-        finding.processes.iter().filter_map(|process| process.executable.clone()).collect();
     let own: Vec<Statement> = race
         .accesses
         .iter()
@@ -137,7 +135,6 @@ pub(super) fn add(
             lines,
             occurrences: place.occurrences,
             time_unix_ns: if at == 0 { race.time_unix_ns } else { 0 },
-            programs: programs.clone(),
         });
     }
     seen.tests.extend(finding.tests.iter().cloned());
