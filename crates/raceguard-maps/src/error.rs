@@ -1,0 +1,24 @@
+//! What can go wrong with a map: [`MapError`].
+
+use thiserror::Error;
+
+/// Why a call had no effect, or may have had none.
+#[derive(Debug, Clone, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MapError {
+    /// The map was closed before the call, or while it waited.
+    #[error(
+        "the map is closed: close() was called on it; make a new one, or call close() after its last user"
+    )]
+    Closed,
+    /// A count, size or capacity in the configuration makes no sense.
+    #[error("{setting} = {given} is not possible: {allowed}")]
+    Configuration {
+        /// Name of the setting.
+        setting: &'static str,
+        /// The value that was given.
+        given: String,
+        /// What would be accepted.
+        allowed: &'static str,
+    },
+}

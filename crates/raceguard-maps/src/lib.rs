@@ -1,0 +1,52 @@
+//! Concurrent maps: one interface, many strategies, layers over any of them.
+//!
+//! The question that every team with a shared map has is which kind to take, with how many shards, at what cost, and
+//! what a crash leaves. This crate holds the candidates behind one trait, [`ConcurrentMap`], so that the answer can be
+//! measured instead of believed.
+//!
+//! ```
+//! use raceguard_maps::{ConcurrentMap, MutexMap};
+//!
+//! # fn main() -> Result<(), raceguard_maps::MapError> {
+//! let routes: MutexMap<String, u32> = MutexMap::new();
+//! routes.insert("alipay".to_owned(), 1)?;
+//! assert_eq!(routes.update("alipay", |weight| *weight += 1)?, Some(()));
+//! assert_eq!(routes.get("alipay")?, Some(2));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Invariants
+//!
+//! - No method hands out a guard. What a caller holds after a call is its own: a clone, an `Arc`, a snapshot. So no
+//!   deadlock can come from holding a reference across another call, an `await` or an iteration.
+//! - A closure that is given to a method runs exactly once (or not at all where the method says so), on the calling
+//!   thread. When it panics, the panic goes on to the caller and the map stays usable: nothing is poisoned, no entry is
+//!   lost, no lock stays held.
+//! - What each method promises to concurrent callers is stated per strategy in one table: [`Consistency`].
+//! - After [`ConcurrentMap::close`], every other method returns [`MapError::Closed`].
+//! - `unsafe` lives in `raw` alone.
+//!
+//! # Where to start reading
+//!
+//! [`map`] has the interface, [`strategies`] one file per strategy, [`raw`] the cores with the unsafe parts and the
+//! proofs of why they are right.
+
+pub mod consistency;
+pub mod error;
+pub mod hash;
+pub mod lifecycle;
+pub mod map;
+pub mod snapshot;
+pub mod strategies;
+
+mod raw;
+mod table;
+
+pub use consistency::Consistency;
+pub use error::MapError;
+pub use hash::{FastState, KeyedState};
+pub use lifecycle::CloseReport;
+pub use map::{Change, ConcurrentMap, Lookup, Operation};
+pub use snapshot::{Entries, MapSnapshot};
+pub use strategies::mutex::MutexMap;

@@ -1,0 +1,5 @@
+//! The cores: everything `unsafe`, and everything whose correctness rests on the order of atomic accesses.
+//!
+//! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
+
+pub(crate) mod sync;

@@ -1,0 +1,3 @@
+//! The strategies, one file each.
+
+pub mod mutex;
