@@ -15,6 +15,8 @@ pub(crate) use loom::sync::atomic;
 #[cfg(raceguard_shuttle)]
 pub(crate) use shuttle::sync::atomic;
 
+pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, yield_now};
+
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
 pub(crate) use modelled::{Mutex, MutexGuard};
 
@@ -41,6 +43,14 @@ mod modelled {
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(model::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(model::TryLockError::WouldBlock) => None,
+            }
         }
     }
 }
