@@ -4,8 +4,12 @@
 //! `raceguard advise --map-profile` one of a Go map, and `cargo xtask bench maps --replay` runs one on every strategy.
 //! [`Workload`] is the same with every gap filled, and the list of what was filled.
 
+pub mod measured;
 pub mod profile;
+pub mod strategy;
 pub mod workload;
 
+pub use measured::{Cell, Measurements, Values};
 pub use profile::{Mix, Needs, ProfileError, WorkloadProfile};
+pub use strategy::Strategy;
 pub use workload::{Shares, Workload};

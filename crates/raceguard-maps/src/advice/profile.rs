@@ -301,7 +301,3 @@ fn whole(
         _ => Ok(()),
     }
 }
-
-#[cfg(test)]
-#[path = "profile_tests.rs"]
-mod tests;

@@ -1,6 +1,6 @@
 //! A profile is read as written, refused when impossible, and its gaps are filled and named.
 
-use super::*;
+use raceguard_maps::advice::{Mix, Needs, WorkloadProfile};
 
 fn refusal(json: &str) -> String {
     WorkloadProfile::from_json(json).expect_err(json).to_string()
