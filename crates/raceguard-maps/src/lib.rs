@@ -50,3 +50,5 @@ pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
 pub use strategies::mutex::MutexMap;
+pub use strategies::rwlock::RwLockMap;
+pub use strategies::sharded::ShardedMap;

@@ -1,3 +1,5 @@
 //! The strategies, one file each.
 
 pub mod mutex;
+pub mod rwlock;
+pub mod sharded;

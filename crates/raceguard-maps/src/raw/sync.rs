@@ -4,7 +4,7 @@
 //! Locks here never poison: a panic in a closure releases the lock, and what was written stays.
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+pub(crate) use parking_lot::{Mutex, RwLock};
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 pub(crate) use std::sync::atomic;
@@ -16,7 +16,7 @@ pub(crate) use loom::sync::atomic;
 pub(crate) use shuttle::sync::atomic;
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
-pub(crate) use modelled::{Mutex, MutexGuard};
+pub(crate) use modelled::{Mutex, RwLock};
 
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
@@ -28,7 +28,7 @@ mod modelled {
     #[cfg(raceguard_shuttle)]
     use shuttle::sync as model;
 
-    pub(crate) use model::MutexGuard;
+    use model::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
     /// A mutex that ignores poison.
     #[derive(Debug, Default)]
@@ -41,6 +41,24 @@ mod modelled {
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+
+    /// A readers-writer lock that ignores poison.
+    #[derive(Debug, Default)]
+    pub(crate) struct RwLock<T>(model::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(model::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }
