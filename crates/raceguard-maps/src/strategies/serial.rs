@@ -373,6 +373,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Ser
 
     /// The whole batch is one step: nobody sees half of it. It is drawn from its iterator before.
     fn apply(&self, batch: impl IntoIterator<Item = Operation<K, V>>) -> Result<usize, MapError> {
+        self.core.lifecycle.check()?;
         let batch: Vec<_> = batch.into_iter().collect();
         let mut turn = self.core.turn()?;
         let mut entries = turn.entries();

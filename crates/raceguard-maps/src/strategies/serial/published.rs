@@ -152,7 +152,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Core<K, V, S> {
     pub(super) fn reader(self: &Arc<Self>) -> Result<SerialReader<K, V, S>, MapError> {
         let publication = self.fresh()?;
         let lease = Arc::clone(&self.publisher.readers);
-        Ok(SerialReader { core: Arc::clone(self), publication, looks: 0, lease })
+        Ok(SerialReader { core: Arc::clone(self), publication, looks: 0, _lease: lease })
     }
 }
 
@@ -225,7 +225,7 @@ pub struct SerialReader<K, V, S> {
     /// How often the publication was used since its age was last looked at.
     looks: u32,
     /// Counts this one among those alive.
-    lease: Arc<()>,
+    _lease: Arc<()>,
 }
 
 /// A reader of a map under constant writes reads the clock once in so many looks.
