@@ -196,6 +196,7 @@ macro_rules! contract {
     };
 }
 
-use subjects::Mutex;
-
-contract!(mutex, crate::Mutex, any);
+contract!(mutex, crate::subjects::Mutex, any);
+contract!(rwlock, crate::subjects::RwLock, any);
+contract!(sharded, crate::subjects::Sharded, any);
+contract!(serial, crate::subjects::Serial, any);

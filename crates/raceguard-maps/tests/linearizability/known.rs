@@ -129,6 +129,20 @@ fn a_batch_is_in_order() {
 }
 
 #[test]
+fn shards_may_do_their_parts_of_a_batch_in_any_order() {
+    let batch = Call::Apply(vec![Operation::Insert(0, 1), Operation::Insert(1, 2)]);
+    let lines = [
+        (0, 0, 9, batch, Outcome::Count(2)),
+        (1, 1, 2, Call::Get(1), was(2)),
+        (1, 3, 4, Call::Get(0), NOTHING),
+        (1, 5, 6, Call::Snapshot, Outcome::Saw([None, Some(2), None])),
+    ];
+    let weaker = |apply| Consistency { apply, ..Consistency::ONE_LOCK };
+    assert!(is_allowed(weaker(Promise::PerShard), Clock::Shared, &lines));
+    assert!(!is_allowed(weaker(Promise::PerEntry), Clock::Shared, &lines));
+}
+
+#[test]
 fn a_wrong_count_is_found() {
     let lines = |count| [(0, 0, 1, Call::Insert(0, 1), NOTHING), (1, 2, 3, Call::Len, Outcome::Count(count))];
     assert!(linearizable(&lines(1)));

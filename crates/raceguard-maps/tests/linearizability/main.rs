@@ -78,4 +78,7 @@ macro_rules! subjects {
 
 subjects! {
     mutex: subjects::Mutex;
+    rwlock: subjects::RwLock;
+    sharded: subjects::Sharded;
+    serial: subjects::Serial;
 }

@@ -18,9 +18,9 @@ struct Part<'a> {
     event: &'a Event,
     call: Call,
     outcome: Outcome,
-    /// Position in its batch, which is done in order.
+    /// Position in its batch.
     position: usize,
-    monotone: bool,
+    promise: Promise,
     last: bool,
 }
 
@@ -79,7 +79,7 @@ fn parts(promises: Consistency, event: &Event, last: bool) -> Vec<Part<'_>> {
         call,
         outcome,
         position,
-        monotone: promise == Promise::Monotone,
+        promise,
         last,
     };
     match promise {
@@ -121,13 +121,16 @@ fn single_calls(event: &Event) -> Vec<(Call, Outcome, usize)> {
 fn predecessors(part: &Part<'_>, parts: &[Part<'_>], clock: Clock) -> u64 {
     let comes_before = |other: &Part<'_>| {
         if std::ptr::eq(other.event, part.event) {
-            return other.position < part.position;
+            // Shards are served one after the other, so that only each of them keeps the order of a batch.
+            let in_order = part.promise == Promise::PerEntry || part.call.key() == other.call.key();
+            return in_order && other.position < part.position;
         }
         if part.last != other.last {
             return part.last;
         }
         let same_thread = other.event.thread == part.event.thread;
-        if part.monotone && !(other.monotone && same_thread) {
+        let monotone = |part: &Part<'_>| part.promise == Promise::Monotone;
+        if monotone(part) && !(monotone(other) && same_thread) {
             return false;
         }
         (same_thread || clock == Clock::Shared) && other.event.ended < part.event.began

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
 
-use raceguard_maps::{ConcurrentMap, MutexMap};
+use raceguard_maps::{ConcurrentMap, MutexMap, RwLockMap, SerialMap, ShardedMap};
 
 /// A map together with what it needs to live, such as the folder of its log.
 pub(crate) struct Home<M> {
@@ -42,18 +42,34 @@ pub(crate) trait Subject<K: Hash + Eq + Clone, V: Clone, S> {
     fn flush() {}
 }
 
-/// One mutex.
-pub(crate) struct Mutex;
+/// A strategy that is made with a hasher and needs nothing else.
+macro_rules! strategies {
+    ($($(#[$doc:meta])* $name:ident: $map:ident;)*) => {
+        $($(#[$doc])*
+        pub(crate) struct $name;
 
-impl<K, V, S> Subject<K, V, S> for Mutex
-where
-    K: Hash + Eq + Clone + Send + Sync,
-    V: Clone + Send + Sync,
-    S: BuildHasher + Send + Sync,
-{
-    type Map = MutexMap<K, V, S>;
+        impl<K, V, S> Subject<K, V, S> for $name
+        where
+            K: Hash + Eq + Clone + Send + Sync + 'static,
+            V: Clone + Send + Sync + 'static,
+            S: BuildHasher + Clone + Send + Sync + 'static,
+        {
+            type Map = $map<K, V, S>;
 
-    fn make(hasher: S) -> Home<Self::Map> {
-        Home::of(MutexMap::with_hasher(hasher))
-    }
+            fn make(hasher: S) -> Home<Self::Map> {
+                Home::of($map::with_hasher(hasher))
+            }
+        })*
+    };
+}
+
+strategies! {
+    /// One mutex.
+    Mutex: MutexMap;
+    /// One readers-writer lock.
+    RwLock: RwLockMap;
+    /// A lock per shard.
+    Sharded: ShardedMap;
+    /// One owner behind a queue.
+    Serial: SerialMap;
 }
