@@ -13,10 +13,14 @@
 mod subjects;
 
 mod broken;
+#[cfg(not(raceguard_shuttle))]
+mod buffered;
 mod checker;
 mod dice;
 mod history;
 mod known;
+#[cfg(not(raceguard_shuttle))]
+mod litmus;
 mod model;
 mod promises;
 mod record;
@@ -32,6 +36,7 @@ use schedules::search;
 use threads::search;
 
 use raceguard_maps::ConcurrentMap;
+use raceguard_maps::consistency::Promise;
 use subjects::{Home, Subject};
 
 /// The same hashes in every run, so that a seed repeats one.
@@ -61,6 +66,11 @@ fn check<M: ConcurrentMap<u64, u64> + Send + Sync + 'static>(name: &str, make: f
         panic!("{name}: {found}");
     }
     println!("{name}: {share} histories from seed {seed} on are as promised");
+    #[cfg(not(raceguard_shuttle))]
+    assert!(
+        M::CONSISTENCY.read != Promise::Linearizable || litmus::passes(make),
+        "{name}: two threads wrote and then both read an older value of the other's key"
+    );
 }
 
 /// A test for each subject.
