@@ -243,11 +243,6 @@ impl Domain {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_pinned(slot: &Slot) -> bool {
-        slot.epoch.load(Ordering::Relaxed) != 0
-    }
-
     /// The epoch with which a batch is stamped whose contents the caller has unlinked.
     pub(super) fn stamp(&self) -> u64 {
         // ORDERING: the fence orders the unlinking before the load; it pairs with the fence of each later advance.

@@ -215,3 +215,107 @@ mod threads {
         drop(unsafe { Box::from_raw(cell.into_inner()) });
     }
 }
+
+/// Models under loom: every interleaving and every permitted reordering, of few threads.
+#[cfg(raceguard_loom)]
+mod loom_models {
+    use super::*;
+    use crate::raw::reclaim::biased::Biased;
+    use crate::raw::reclaim::domain::Domain;
+    use crate::raw::reclaim::fence::Fences;
+    use crate::raw::sync::cell::UnsafeCell;
+    use loom::sync::atomic::AtomicPtr as ModelPtr;
+
+    fn model(work: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(work);
+    }
+
+    /// A reader follows a pointer, the writer unlinks what it points to and frees it after the grace period. The cell
+    /// tells loom of the read and of the free; loom fails when one does not happen before the other.
+    fn reader_and_reclaimer(domain: Domain, reader_pins_twice: bool) {
+        let shared = loom::sync::Arc::new((domain, ModelPtr::new(std::ptr::null_mut::<UnsafeCell<u32>>())));
+        let old = Box::into_raw(Box::new(UnsafeCell::new(1_u32)));
+        let new = Box::into_raw(Box::new(UnsafeCell::new(2_u32)));
+        shared.1.store(old, Ordering::Release);
+        let reader = {
+            let shared = loom::sync::Arc::clone(&shared);
+            loom::thread::spawn(move || {
+                let (domain, pointer) = &*shared;
+                let slot = domain.acquire();
+                for _ in 0..=u32::from(reader_pins_twice) {
+                    // SAFETY: the slot is this thread's.
+                    unsafe { domain.pin(slot) };
+                    // SAFETY: pinned.
+                    unsafe { &*pointer.load(Ordering::Acquire) }.with(|value| {
+                        // SAFETY: loom checks it.
+                        assert_ne!(unsafe { *value }, 0);
+                    });
+                    // SAFETY: as above.
+                    unsafe { domain.unpin(slot) };
+                }
+            })
+        };
+        let (domain, pointer) = &*shared;
+        pointer.store(new, Ordering::Release);
+        let stamp = domain.stamp();
+        for _ in 0..3 {
+            domain.try_advance(true);
+        }
+        if domain.is_over(stamp) {
+            // SAFETY: what the model checks.
+            unsafe { &*old }.with_mut(|value| unsafe { *value = 0 });
+        }
+        reader.join().unwrap();
+        // SAFETY: the reader is gone.
+        unsafe {
+            drop(Box::from_raw(old));
+            drop(Box::from_raw(new));
+        }
+    }
+
+    #[test]
+    fn loom_nothing_is_freed_under_a_pin() {
+        model(|| reader_and_reclaimer(Domain::new(), false));
+    }
+
+    #[test]
+    fn loom_nothing_is_freed_under_a_pin_without_heavy_fences() {
+        model(|| reader_and_reclaimer(Domain::without_heavy_fence(), true));
+    }
+
+    #[test]
+    fn loom_biased_lock_excludes() {
+        model(|| {
+            let lock = loom::sync::Arc::new(Biased::<u32>::default());
+            let owner = {
+                let lock = loom::sync::Arc::clone(&lock);
+                loom::thread::spawn(move || {
+                    for _ in 0..2 {
+                        // SAFETY: the only thread that does.
+                        unsafe { lock.own(Fences::Symmetric, |value| *value += 1) };
+                    }
+                })
+            };
+            assert!(lock.claim(Fences::Symmetric, |value| *value += 1).is_some());
+            owner.join().unwrap();
+            assert_eq!(lock.claim(Fences::Symmetric, |value| *value), Some(3));
+        });
+    }
+
+    #[test]
+    fn loom_limbo_drops_once() {
+        model(|| {
+            let (limbo, drops) = (loom::sync::Arc::new(Limbo::new()), Arc::<AtomicUsize>::default());
+            let other = {
+                let (limbo, drops) = (loom::sync::Arc::clone(&limbo), Arc::clone(&drops));
+                loom::thread::spawn(move || retire(&limbo, &drops, false))
+            };
+            retire(&limbo, &drops, false);
+            other.join().unwrap();
+            assert_eq!(limbo.collect(), 0);
+            assert_eq!(drops.load(Ordering::Relaxed), 2);
+        });
+    }
+}
