@@ -2,4 +2,6 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+#[allow(unsafe_code)]
+pub(crate) mod reclaim;
 pub(crate) mod sync;
