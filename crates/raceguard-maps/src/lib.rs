@@ -52,3 +52,5 @@ pub use snapshot::{Entries, MapSnapshot};
 pub use strategies::mutex::MutexMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::sharded::ShardedMap;
+pub use strategies::sharded_snapshot::ShardedSnapshotMap;
+pub use strategies::snapshot::{PublishError, Reader, Snapshot, SnapshotMap};

@@ -4,4 +4,6 @@
 
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;
+#[allow(unsafe_code)]
+pub(crate) mod snapshot_cell;
 pub(crate) mod sync;

@@ -3,3 +3,5 @@
 pub mod mutex;
 pub mod rwlock;
 pub mod sharded;
+pub mod sharded_snapshot;
+pub mod snapshot;
