@@ -2,5 +2,9 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+#[allow(unsafe_code)]
+pub(crate) mod reclaim;
+#[allow(unsafe_code)]
+pub(crate) mod snapshot_cell;
 pub(crate) mod sync;
 mod threads;
