@@ -3,5 +3,11 @@
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
 #[allow(unsafe_code)]
+pub(crate) mod lock_free;
+#[allow(unsafe_code)]
 pub(crate) mod reclaim;
+#[allow(unsafe_code)]
+pub(crate) mod shelves;
 pub(crate) mod sync;
+#[allow(unsafe_code)]
+pub(crate) mod table_memory;

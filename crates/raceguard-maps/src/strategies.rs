@@ -1,3 +1,4 @@
 //! The strategies, one file each.
 
+pub mod lock_free;
 pub mod mutex;
