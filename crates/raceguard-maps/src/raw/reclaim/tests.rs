@@ -71,7 +71,7 @@ mod threads {
     #[test]
     fn garbage_does_not_pile_up() {
         let _alone = LONG_PINS.lock().unwrap_or_else(PoisonError::into_inner);
-        let (limbo, drops) = (Limbo::new(), Arc::default());
+        let (limbo, drops) = (Limbo::new(), Arc::<AtomicUsize>::default());
         let mut retired = 0;
         // Threads of other tests may lose the processor while they are pinned.
         while drops.load(Ordering::Relaxed) < 100_000 && retired < 10_000_000 {
