@@ -13,11 +13,12 @@ use crate::raw::reclaim::{Guard, pin};
 use crate::raw::sync::atomic::Ordering;
 
 /// Entries per bucket, on average, at which a table grows.
-const LOAD: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 4 };
+const LOAD: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 2 } else { 4 };
 /// A table shrinks when it holds this many times fewer entries than would make it grow.
-const EMPTY: usize = 8;
-/// Buckets that a write moves. Growth to twice the size must be over before that many new entries have come.
-const CHUNK: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 8 };
+const EMPTY: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 4 } else { 8 };
+/// Buckets that a write moves: so many that the move is over when half of the entries that were left have been removed,
+/// and long before as many have been added.
+const CHUNK: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 4 } else { 8 };
 /// A thread looks whether to shrink, and after retired tables, when its count is a multiple of this.
 const LOOK: isize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 64 };
 
