@@ -51,6 +51,7 @@ pub use hash::{FastState, KeyedState};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
+pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};

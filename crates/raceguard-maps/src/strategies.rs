@@ -1,5 +1,6 @@
 //! The strategies, one file each.
 
+pub mod lock_free;
 pub mod mutex;
 pub mod rwlock;
 pub mod serial;
