@@ -49,4 +49,6 @@ pub use hash::{FastState, KeyedState};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
+pub use strategies::bucket::BucketMap;
+pub use strategies::inline::InlineMap;
 pub use strategies::mutex::MutexMap;

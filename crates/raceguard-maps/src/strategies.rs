@@ -1,3 +1,5 @@
 //! The strategies, one file each.
 
+pub mod bucket;
+pub mod inline;
 pub mod mutex;
