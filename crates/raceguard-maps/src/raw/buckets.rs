@@ -35,7 +35,7 @@
 //!
 //! # Limits
 //!
-//! Many keys with the same high bits of the hash make one long chain, and growing does not help against that: with a
+//! Many keys with the same low bits of the hash make one long chain, and growing does not help against that: with a
 //! hasher that an adversary can predict, operations get linear. Waiting for a lock is not fair.
 
 mod chain;

@@ -53,7 +53,7 @@ impl<K, V, S> InlineMap<K, V, S> {
     }
 
     /// An empty map with room for `capacity` entries, below which it never shrinks, that hashes with `hasher`. The
-    /// hasher has to be good in the high bits, by which buckets are found, and in the low ones.
+    /// hasher has to be good in its low bits, by which buckets are found.
     pub fn with_capacity_and_hasher(capacity: usize, hasher: S) -> Self {
         Self { buckets: Buckets::new(capacity, hasher) }
     }

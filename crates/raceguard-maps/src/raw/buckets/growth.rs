@@ -5,9 +5,9 @@
 //! buckets are marked as moved, which sends operations on them to the next table. Who finishes the last unit makes the
 //! next table the root. So no operation pays for more than one unit, and none waits for more than one bucket.
 //!
-//! Buckets are numbered by the high bits of the hash. So bucket `i` of a table moves to buckets `2i` and `2i + 1` of one
-//! twice the size, and `r` neighbours to one bucket when a table shrinks by `r`: what moves lies together, and entries
-//! of no other bucket can be in the way.
+//! Buckets are numbered by the low bits of the hash. So bucket `i` of a table with `n` moves to buckets `i` and `i + n` of
+//! one twice the size, and buckets `i`, `i + n`, `i + 2n`, ... to bucket `i` of a smaller table with `n`: entries of no
+//! other bucket can be in the way.
 //!
 //! # Locks
 //!
@@ -57,8 +57,6 @@ impl<K, V> Drop for Retired<K, V> {
 
 /// How a table and its next one divide the work: the smaller one's buckets are groups, of which some make a unit.
 struct Plan {
-    /// Two to this power of buckets of the larger table belong to each of the smaller one.
-    ratio_bits: u32,
     grows: bool,
     groups: usize,
     groups_per_unit: usize,
@@ -69,7 +67,7 @@ impl Plan {
         let ratio_bits = from.bits().abs_diff(to.bits());
         let groups = from.buckets().min(to.buckets());
         let groups_per_unit = (UNIT >> ratio_bits).clamp(1, groups);
-        Self { ratio_bits, grows: to.bits() > from.bits(), groups, groups_per_unit }
+        Self { grows: to.bits() > from.bits(), groups, groups_per_unit }
     }
 
     fn units(&self) -> usize {
@@ -232,7 +230,7 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
                 if plan.grows {
                     self.split(from, to, group, &mut hashes);
                 } else {
-                    merge(from, to, group, plan.ratio_bits);
+                    merge(from, to, group);
                 }
             }
         }));
@@ -262,12 +260,12 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         hashes.clear();
         source.for_each(|key, _| hashes.push(self.hash(key)));
         // SAFETY: as above.
-        let mut targets = unsafe { [Chain::lock(to, 2 * number), Chain::lock(to, 2 * number + 1)] };
+        let mut targets = unsafe { [Chain::lock(to, number), Chain::lock(to, number + from.buckets())] };
         let mut hashes = hashes.iter();
         source.drain(|tag, entry| {
-            // The lowest bit alone: with a `Hash` that changes its mind, the entry would go to a bucket that is not ours.
+            // One bit alone: with a `Hash` that changes its mind, the entry would go to a bucket that is not ours.
             let hash = hashes.next().copied().unwrap_or_default();
-            targets[to.number(hash) & 1].insert_tagged(tag, entry);
+            targets[to.number(hash) >> from.bits()].insert_tagged(tag, entry);
         });
         source.set_moved();
         // First, so that who is sent to a target need not wait for it.
@@ -275,13 +273,13 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
     }
 }
 
-/// Moves the entries of neighbouring buckets to the one that they become in a smaller table. Needs no hashes: the tags
+/// Moves the entries of several buckets to the one that they become in a smaller table. Needs no hashes: the tags
 /// stay the same.
-fn merge<K, V>(from: Root<K, V>, to: Root<K, V>, number: usize, ratio_bits: u32) {
+fn merge<K, V>(from: Root<K, V>, to: Root<K, V>, number: usize) {
     // SAFETY: both tables live while the caller is pinned. The target is locked throughout: when the first source is
     // marked as moved, others come to it.
     let mut target = unsafe { Chain::lock(to, number) };
-    for number in number << ratio_bits..(number + 1) << ratio_bits {
+    for number in (number..from.buckets()).step_by(to.buckets()) {
         // SAFETY: as above.
         let mut source = unsafe { Chain::lock(from, number) };
         if source.state() == State::Open {

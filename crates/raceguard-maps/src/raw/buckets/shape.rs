@@ -71,10 +71,10 @@ impl<K, V> Shape<K, V> {
     const LOW: u64 = Self::ONES * ((1 << (Self::TAG_BITS - 1)) - 1);
     const HIGH: u64 = Self::ONES << (Self::TAG_BITS - 1);
 
-    /// The tag of a hash, in the lowest lane. Taken from the low bits, as the bucket is taken from the high ones.
+    /// The tag of a hash. Taken from its high bits, as the bucket is taken from the low ones.
     #[inline]
     pub(super) fn tag(hash: u64) -> u64 {
-        (hash & ((1 << Self::TAG_BITS) - 1)).max(1)
+        (hash >> (64 - Self::TAG_BITS)).max(1)
     }
 
     /// The slots whose tag is `tag`.
@@ -176,12 +176,12 @@ mod tests {
         fn check<K, V>() {
             let mut word = 0;
             for lane in 0..Shape::<K, V>::SLOTS {
-                word = Shape::<K, V>::with_tag(word, lane, Shape::<K, V>::tag(lane as u64 + 1));
+                word = Shape::<K, V>::with_tag(word, lane, lane as u64 + 1);
             }
             assert_eq!(word & !TAGS, 0);
             assert_eq!(Shape::<K, V>::empty(word).count(), 0);
             for lane in 0..Shape::<K, V>::SLOTS {
-                let tag = Shape::<K, V>::tag(lane as u64 + 1);
+                let tag = lane as u64 + 1;
                 assert_eq!(Shape::<K, V>::tag_at(word, lane), tag);
                 assert_eq!(Shape::<K, V>::matching(word, tag).collect::<Vec<_>>(), [lane]);
                 let without = Shape::<K, V>::without_tag(word, lane);
@@ -199,5 +199,6 @@ mod tests {
     fn a_tag_is_never_that_of_an_empty_slot() {
         assert_eq!(Shape::<u64, u64>::tag(0), 1);
         assert_eq!(Shape::<u64, u64>::tag(0xFF00), 1);
+        assert_eq!(Shape::<u64, u64>::tag(u64::MAX), 0xFF);
     }
 }

@@ -1,8 +1,7 @@
 //! One table of buckets: its memory, how a hash finds its bucket, and what growth needs to know about it.
 //!
 //! A table is named by one word, its [`Root`]: the address of its first bucket, and in the low bits (buckets are
-//! aligned) by how much a hash is shifted to the right to become a bucket's number, and whether entries are moving to a
-//! next table. So one load finds a bucket. The rest, [`Details`], lies behind the last bucket.
+//! aligned) how many bits of a hash number a bucket, and whether entries are moving to a next table. So one load finds a bucket. The rest, [`Details`], lies behind the last bucket.
 
 use std::marker::PhantomData;
 
@@ -15,13 +14,14 @@ use super::memory::Block;
 use super::overflow::Overflow;
 use super::shape::Shape;
 
-const SHIFT: usize = 63;
+const BITS: usize = 63;
 const MOVING: usize = 64;
-const ADDRESS: usize = !(SHIFT | MOVING);
+const ADDRESS: usize = !(BITS | MOVING);
 const ALIGN: usize = 128;
 
-/// The fewest buckets are two to this power: a hash cannot be shifted by its whole width.
-pub(super) const FEWEST_BITS: u32 = 1;
+/// The fewest buckets are two to this power.
+pub(super) const FEWEST_BITS: u32 =
+    if cfg!(any(raceguard_stress, raceguard_shuttle, raceguard_loom)) { 0 } else { 2 };
 
 /// The name of a table as one word; as long as it is current, or the thread that read it is pinned, the table lives.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl<K, V> Root<K, V> {
             .unwrap_or(usize::MAX);
         let memory = Block::zeroed(size, align);
         let first = memory.start().cast::<Head>();
-        let root = Self(first.map_addr(|address| address | (64 - bits) as usize), PhantomData);
+        let root = Self(first.map_addr(|address| address | bits as usize), PhantomData);
         let details = Details {
             memory,
             next: AtomicPtr::new(std::ptr::null_mut()),
@@ -127,7 +127,7 @@ impl<K, V> Root<K, V> {
 
     /// How many bits of a hash number a bucket.
     pub(super) fn bits(self) -> u32 {
-        64 - (self.0.addr() & SHIFT) as u32
+        (self.0.addr() & BITS) as u32
     }
 
     /// How many buckets there are.
@@ -138,8 +138,8 @@ impl<K, V> Root<K, V> {
     /// The number of the bucket of a hash.
     #[inline]
     pub(super) fn number(self, hash: u64) -> usize {
-        // A shift by a variable takes the low six bits of its count anyway.
-        (hash >> (self.0.addr() & SHIFT)) as usize
+        // The mask is known before the hash is. (A shift by a variable takes the low six bits of its count anyway.)
+        hash as usize & !(usize::MAX << (self.0.addr() & BITS))
     }
 
     /// The bucket with this number.

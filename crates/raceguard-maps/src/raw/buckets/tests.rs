@@ -9,11 +9,11 @@ use std::thread;
 
 use crate::{BucketMap, Change, ConcurrentMap, InlineMap, MapError, MapSnapshot};
 
-/// Gives the key itself as the hash: buckets and tags can be chosen.
+/// Gives three hashes.
 #[derive(Debug, Clone, Copy, Default)]
-struct Identity(u64);
+struct Poor(u64);
 
-impl BuildHasher for Identity {
+impl BuildHasher for Poor {
     type Hasher = Self;
 
     fn build_hasher(&self) -> Self {
@@ -21,9 +21,9 @@ impl BuildHasher for Identity {
     }
 }
 
-impl Hasher for Identity {
+impl Hasher for Poor {
     fn finish(&self) -> u64 {
-        self.0
+        self.0 % 3
     }
 
     fn write(&mut self, _: &[u8]) {
@@ -112,8 +112,8 @@ fn random_operations_agree_with_the_standard_map() {
 
 #[test]
 fn keys_that_share_a_bucket_and_a_tag_are_told_apart() {
-    compare_with_std(&InlineMap::with_hasher(Identity(0)), 200, 20_000, 4);
-    compare_with_std(&BucketMap::with_hasher(Identity(0)), 200, 20_000, 5);
+    compare_with_std(&InlineMap::with_hasher(Poor(0)), 200, 20_000, 4);
+    compare_with_std(&BucketMap::with_hasher(Poor(0)), 200, 20_000, 5);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 //! # Why no entry is seen twice
 //!
 //! A walk goes over the bucket numbers of the table that is the root when it begins. A number stands for the hashes
-//! that begin with its bits, whatever table they are in by now. If that bucket has moved, the walk goes over the same
+//! that end with its bits, whatever table they are in by now. If that bucket has moved, the walk goes over the same
 //! hashes in the next table: over several buckets of a larger one, or over those entries of one bucket of a smaller one
-//! whose hash begins so. Each hash belongs to one number, and each number is dealt with once, one bucket after the other,
+//! whose hash ends so. Each hash belongs to one number, and each number is dealt with once, one bucket after the other,
 //! each at one instant. An entry that stays is in exactly one of those buckets at that instant, so it is seen exactly
 //! once; one that is removed and put back has the same hash, so it is not seen again.
 
@@ -21,16 +21,16 @@ use super::optimistic::copy_bucket;
 use super::shape::Entry;
 use super::table::Root;
 
-/// The hashes whose first `bits` bits are `prefix`.
+/// The hashes whose last `bits` bits are `suffix`.
 #[derive(Debug, Clone, Copy)]
 struct Hashes {
-    prefix: usize,
+    suffix: usize,
     bits: u32,
 }
 
 impl Hashes {
     fn contains(self, hash: u64) -> bool {
-        hash >> (64 - self.bits) == self.prefix as u64
+        hash as usize & ((1 << self.bits) - 1) == self.suffix
     }
 }
 
@@ -46,12 +46,12 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
     ) -> Result<(), MapError> {
         let table = self.root();
         let bits = table.bits();
-        for prefix in 0..table.buckets() {
-            match visit(table, prefix, None) {
+        for suffix in 0..table.buckets() {
+            match visit(table, suffix, None) {
                 State::Open => {}
                 State::Closed => return Err(MapError::Closed),
                 // SAFETY: the bucket was marked as moved, and the caller is pinned.
-                State::Moved => walk_moved(unsafe { table.next() }, Hashes { prefix, bits }, &mut visit)?,
+                State::Moved => walk_moved(unsafe { table.next() }, Hashes { suffix, bits }, &mut visit)?,
             }
         }
         Ok(())
@@ -89,12 +89,12 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
 }
 
 fn walk_moved<K, V>(table: Root<K, V>, hashes: Hashes, visit: Visit<'_, K, V>) -> Result<(), MapError> {
-    let more = table.bits().saturating_sub(hashes.bits);
-    let fewer = hashes.bits.saturating_sub(table.bits());
-    let first = hashes.prefix >> fewer << more;
-    for number in first..first + (1 << more) {
-        let part = Hashes { prefix: number, bits: table.bits() };
-        let (part, filter) = if fewer > 0 { (hashes, Some(hashes)) } else { (part, None) };
+    let smaller = table.bits() < hashes.bits;
+    let first = table.number(hashes.suffix as u64);
+    for number in (first..table.buckets()).step_by(1 << hashes.bits) {
+        let part = Hashes { suffix: number, bits: table.bits() };
+        // In a smaller table it is one bucket, of which only some entries are meant.
+        let (part, filter) = if smaller { (hashes, Some(hashes)) } else { (part, None) };
         match visit(table, number, filter) {
             State::Open => {}
             State::Closed => return Err(MapError::Closed),
