@@ -5,11 +5,14 @@
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
 #[allow(unsafe_code)]
+pub(crate) mod buckets;
+#[allow(unsafe_code)]
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
 pub(crate) mod snapshot_cell;
 pub(crate) mod sync;
 mod threads;
+#[allow(unsafe_code)]
 pub(crate) mod shelves;
 #[allow(unsafe_code)]
 pub(crate) mod table_memory;
