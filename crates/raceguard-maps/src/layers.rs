@@ -1,0 +1,3 @@
+//! The layers: maps around a map of any strategy, one file each. Layers nest.
+
+pub mod checked;
