@@ -50,6 +50,7 @@ pub use consistency::Consistency;
 pub use error::MapError;
 pub use hash::{FastState, KeyedState};
 pub use layers::checked::{Checked, Misuse, MisuseKind};
+pub use layers::coalesced::{Coalesced, Coalescing};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
