@@ -18,7 +18,7 @@ pub(crate) use loom::{sync::atomic, thread};
 #[cfg(raceguard_shuttle)]
 pub(crate) use shuttle::{sync::atomic, thread};
 
-pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, yield_now};
+pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, thread_local, yield_now};
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
 pub(crate) use modelled::{Mutex, MutexGuard, RwLock};

@@ -1,0 +1,4 @@
+//! The layers: maps around a map of any strategy, one file each. Layers nest.
+
+pub mod checked;
+pub mod coalesced;
