@@ -2,4 +2,5 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+pub(crate) mod lane;
 pub(crate) mod sync;

@@ -21,7 +21,7 @@ pub(crate) use modelled::{Mutex, MutexGuard};
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
 mod modelled {
-    use std::sync::PoisonError;
+    use std::sync::{PoisonError, TryLockError};
 
     #[cfg(raceguard_loom)]
     use loom::sync as model;
@@ -41,6 +41,14 @@ mod modelled {
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
+            }
         }
     }
 }
