@@ -102,7 +102,7 @@ impl<K, S> CounterMap<K, S> {
         Self::with_parts(threads.min(MAX_STRIPES), (threads * 4).clamp(64, 1024), hasher)
     }
 
-    fn with_parts(stripes: usize, shards: usize, hasher: S) -> Self {
+    pub(super) fn with_parts(stripes: usize, shards: usize, hasher: S) -> Self {
         Self {
             stripes: (0..stripes).map(|_| CachePadded::default()).collect(),
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
