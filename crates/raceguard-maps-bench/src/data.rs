@@ -38,15 +38,31 @@ impl Value for Arc<str> {
     }
 }
 
+/// How much there is of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Keys that a map is filled with.
+    pub(crate) keys: u32,
+    /// Further keys that are inserted and removed.
+    pub(crate) spare: u32,
+    /// Bytes of a key and of a value, for texts.
+    pub(crate) key_bytes: usize,
+    pub(crate) value_bytes: usize,
+}
+
+impl Shape {
+    /// Paths as keys and short texts as values.
+    pub(crate) fn of(keys: u32) -> Self {
+        Self { keys, spare: 0, key_bytes: 20, value_bytes: 32 }
+    }
+}
+
 /// The entries of one cell.
 pub(crate) trait Data: Send + Sync + Sized + 'static {
     type Key: Key;
     type Value: Value;
 
-    /// What the tables call it.
-    const NAME: &'static str;
-
-    fn new(keys: u32) -> Self;
+    fn new(shape: Shape) -> Self;
 
     fn keys(&self) -> u32;
 
@@ -62,10 +78,8 @@ impl Data for Numbers {
     type Key = u64;
     type Value = u64;
 
-    const NAME: &'static str = "u64 to u64";
-
-    fn new(keys: u32) -> Self {
-        Self(keys)
+    fn new(shape: Shape) -> Self {
+        Self(shape.keys)
     }
 
     fn keys(&self) -> u32 {
@@ -85,6 +99,7 @@ impl Data for Numbers {
 
 /// `String` → `Arc<str>`: what only maps for any value can hold.
 pub(crate) struct Texts {
+    filled: u32,
     keys: Vec<String>,
     values: Vec<Arc<str>>,
 }
@@ -93,17 +108,19 @@ impl Data for Texts {
     type Key = String;
     type Value = Arc<str>;
 
-    const NAME: &'static str = "String to Arc<str>";
-
-    fn new(keys: u32) -> Self {
+    fn new(shape: Shape) -> Self {
+        let all = 0..shape.keys + shape.spare;
+        // The number stands at the end, so that equal beginnings have to be compared, as with paths.
+        let text = |index: u32, bytes: usize| format!("{index:x>bytes$}");
         Self {
-            keys: (0..keys).map(|index| format!("/v1/orders/{index:08}")).collect(),
-            values: (0..keys).map(|index| Arc::from(format!("order {index} of a customer"))).collect(),
+            filled: shape.keys,
+            keys: all.clone().map(|index| text(index, shape.key_bytes)).collect(),
+            values: all.map(|index| Arc::from(text(index, shape.value_bytes))).collect(),
         }
     }
 
     fn keys(&self) -> u32 {
-        self.keys.len().try_into().unwrap_or(u32::MAX)
+        self.filled
     }
 
     #[inline]

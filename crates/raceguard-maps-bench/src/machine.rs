@@ -14,6 +14,11 @@ pub(crate) fn cores() -> Vec<usize> {
     }
 }
 
+/// A core for each of `threads` threads; with more threads than cores, several share one.
+pub(crate) fn cores_for(threads: usize) -> Vec<usize> {
+    cores().into_iter().cycle().take(threads).collect()
+}
+
 /// Keeps the calling thread on one core. Failing only makes figures noisier, so it is not an error.
 pub(crate) fn stay_on(core: usize) {
     let mut set = CpuSet::new();

@@ -14,19 +14,23 @@
 
 mod bench;
 mod data;
-mod grid;
+mod go;
+mod latencies;
 mod machine;
+mod measure;
 mod registry;
 mod report;
 mod sequence;
 mod subject;
 mod subjects;
+mod threads;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use go::Go;
 use registry::Candidates;
 use report::Report;
 
@@ -41,6 +45,10 @@ struct Arguments {
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
 
+    /// The program that was built from bench/maps; without it, no map of Go takes part
+    #[arg(long, global = true, value_name = "PROGRAM")]
+    go: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -50,7 +58,15 @@ enum Command {
     /// Names of the maps
     List,
     /// Throughput under mixed loads
-    Grid(grid::Arguments),
+    Grid(measure::grid::Arguments),
+    /// How long single operations take under a load
+    Latency(measure::latency::Arguments),
+    /// How long single operations take while a map grows
+    Growth(measure::growth::Arguments),
+    /// Passes over all entries, alone and beside a writer
+    Iterate(measure::iteration::Arguments),
+    /// Bytes of each entry, full and emptied
+    Memory(measure::memory::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -64,12 +80,28 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> Result<(), String> {
-    let candidates = Candidates::named(&arguments.maps)?;
-    let mut report =
-        Report { machine: machine::processor(), cores: machine::cores().len(), ..Report::default() };
+    let go = match &arguments.go {
+        Some(program) => {
+            Some(Go::start(program).map_err(|error| format!("cannot run {}: {error}", program.display()))?)
+        }
+        None => None,
+    };
+    let candidates = Candidates::named(&arguments.maps, go.as_ref())?;
+    let mut report = Report {
+        machine: machine::processor(),
+        cores: machine::cores().len(),
+        go: go.as_ref().map(Go::version),
+        ..Report::default()
+    };
     match &arguments.command {
         Command::List => candidates.iter().for_each(|one| println!("{}", one.name)),
-        Command::Grid(grid) => report.grid = grid::run(grid, &candidates),
+        Command::Grid(grid) => report.grid = measure::grid::run(grid, &candidates),
+        Command::Latency(latency) => report.latency.push(measure::latency::run(latency, &candidates)),
+        Command::Growth(growth) => report.growth = Some(measure::growth::run(growth, &candidates)),
+        Command::Iterate(iteration) => {
+            report.iteration = Some(measure::iteration::run(iteration, &candidates))
+        }
+        Command::Memory(memory) => report.memory = Some(measure::memory::run(memory, &candidates)?),
     }
     if let Some(path) = &arguments.json {
         let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;

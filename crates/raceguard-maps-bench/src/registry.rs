@@ -6,11 +6,13 @@ use raceguard_maps as maps;
 
 use crate::bench::{Bench, Filled};
 use crate::data::{Data, Numbers, Texts};
+use crate::go::{self, Go, GoMap};
 use crate::subject::Subject;
 use crate::subjects::arc_swap::{Cached, Plain, Swapped};
 use crate::subjects::evmap::Evmap;
 use crate::subjects::left_right::LeftRight;
 use crate::subjects::locks::{Hashbrown, OneLock, Shards, StdMap};
+use crate::subjects::nothing::Nothing;
 use crate::subjects::ours::Ours;
 use crate::subjects::peers::{Dash, Kovan, Leap, Moka, Papaya, SccIndex, SccMap};
 
@@ -23,6 +25,9 @@ pub(crate) enum Family {
     Go,
 }
 
+/// Makes a map that holds all keys of its data.
+type Make<D> = Box<dyn Fn(&Arc<D>) -> Box<dyn Bench>>;
+
 /// One map that can be measured.
 pub(crate) struct Candidate {
     pub(crate) name: &'static str,
@@ -30,9 +35,9 @@ pub(crate) struct Candidate {
     /// Whether each write copies all entries: then nobody would take it for many keys.
     pub(crate) copies_all: bool,
     /// Filled with numbers.
-    pub(crate) numbers: fn(&Arc<Numbers>) -> Box<dyn Bench>,
+    pub(crate) numbers: Make<Numbers>,
     /// Filled with texts; maps that copy their entries cannot hold them.
-    pub(crate) texts: Option<fn(&Arc<Texts>) -> Box<dyn Bench>>,
+    pub(crate) texts: Option<Make<Texts>>,
 }
 
 impl Candidate {
@@ -42,12 +47,12 @@ impl Candidate {
         N: Subject<u64, u64>,
         T: Subject<String, Arc<str>>,
     {
-        Self { texts: Some(filled::<Texts, T>), ..Self::copying::<N>(name, family) }
+        Self { texts: Some(Box::new(filled::<Texts, T>)), ..Self::copying::<N>(name, family) }
     }
 
     /// A map for entries that can be copied as bytes.
     fn copying<N: Subject<u64, u64>>(name: &'static str, family: Family) -> Self {
-        Self { name, family, copies_all: false, numbers: filled::<Numbers, N>, texts: None }
+        Self { name, family, copies_all: false, numbers: Box::new(filled::<Numbers, N>), texts: None }
     }
 }
 
@@ -100,14 +105,28 @@ fn peers() -> Vec<Candidate> {
     ]
 }
 
+fn of_go(go: &Go) -> Vec<Candidate> {
+    let one = |name| {
+        let go = go.clone();
+        let numbers =
+            move |data: &Arc<Numbers>| -> Box<dyn Bench> { Box::new(GoMap::filled(&go, name, data.keys())) };
+        Candidate { name, family: Family::Go, copies_all: false, numbers: Box::new(numbers), texts: None }
+    };
+    go::MAPS.map(one).into()
+}
+
 /// What was chosen.
-pub(crate) struct Candidates(Vec<Candidate>);
+pub(crate) struct Candidates {
+    chosen: Vec<Candidate>,
+    nothing: Candidate,
+}
 
 impl Candidates {
     /// Those that are named, or all. Names are read without case, hyphens and the end `Map`.
-    pub(crate) fn named(wanted: &[String]) -> Result<Self, String> {
+    pub(crate) fn named(wanted: &[String], go: Option<&Go>) -> Result<Self, String> {
         let mut all = ours();
         all.extend(peers());
+        all.extend(go.map(of_go).unwrap_or_default());
         let known: Vec<&str> = all.iter().map(|one| one.name).collect();
         for name in wanted {
             if !known.iter().any(|known| plain(known) == plain(name)) {
@@ -115,11 +134,16 @@ impl Candidates {
             }
         }
         all.retain(|one| wanted.is_empty() || wanted.iter().any(|name| plain(name) == plain(one.name)));
-        Ok(Self(all))
+        Ok(Self { chosen: all, nothing: Candidate::copying::<Nothing>("(no map)", Family::Rust) })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Candidate> {
-        self.0.iter()
+        self.chosen.iter()
+    }
+
+    /// With a map that does nothing: what it shows, the clock and the machine cost.
+    pub(crate) fn iter_with_nothing(&self) -> impl Iterator<Item = &Candidate> {
+        std::iter::once(&self.nothing).chain(&self.chosen)
     }
 }
 

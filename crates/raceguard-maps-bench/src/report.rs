@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use crate::registry::Family;
+use crate::bench::ReadsAndWrites;
+use crate::latencies::Quantiles;
+use crate::registry::{Candidate, Family};
 
 /// Everything that one run measured.
 #[derive(Debug, Default, Serialize)]
@@ -13,6 +15,14 @@ pub(crate) struct Report {
     pub(crate) go: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) grid: Vec<GridCell>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) latency: Vec<LatencyTable>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) growth: Option<GrowthTable>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) iteration: Option<IterationTable>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) memory: Option<MemoryTable>,
 }
 
 /// One load and what every map made of it.
@@ -40,6 +50,88 @@ pub(crate) struct Throughput {
     /// The median of the rounds that count.
     pub(crate) mops: f64,
     pub(crate) rounds: Vec<f64>,
+}
+
+/// How long single operations took under a load.
+#[derive(Debug, Serialize)]
+pub(crate) struct LatencyTable {
+    pub(crate) threads: usize,
+    pub(crate) keys: u32,
+    /// Percent.
+    pub(crate) writes: f64,
+    pub(crate) round_trips: Vec<f64>,
+    pub(crate) maps: Vec<Waits>,
+}
+
+/// How long single operations took while a map grew.
+#[derive(Debug, Serialize)]
+pub(crate) struct GrowthTable {
+    pub(crate) keys: u32,
+    pub(crate) round_trips: Vec<f64>,
+    pub(crate) maps: Vec<Waits>,
+}
+
+/// Quantiles of one map, each the median of the rounds.
+#[derive(Debug, Serialize)]
+pub(crate) struct Waits {
+    pub(crate) name: String,
+    pub(crate) family: Family,
+    #[serde(flatten)]
+    pub(crate) waits: ReadsAndWrites,
+}
+
+impl Waits {
+    /// `None` if the map cannot be measured so.
+    pub(crate) fn of(candidate: &Candidate, rounds: &[Option<ReadsAndWrites>]) -> Option<Self> {
+        let of = |pick: fn(&ReadsAndWrites) -> Option<Quantiles>| {
+            Quantiles::median(&rounds.iter().flatten().filter_map(pick).collect::<Vec<_>>())
+        };
+        let waits = ReadsAndWrites { reads: of(|one| one.reads), writes: of(|one| one.writes) };
+        rounds.iter().any(Option::is_some).then(|| Self {
+            name: candidate.name.to_owned(),
+            family: candidate.family,
+            waits,
+        })
+    }
+}
+
+/// Passes over all values.
+#[derive(Debug, Serialize)]
+pub(crate) struct IterationTable {
+    pub(crate) keys: u32,
+    pub(crate) round_trips: Vec<f64>,
+    pub(crate) maps: Vec<Passes>,
+}
+
+/// Passes over one map.
+#[derive(Debug, Serialize)]
+pub(crate) struct Passes {
+    pub(crate) name: String,
+    pub(crate) family: Family,
+    /// Milliseconds of one pass.
+    pub(crate) alone: f64,
+    /// The same beside a writer.
+    pub(crate) beside: Option<f64>,
+    /// Millions of overwrites a second beside the passes.
+    pub(crate) written: Option<f64>,
+    pub(crate) writes: Option<Quantiles>,
+}
+
+/// What maps keep in memory.
+#[derive(Debug, Serialize)]
+pub(crate) struct MemoryTable {
+    pub(crate) keys: u32,
+    pub(crate) maps: Vec<Footprint>,
+}
+
+/// Bytes of each entry.
+#[derive(Debug, Serialize)]
+pub(crate) struct Footprint {
+    pub(crate) name: String,
+    pub(crate) family: Family,
+    pub(crate) full: f64,
+    /// After all entries were removed, still divided by how many there had been.
+    pub(crate) emptied: f64,
 }
 
 /// The middle value, or the mean of the two in the middle.

@@ -2,26 +2,119 @@
 
 use std::sync::Arc;
 
-/// Set in an operation that writes; the other bits are the key's index.
-pub(crate) const WRITE: u32 = 1 << 31;
-
 /// Operations of one thread; when they are used up, they begin again.
 pub(crate) const LENGTH: usize = 1 << 20;
 
-/// How keys are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+/// One operation. In a sequence it is one number: what to do in the upper three bits, the key's index in the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Read(u32),
+    /// Sets the value of a key that is there.
+    Overwrite(u32),
+    /// Adds one to the value of a key that is there, as one atomic step.
+    Increment(u32),
+    /// Sets the value of a key that may not be there.
+    Insert(u32),
+    Remove(u32),
+    /// Passes over all entries.
+    Iterate,
+}
+
+const INDEX_BITS: u32 = 29;
+const INDEX: u32 = (1 << INDEX_BITS) - 1;
+
+/// The most keys that a sequence can name.
+pub(crate) const MOST_KEYS: u32 = INDEX / 2;
+
+impl Operation {
+    #[inline]
+    pub(crate) fn of(code: u32) -> Self {
+        let index = code & INDEX;
+        match code >> INDEX_BITS {
+            0 => Self::Read(index),
+            1 => Self::Overwrite(index),
+            2 => Self::Increment(index),
+            3 => Self::Insert(index),
+            4 => Self::Remove(index),
+            _ => Self::Iterate,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn index(self) -> u32 {
+        match self {
+            Self::Read(index)
+            | Self::Overwrite(index)
+            | Self::Increment(index)
+            | Self::Insert(index)
+            | Self::Remove(index) => index,
+            Self::Iterate => 0,
+        }
+    }
+
+    fn code(self) -> u32 {
+        let kind = match self {
+            Self::Read(_) => 0,
+            Self::Overwrite(_) => 1,
+            Self::Increment(_) => 2,
+            Self::Insert(_) => 3,
+            Self::Remove(_) => 4,
+            Self::Iterate => 5,
+        };
+        kind << INDEX_BITS | self.index()
+    }
+}
+
+/// How keys are chosen and what is done with them.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Mix {
+    /// At most [`MOST_KEYS`].
     pub(crate) keys: u32,
     /// Exponent of Zipf's law; 0 is uniform.
     pub(crate) skew: f64,
-    /// Percent of the operations that write.
-    pub(crate) writes: f64,
+    pub(crate) shares: Shares,
+}
+
+/// Parts of the operations; reads are what is left. New keys and keys to remove come from a second range, as large as
+/// the first.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Shares {
+    pub(crate) overwrites: f64,
+    pub(crate) increments: f64,
+    pub(crate) inserts: f64,
+    pub(crate) removes: f64,
+    pub(crate) iterations: f64,
+}
+
+impl Shares {
+    /// What to do with a key, by a number in 0..1.
+    fn choose(&self, unit: f64, index: u32, other: u32) -> Operation {
+        let mut left = unit;
+        let mut falls_in = |share: f64| {
+            let here = left < share;
+            left -= share;
+            here
+        };
+        if falls_in(self.overwrites) {
+            Operation::Overwrite(index)
+        } else if falls_in(self.increments) {
+            Operation::Increment(index)
+        } else if falls_in(self.inserts) {
+            Operation::Insert(other)
+        } else if falls_in(self.removes) {
+            Operation::Remove(other)
+        } else if falls_in(self.iterations) {
+            Operation::Iterate
+        } else {
+            Operation::Read(index)
+        }
+    }
 }
 
 /// The sequences of `threads` threads.
 pub(crate) fn sequences(mix: Mix, threads: usize) -> Vec<Arc<[u32]>> {
     let zipf = (mix.skew > 0.0).then(|| Zipf::new(mix.keys, mix.skew));
-    let places = shuffled(mix.keys);
+    let places = if zipf.is_some() { shuffled(mix.keys) } else { Vec::new() };
     (0..threads)
         .map(|thread| {
             let mut random = Random::new(0x005e_ed00 + thread as u64);
@@ -31,7 +124,7 @@ pub(crate) fn sequences(mix: Mix, threads: usize) -> Vec<Arc<[u32]>> {
                         Some(zipf) => places[zipf.rank(random.unit()) as usize],
                         None => random.below(mix.keys),
                     };
-                    if random.unit() * 100.0 < mix.writes { index | WRITE } else { index }
+                    mix.shares.choose(random.unit(), index, mix.keys + index).code()
                 })
                 .collect()
         })
@@ -117,34 +210,65 @@ impl Zipf {
 mod tests {
     use super::*;
 
-    fn count(mix: Mix, wanted: impl Fn(u32) -> bool) -> usize {
-        sequences(mix, 1)[0].iter().filter(|&&operation| wanted(operation)).count()
+    fn mix(skew: f64, shares: Shares) -> Mix {
+        Mix { keys: 1000, skew, shares }
+    }
+
+    fn count(mix: Mix, wanted: impl Fn(Operation) -> bool) -> usize {
+        sequences(mix, 1)[0].iter().filter(|&&code| wanted(Operation::of(code))).count()
+    }
+
+    fn about(count: usize, percent: usize) -> bool {
+        (LENGTH / 100 * percent * 9 / 10..LENGTH / 100 * percent * 11 / 10 + 1).contains(&count)
     }
 
     #[test]
-    fn the_share_of_writes_is_kept() {
-        let writes = |percent| {
-            count(Mix { keys: 1000, skew: 0.0, writes: percent }, |operation| operation & WRITE != 0)
-        };
-        assert_eq!(writes(0.0), 0);
-        assert_eq!(writes(100.0), LENGTH);
-        let tenth = writes(10.0);
-        assert!((LENGTH / 11..LENGTH / 9).contains(&tenth), "{tenth}");
+    fn every_operation_survives_its_code() {
+        let all = [
+            Operation::Read(7),
+            Operation::Overwrite(0),
+            Operation::Increment(INDEX),
+            Operation::Insert(1),
+            Operation::Remove(2),
+            Operation::Iterate,
+        ];
+        for operation in all {
+            assert_eq!(Operation::of(operation.code()), operation);
+        }
+    }
+
+    #[test]
+    fn shares_are_kept() {
+        let shares =
+            Shares { overwrites: 0.3, increments: 0.2, inserts: 0.1, removes: 0.05, iterations: 0.01 };
+        let mix = mix(0.0, shares);
+        assert!(about(count(mix, |one| matches!(one, Operation::Overwrite(0..1000))), 30));
+        assert!(about(count(mix, |one| matches!(one, Operation::Increment(0..1000))), 20));
+        assert!(about(count(mix, |one| matches!(one, Operation::Insert(1000..2000))), 10));
+        assert!(about(count(mix, |one| matches!(one, Operation::Remove(1000..2000))), 5));
+        assert!(about(count(mix, |one| matches!(one, Operation::Iterate)), 1));
+        assert!(about(count(mix, |one| matches!(one, Operation::Read(0..1000))), 34));
+    }
+
+    #[test]
+    fn all_and_nothing_are_exact() {
+        let all = Shares { overwrites: 1.0, ..Shares::default() };
+        assert_eq!(count(mix(0.0, all), |one| matches!(one, Operation::Overwrite(_))), LENGTH);
+        assert_eq!(count(mix(0.0, Shares::default()), |one| matches!(one, Operation::Read(_))), LENGTH);
     }
 
     #[test]
     fn zipf_has_few_frequent_keys_and_stays_in_range() {
-        let mix = Mix { keys: 1000, skew: 0.99, writes: 0.0 };
+        let mix = mix(0.99, Shares::default());
         let most = shuffled(1000)[0];
-        let share = count(mix, |operation| operation == most);
         // 1 / H(1000, 0.99) is 13 %.
-        assert!((LENGTH / 100 * 12..LENGTH / 100 * 14).contains(&share), "{share}");
-        assert_eq!(count(mix, |operation| operation >= 1000), 0);
+        assert!(about(count(mix, |one| one.index() == most), 13));
+        assert_eq!(count(mix, |one| one.index() >= 1000), 0);
     }
 
     #[test]
     fn threads_have_different_sequences() {
-        let both = sequences(Mix { keys: 1000, skew: 0.0, writes: 0.0 }, 2);
+        let both = sequences(mix(0.0, Shares::default()), 2);
         assert_ne!(both[0], both[1]);
     }
 }

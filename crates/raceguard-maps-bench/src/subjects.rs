@@ -4,5 +4,6 @@ pub(crate) mod arc_swap;
 pub(crate) mod evmap;
 pub(crate) mod left_right;
 pub(crate) mod locks;
+pub(crate) mod nothing;
 pub(crate) mod ours;
 pub(crate) mod peers;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 
-use crate::bench::{Bench, Plan, Write};
-use crate::data::{Data, Numbers, Texts};
+use crate::bench::{Bench, Plan};
+use crate::data::{Data, Numbers, Shape, Texts};
 use crate::machine;
 use crate::registry::{Candidate, Candidates, Family};
 use crate::report::{GridCell, Throughput, median};
-use crate::sequence::{self, Mix};
+use crate::sequence::{self, Mix, Shares};
 
 /// The loads to measure: every combination.
 #[derive(Debug, Clone, clap::Args)]
@@ -65,6 +65,31 @@ impl Rounds {
     }
 }
 
+/// What a write does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Write {
+    /// Sets the value
+    Overwrite,
+    /// Adds one to the value as one atomic step
+    Increment,
+}
+
+impl Write {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Overwrite => "overwrite",
+            Self::Increment => "increment",
+        }
+    }
+
+    fn shares(self, percent: f64) -> Shares {
+        match self {
+            Self::Overwrite => Shares { overwrites: percent / 100.0, ..Shares::default() },
+            Self::Increment => Shares { increments: percent / 100.0, ..Shares::default() },
+        }
+    }
+}
+
 /// What the maps hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Values {
@@ -99,7 +124,7 @@ type Make<D> = fn(&Candidate, &Arc<D>) -> Option<Box<dyn Bench>>;
 fn over_keys<D: Data>(arguments: &Arguments, candidates: &Candidates, make: Make<D>) -> Vec<GridCell> {
     let mut cells = Vec::new();
     for &keys in &arguments.keys {
-        let data = Arc::new(D::new(keys));
+        let data = Arc::new(D::new(Shape::of(keys)));
         let filled: Vec<Filled<'_>> = candidates
             .iter()
             .filter_map(|candidate| Some(Filled { candidate, bench: make(candidate, &data)? }))
@@ -120,7 +145,10 @@ struct Filled<'a> {
 
 struct Load {
     threads: usize,
-    mix: Mix,
+    keys: u32,
+    skew: f64,
+    /// Percent.
+    writes: f64,
 }
 
 fn loads(arguments: &Arguments, keys: u32) -> Vec<Load> {
@@ -136,7 +164,7 @@ fn loads(arguments: &Arguments, keys: u32) -> Vec<Load> {
     for &threads in &threads {
         for &skew in &arguments.skew {
             for &writes in &arguments.writes {
-                loads.push(Load { threads, mix: Mix { keys, skew, writes } });
+                loads.push(Load { threads, keys, skew, writes });
             }
         }
     }
@@ -144,29 +172,18 @@ fn loads(arguments: &Arguments, keys: u32) -> Vec<Load> {
 }
 
 fn cell(load: &Load, arguments: &Arguments, filled: &[Filled<'_>]) -> GridCell {
+    let mix = Mix { keys: load.keys, skew: load.skew, shares: arguments.write.shares(load.writes) };
     let plan = Plan {
-        sequences: sequence::sequences(load.mix, load.threads),
-        cores: machine::cores().into_iter().cycle().take(load.threads).collect(),
-        write: arguments.write,
+        sequences: sequence::sequences(mix, load.threads),
+        cores: machine::cores_for(load.threads),
         time: arguments.rounds.time(),
+        hold: Duration::ZERO,
     };
-    let takes_part = |one: &&Filled<'_>| {
-        !one.candidate.copies_all || load.mix.writes <= 0.0 || load.mix.keys <= MOST_COPIED
-    };
+    let takes_part =
+        |one: &&Filled<'_>| !one.candidate.copies_all || load.writes <= 0.0 || load.keys <= MOST_COPIED;
     let filled: Vec<&Filled<'_>> = filled.iter().filter(takes_part).collect();
-    let mut figures: Vec<Vec<f64>> = vec![Vec::new(); filled.len()];
-    let mut round_trips = Vec::new();
-    for round in 0..arguments.rounds.rounds {
-        if let [one, other, ..] = plan.cores[..] {
-            let trip = machine::round_trip(one, other);
-            eprintln!("round {}: {trip:.0} ns from core {one} to core {other} and back", round + 1);
-            round_trips.push(trip);
-        }
-        for turn in 0..filled.len() {
-            let which = (round + turn) % filled.len();
-            figures[which].push(filled[which].bench.mixed(&plan));
-        }
-    }
+    let turns: Vec<_> = filled.iter().map(|one| || one.bench.mixed(&plan)).collect();
+    let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.rounds);
     let maps = filled.iter().zip(figures).map(|(one, rounds)| {
         let counted = counted(&rounds, &round_trips);
         Throughput {
@@ -179,13 +196,35 @@ fn cell(load: &Load, arguments: &Arguments, filled: &[Filled<'_>]) -> GridCell {
     GridCell {
         values: arguments.values.name(),
         threads: load.threads,
-        keys: load.mix.keys,
-        skew: load.mix.skew,
-        writes: load.mix.writes,
+        keys: load.keys,
+        skew: load.skew,
+        writes: load.writes,
         write: arguments.write.name(),
         maps: maps.collect(),
         round_trips,
     }
+}
+
+/// Measures all of them in turn, `rounds` times; returns the figures of each, and the round trip before each round.
+pub(crate) fn in_turn<T>(
+    measure: &[impl Fn() -> T],
+    cores: &[usize],
+    rounds: usize,
+) -> (Vec<Vec<T>>, Vec<f64>) {
+    let mut figures: Vec<Vec<T>> = measure.iter().map(|_| Vec::new()).collect();
+    let mut round_trips = Vec::new();
+    for round in 0..rounds {
+        if let [one, other, ..] = *cores {
+            let trip = machine::round_trip(one, other);
+            eprintln!("round {}: {trip:.0} ns from core {one} to core {other} and back", round + 1);
+            round_trips.push(trip);
+        }
+        for turn in 0..measure.len() {
+            let which = (round + turn) % measure.len();
+            figures[which].push(measure[which]());
+        }
+    }
+    (figures, round_trips)
 }
 
 /// A round counts when the cores were about as far apart as in the middle round.
