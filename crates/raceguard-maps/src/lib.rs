@@ -29,9 +29,10 @@
 //!
 //! # Where to start reading
 //!
-//! [`map`] has the interface, [`strategies`] one file per strategy, [`raw`] the cores with the unsafe parts and the
+//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`raw`] the cores with the unsafe parts and the
 //! proofs of why they are right.
 
+pub mod advice;
 pub mod consistency;
 pub mod error;
 pub mod hash;
@@ -43,6 +44,7 @@ pub mod strategies;
 mod raw;
 mod table;
 
+pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
 pub use error::MapError;
 pub use hash::{FastState, KeyedState};
@@ -50,3 +52,6 @@ pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
 pub use strategies::mutex::MutexMap;
+pub use strategies::rwlock::RwLockMap;
+pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
+pub use strategies::sharded::ShardedMap;

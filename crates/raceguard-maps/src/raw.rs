@@ -3,3 +3,4 @@
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
 pub(crate) mod sync;
+mod threads;
