@@ -34,6 +34,7 @@
 
 pub mod advice;
 pub mod consistency;
+pub mod counters;
 pub mod error;
 pub mod hash;
 pub mod lifecycle;
@@ -46,6 +47,7 @@ mod table;
 
 pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
+pub use counters::CounterMap;
 pub use error::MapError;
 pub use hash::{FastState, KeyedState};
 pub use lifecycle::CloseReport;
