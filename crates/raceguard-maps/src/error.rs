@@ -21,4 +21,13 @@ pub enum MapError {
         /// What would be accepted.
         allowed: &'static str,
     },
+    /// A bounded queue has no room. Only the `try_` methods return it; the others wait.
+    #[error("the queue is full ({capacity} operations wait): slow down, or take the method that waits")]
+    Full {
+        /// How many operations may wait.
+        capacity: usize,
+    },
+    /// The map was called from within a closure that it runs at this moment, on the same thread.
+    #[error("the map was called from within a closure that it is running: move the call out of the closure")]
+    Reentrant,
 }

@@ -54,3 +54,6 @@ pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
 pub use strategies::mutex::MutexMap;
+pub use strategies::rwlock::RwLockMap;
+pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
+pub use strategies::sharded::ShardedMap;

@@ -3,4 +3,7 @@
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
 pub(crate) mod lane;
+#[allow(unsafe_code)]
+pub(crate) mod reclaim;
 pub(crate) mod sync;
+mod threads;

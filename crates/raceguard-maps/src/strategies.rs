@@ -1,3 +1,6 @@
 //! The strategies, one file each.
 
 pub mod mutex;
+pub mod rwlock;
+pub mod serial;
+pub mod sharded;

@@ -4,19 +4,24 @@
 //! Locks here never poison: a panic in a closure releases the lock, and what was written stays.
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 pub(crate) use std::sync::atomic;
 
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+pub(crate) use std::thread;
+
 #[cfg(raceguard_loom)]
-pub(crate) use loom::sync::atomic;
+pub(crate) use loom::{sync::atomic, thread};
 
 #[cfg(raceguard_shuttle)]
-pub(crate) use shuttle::sync::atomic;
+pub(crate) use shuttle::{sync::atomic, thread};
+
+pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, yield_now};
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
-pub(crate) use modelled::{Mutex, MutexGuard};
+pub(crate) use modelled::{Mutex, MutexGuard, RwLock};
 
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
@@ -29,6 +34,7 @@ mod modelled {
     use shuttle::sync as model;
 
     pub(crate) use model::MutexGuard;
+    use model::{RwLockReadGuard, RwLockWriteGuard};
 
     /// A mutex that ignores poison.
     #[derive(Debug, Default)]
@@ -46,9 +52,46 @@ mod modelled {
         pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             match self.0.try_lock() {
                 Ok(guard) => Some(guard),
-                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => None,
+                Err(model::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(model::TryLockError::WouldBlock) => None,
             }
+        }
+    }
+
+    /// A readers-writer lock that ignores poison.
+    #[derive(Debug, Default)]
+    pub(crate) struct RwLock<T>(model::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(model::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+/// Cells whose accesses loom checks for races.
+pub(crate) mod cell {
+    #[cfg(raceguard_loom)]
+    pub(crate) use loom::cell::UnsafeCell;
+
+    /// The standard cell under loom's interface.
+    #[cfg(not(raceguard_loom))]
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    #[cfg(not(raceguard_loom))]
+    impl<T> UnsafeCell<T> {
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+            work(self.0.get())
         }
     }
 }
