@@ -10,7 +10,6 @@
 
 pub mod clock;
 pub mod count;
-mod index;
 #[cfg(all(test, any(raceguard_loom, raceguard_shuttle)))]
 mod loom_and_shuttle;
 pub mod quota;

@@ -29,8 +29,8 @@
 //!
 //! # Where to start reading
 //!
-//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`raw`] the cores with the unsafe parts and the
-//! proofs of why they are right.
+//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`counters`] are
+//! maps of numbers, [`raw`] has the cores with the unsafe parts and the proofs of why they are right.
 
 pub mod advice;
 pub mod consistency;

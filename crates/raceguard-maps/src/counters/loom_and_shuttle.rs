@@ -11,9 +11,9 @@ use loom::thread;
 #[cfg(raceguard_shuttle)]
 use shuttle::thread;
 
-use crate::counters::index::SHARD_SHIFT;
 use crate::counters::{CounterMap, QuotaError, QuotaMap, SystemClock};
 use crate::error::MapError;
+use crate::table::SHARD_SHIFT;
 
 type FixedState = BuildHasherDefault<DefaultHasher>;
 type Bank = QuotaMap<u64, SystemClock, FixedState>;

@@ -19,13 +19,13 @@ use thiserror::Error;
 pub use self::reservation::Reservation;
 
 use crate::counters::clock::{Clock, SystemClock};
-use crate::counters::index::SHARD_SHIFT;
 use crate::counters::quota::ledger::Ledger;
 use crate::error::MapError;
 use crate::hash::FastState;
 use crate::lifecycle::CloseReport;
 use crate::map::Lookup;
 use crate::raw::sync::{Mutex, MutexGuard};
+use crate::table::SHARD_SHIFT;
 
 /// Balances per key that never fall below the key's floor.
 ///
@@ -224,7 +224,7 @@ impl<K: Hash + Eq + Clone, C: Clock, S: BuildHasher> QuotaMap<K, C, S> {
     /// Opens an account.
     pub fn open(&self, key: K, floor: i64, balance: i64) -> Result<(), QuotaError> {
         let hash = self.shared.hasher.hash_one(&key);
-        self.shared.open(self.shared.shard_of(hash))?.add(hash, key, floor, balance)
+        self.shared.open(self.shared.shard_of(hash))?.add(hash, key, floor, balance, &self.shared.hasher)
     }
 
     /// What `key` has.
@@ -308,7 +308,7 @@ impl<K: Hash + Eq + Clone, C: Clock, S: BuildHasher> QuotaMap<K, C, S> {
     pub fn remove<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Result<i64, QuotaError> {
         let hash = self.shared.hasher.hash_one(key);
         let mut ledger = self.shared.open(self.shared.shard_of(hash))?;
-        let removed = ledger.remove(hash, key);
+        let removed = ledger.remove(hash, key, &self.shared.hasher);
         drop(ledger);
         removed.map(|(_, balance)| balance)
     }

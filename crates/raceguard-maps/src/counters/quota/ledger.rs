@@ -4,22 +4,22 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 use std::time::Instant;
 
 use slab::Slab;
 
 use crate::counters::clock::Clock;
-use crate::counters::index::Index;
 use crate::counters::quota::{Quota, QuotaError, Totals};
 use crate::error::MapError;
 use crate::lifecycle::CloseReport;
 use crate::map::Lookup;
+use crate::table::Table;
 
 #[derive(Debug)]
 pub(super) struct Ledger<K> {
     /// Slots in `accounts`, so that later steps of an operation do without code of the keys.
-    index: Index<K, usize>,
+    index: Table<K, usize>,
     accounts: Slab<Account>,
     holds: Slab<Hold>,
     /// The earliest first. May name holds that are gone.
@@ -55,7 +55,7 @@ pub(super) struct HoldId {
 impl<K> Default for Ledger<K> {
     fn default() -> Self {
         Self {
-            index: Index::default(),
+            index: Table::default(),
             accounts: Slab::new(),
             holds: Slab::new(),
             deadlines: BinaryHeap::new(),
@@ -199,7 +199,8 @@ impl<K> Ledger<K> {
     pub(super) fn close(&mut self, report: CloseReport, balances: &mut Vec<(K, i64)>) {
         self.closed = Some(report);
         let accounts = std::mem::take(&mut self.accounts);
-        balances.extend(self.index.take().map(|(key, slot)| (key, accounts[slot].balance)));
+        let index = std::mem::take(&mut self.index);
+        balances.extend(index.into_entries().map(|(key, slot)| (key, accounts[slot].balance)));
         self.holds = Slab::new();
         self.deadlines = BinaryHeap::new();
     }
@@ -214,21 +215,26 @@ impl<K> Ledger<K> {
     }
 }
 
-impl<K: Hash + Eq> Ledger<K> {
+impl<K: Hash + Eq + Clone> Ledger<K> {
     pub(super) fn find<Q: Lookup<K> + ?Sized>(&self, hash: u64, key: &Q) -> Result<usize, QuotaError> {
         self.index.get(hash, key).copied().ok_or(QuotaError::NoAccount)
     }
 
-    pub(super) fn add(&mut self, hash: u64, key: K, floor: i64, balance: i64) -> Result<(), QuotaError>
-    where
-        K: Clone,
-    {
+    pub(super) fn add(
+        &mut self,
+        hash: u64,
+        key: K,
+        floor: i64,
+        balance: i64,
+        hasher: &impl BuildHasher,
+    ) -> Result<(), QuotaError> {
         check_floor(balance, 0, floor)?;
         if self.index.get(hash, &key).is_some() {
             return Err(QuotaError::Exists);
         }
+        self.index.make_way(hash, hasher);
         let slot = self.accounts.insert(Account { balance, floor, reserved: 0, holds: 0 });
-        self.index.insert_new(hash, key, slot);
+        self.index.add(hash, key, slot, hasher);
         Ok(())
     }
 
@@ -236,13 +242,15 @@ impl<K: Hash + Eq> Ledger<K> {
         &mut self,
         hash: u64,
         key: &Q,
+        hasher: &impl BuildHasher,
     ) -> Result<(K, i64), QuotaError> {
         let slot = self.find(hash, key)?;
         let Account { reserved, holds, .. } = self.accounts[slot];
         if holds > 0 {
             return Err(QuotaError::Reserved { reserved });
         }
-        let (key, slot) = self.index.remove(hash, key).ok_or(QuotaError::NoAccount)?;
+        let removed = self.index.remove_if(hash, key, |_| true, hasher);
+        let (key, slot) = removed.ok_or(QuotaError::NoAccount)?;
         Ok((key, self.accounts.remove(slot).balance))
     }
 }
