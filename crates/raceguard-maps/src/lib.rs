@@ -29,11 +29,12 @@
 //!
 //! # Where to start reading
 //!
-//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`raw`] the cores with the unsafe parts and the
-//! proofs of why they are right.
+//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`counters`] are
+//! maps of numbers, [`raw`] has the cores with the unsafe parts and the proofs of why they are right.
 
 pub mod advice;
 pub mod consistency;
+pub mod counters;
 pub mod error;
 pub mod hash;
 pub mod layers;
@@ -47,6 +48,7 @@ mod table;
 
 pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
+pub use counters::{CounterMap, QuotaMap};
 pub use error::MapError;
 pub use hash::{FastState, KeyedState};
 pub use layers::checked::{Checked, Misuse, MisuseKind};

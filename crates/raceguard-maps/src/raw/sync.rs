@@ -26,7 +26,7 @@ pub(crate) use modelled::{Mutex, MutexGuard, RwLock};
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
 mod modelled {
-    use std::sync::PoisonError;
+    use std::sync::{PoisonError, TryLockError};
 
     #[cfg(raceguard_loom)]
     use loom::sync as model;
