@@ -36,6 +36,7 @@ pub mod advice;
 pub mod consistency;
 pub mod error;
 pub mod hash;
+pub mod layers;
 pub mod lifecycle;
 pub mod map;
 pub mod snapshot;
@@ -47,6 +48,8 @@ mod table;
 pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
 pub use error::MapError;
+#[cfg(unix)]
+pub use layers::durable::{self, Durable};
 pub use hash::{FastState, KeyedState};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};

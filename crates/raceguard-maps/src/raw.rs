@@ -2,5 +2,6 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+pub(crate) mod event;
 pub(crate) mod sync;
 mod threads;
