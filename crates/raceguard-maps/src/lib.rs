@@ -34,6 +34,7 @@
 
 pub mod advice;
 pub mod consistency;
+pub mod counters;
 pub mod error;
 pub mod hash;
 pub mod layers;
@@ -47,6 +48,7 @@ mod table;
 
 pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
+pub use counters::CounterMap;
 pub use error::MapError;
 #[cfg(unix)]
 pub use layers::durable::{self, Durable};

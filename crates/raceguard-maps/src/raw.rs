@@ -3,5 +3,8 @@
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
 pub(crate) mod event;
+pub(crate) mod lane;
+#[allow(unsafe_code)]
+pub(crate) mod reclaim;
 pub(crate) mod sync;
 mod threads;
