@@ -2,3 +2,6 @@
 
 pub mod checked;
 pub mod coalesced;
+//! The layers: maps around a map of any strategy.
+#[cfg(unix)]
+pub mod durable;

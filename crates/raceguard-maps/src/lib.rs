@@ -50,6 +50,8 @@ pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
 pub use counters::{CounterMap, QuotaMap};
 pub use error::MapError;
+#[cfg(unix)]
+pub use layers::durable::{self, Durable};
 pub use hash::{FastState, KeyedState};
 pub use layers::checked::{Checked, Misuse, MisuseKind};
 pub use layers::coalesced::{Coalesced, Coalescing};

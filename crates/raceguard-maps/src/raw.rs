@@ -2,6 +2,7 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+pub(crate) mod event;
 pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
