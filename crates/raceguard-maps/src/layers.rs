@@ -2,6 +2,5 @@
 
 pub mod checked;
 pub mod coalesced;
-//! The layers: maps around a map of any strategy.
 #[cfg(unix)]
 pub mod durable;
