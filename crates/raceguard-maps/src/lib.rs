@@ -51,6 +51,7 @@ pub use error::MapError;
 pub use hash::{FastState, KeyedState};
 pub use layers::checked::{Checked, Misuse, MisuseKind};
 pub use layers::coalesced::{Coalesced, Coalescing};
+pub use layers::observed::{Kind, Observation, Observed};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
