@@ -12,7 +12,10 @@ pub(crate) mod buckets;
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
 pub(crate) mod snapshot_cell;
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+mod locks;
 pub(crate) mod sync;
+pub(crate) mod tally;
 mod threads;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
