@@ -155,14 +155,11 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> CounterMap<K, S> {
         if stripe.closed.is_some() {
             return Err(MapError::Closed);
         }
-        let rest = stripe.rest();
-        if rest > 0 {
-            lane.pass_by.store(rest, Ordering::Relaxed);
-        }
         match stripe.add(hash, key, count) {
             Addition::Done => Ok(()),
-            Addition::PassBy => {
+            Addition::PassBy(rest) => {
                 drop(stripe);
+                lane.pass_by.store(rest, Ordering::Relaxed);
                 self.add_shared(hash, key, count)
             }
             Addition::Evict(place) => {
