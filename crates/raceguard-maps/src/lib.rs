@@ -53,6 +53,8 @@ pub use hash::{FastState, KeyedState};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
+pub use strategies::bucket::BucketMap;
+pub use strategies::inline::InlineMap;
 pub use strategies::mutex::MutexMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};

@@ -4,6 +4,8 @@
 
 pub(crate) mod lane;
 #[allow(unsafe_code)]
+pub(crate) mod buckets;
+#[allow(unsafe_code)]
 pub(crate) mod reclaim;
 pub(crate) mod sync;
 mod threads;

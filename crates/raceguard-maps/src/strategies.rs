@@ -1,5 +1,7 @@
 //! The strategies, one file each.
 
+pub mod bucket;
+pub mod inline;
 pub mod mutex;
 pub mod rwlock;
 pub mod serial;
