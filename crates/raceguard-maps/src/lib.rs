@@ -51,3 +51,4 @@ pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
 pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;
+pub use strategies::read_mostly::ReadMostlyMap;

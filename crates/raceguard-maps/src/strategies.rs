@@ -2,3 +2,4 @@
 
 pub mod lock_free;
 pub mod mutex;
+pub mod read_mostly;
