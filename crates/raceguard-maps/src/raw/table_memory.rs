@@ -39,11 +39,6 @@ impl Block {
         Self { start, allocation, size, pages: false }
     }
 
-    /// The first byte.
-    pub(crate) fn start(&self) -> *mut u8 {
-        self.start.as_ptr()
-    }
-
     /// Gives the memory back.
     ///
     /// # Safety
@@ -201,9 +196,9 @@ mod tests {
         for size in [1, 64, 4096, OWN_PAGES - 1, OWN_PAGES, 3 * OWN_PAGES + 4097] {
             for align in [64, 128, 4096] {
                 let block = Block::zeroed(size, align);
-                assert_eq!(block.start().addr() % align, 0);
+                assert_eq!(block.start.addr().get() % align, 0);
                 // SAFETY: `size` initialized bytes, ours alone.
-                let bytes = unsafe { std::slice::from_raw_parts_mut(block.start(), size) };
+                let bytes = unsafe { std::slice::from_raw_parts_mut(block.start.as_ptr(), size) };
                 assert!(bytes.iter().all(|byte| *byte == 0));
                 bytes.fill(0xFF);
                 // SAFETY: not used any more.

@@ -201,14 +201,14 @@ impl<'g, K, V> Place<'g, K, V> {
 
 /// # Safety
 ///
-/// The bucket's table and entries live as long as `'g`.
+/// The bucket's table and entries live as long as the reference.
 #[inline]
-unsafe fn find_in<'g, K, V>(
-    root: &'g Bucket<Entry<K, V>>,
+unsafe fn find_in<K, V>(
+    root: &Bucket<Entry<K, V>>,
     word: Word,
     tag: u8,
     is_key: impl Fn(&K) -> bool,
-) -> Option<Place<'g, K, V>> {
+) -> Option<Place<'_, K, V>> {
     let (mut bucket, mut word) = (root, word);
     loop {
         for lane in word.matches(tag) {

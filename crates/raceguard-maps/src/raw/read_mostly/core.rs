@@ -9,8 +9,8 @@ use super::entry::{Entry, LockedEntry, State, Value};
 use crate::map::Change;
 use crate::raw::reclaim::{Guard, Limbo, pin};
 use crate::raw::striped_count::StripedCount;
+use crate::raw::sync::Mutex;
 use crate::raw::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use crate::raw::sync::{Mutex, MutexGuard};
 
 /// Removals of a thread after which it looks whether the read table is mostly tombstones.
 const LOOK: isize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 64 };
@@ -310,14 +310,13 @@ impl<K, V> Core<K, V> {
             Some(table) => table,
             empty => empty.insert(copy_live(read, &mut dirty.expunged)),
         };
-        match read {
+        if let Some(read) = read {
             // ORDERING: Release pairs with the Acquire of those who miss the read table: they then take the mutex.
-            Some(read) => read.amended.store(true, Ordering::Release),
-            None => {
-                let first = ReadTable { entries: HashTable::new(), amended: AtomicBool::new(true) };
-                let before = self.set_read(Box::into_raw(Box::new(first)));
-                debug_assert!(before.is_none());
-            }
+            read.amended.store(true, Ordering::Release);
+        } else {
+            let first = ReadTable { entries: HashTable::new(), amended: AtomicBool::new(true) };
+            let before = self.set_read(Box::into_raw(Box::new(first)));
+            debug_assert!(before.is_none());
         }
         add_to(table, new);
     }
@@ -505,8 +504,8 @@ impl<K, V> Drop for Core<K, V> {
             // The expunged ones that were not revived are in the read table alone.
             Some(table) => {
                 let expunged = std::mem::take(&mut dirty.expunged);
-                // SAFETY: not freed yet.
                 let dead = |entry: &NonNull<Entry<K, V>>| {
+                    // SAFETY: not freed yet.
                     matches!(unsafe { entry.as_ref() }.state(), State::Expunged)
                 };
                 table.into_iter().chain(expunged.into_iter().filter(dead)).collect::<Vec<_>>()
@@ -522,8 +521,8 @@ impl<K, V> Drop for Core<K, V> {
         let values: Vec<_> = values.collect();
         // SAFETY: nobody shares the map; each value is in one entry, and each entry comes once.
         unsafe {
-            self.entries.free_unshared(entries.into_iter());
-            self.values.free_unshared(values.into_iter());
+            Limbo::free_unshared(entries.into_iter());
+            Limbo::free_unshared(values.into_iter());
         }
     }
 }

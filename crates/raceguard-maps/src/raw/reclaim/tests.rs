@@ -259,7 +259,7 @@ mod loom_models {
                         assert_ne!(unsafe { *value }, 0);
                     });
                     // SAFETY: as above.
-                    unsafe { domain.unpin(slot) };
+                    unsafe { Domain::unpin(slot) };
                 }
             })
         };
