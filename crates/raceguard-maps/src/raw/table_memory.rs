@@ -23,10 +23,11 @@ unsafe impl Send for Block {}
 impl Block {
     /// `size` zeroed bytes at a multiple of `align`, a power of two.
     pub(crate) fn zeroed(size: usize, align: usize) -> Self {
-        if size >= OWN_PAGES && align <= OWN_PAGES {
-            if let Some(block) = pages::map(size) {
-                return block;
-            }
+        if size >= OWN_PAGES
+            && align <= OWN_PAGES
+            && let Some(block) = pages::map(size)
+        {
+            return block;
         }
         // The system allocator gets zeroed pages for free only if it is asked for no more than its natural alignment.
         let Some(size) = size.checked_add(align) else { capacity_overflow(size) };

@@ -104,7 +104,9 @@ mod threads {
                     })
                 })
                 .collect();
-            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            for writer in writers {
+                writer.join().unwrap();
+            }
             stop.store(true, Ordering::Relaxed);
         });
         assert_eq!(map.len(), Ok(100));
@@ -213,7 +215,7 @@ mod threads {
                 drop(map.update(&1, |value| {
                     value.clear();
                     stop()
-                }))
+                }));
             },
             &|| drop(map.compute(1, |_| -> (Change<String>, ()) { stop() })),
             &|| drop(map.remove_if(&1, |_| stop())),
@@ -236,7 +238,7 @@ mod threads {
                     .map(|part| {
                         let map = &map;
                         scope.spawn(move || {
-                            (0..).take_while(|key| map.insert((part, *key), ()).is_ok()).count()
+                            (0..u64::MAX).take_while(|key| map.insert((part, *key), ()).is_ok()).count()
                         })
                     })
                     .collect();
@@ -249,8 +251,8 @@ mod threads {
             assert_eq!(added, closed);
             assert_eq!(map.get(&(0, 0)), Err(MapError::Closed));
             assert_eq!(map.len(), Err(MapError::Closed));
-            assert_eq!(map.for_each(|_, _| ()), Err(MapError::Closed));
-            assert_eq!(map.retain(|_, _| true), Err(MapError::Closed));
+            assert_eq!(map.for_each(|_, ()| ()), Err(MapError::Closed));
+            assert_eq!(map.retain(|_, ()| true), Err(MapError::Closed));
             assert_eq!(map.snapshot().map(|snapshot| snapshot.len()), Err(MapError::Closed));
             let report = map.close().unwrap();
             assert!(report.already_closed && report.entries == closed);
@@ -280,7 +282,7 @@ mod threads {
     }
 
     #[derive(Clone)]
-    struct Tracked(Arc<AtomicUsize>);
+    struct Tracked(#[expect(dead_code, reason = "its count of references is what matters")] Arc<AtomicUsize>);
 
     impl PartialEq for Tracked {
         fn eq(&self, _: &Self) -> bool {
