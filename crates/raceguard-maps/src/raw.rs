@@ -3,6 +3,10 @@
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
 #[allow(unsafe_code)]
+pub(crate) mod buckets;
+pub(crate) mod event;
+pub(crate) mod lane;
+#[allow(unsafe_code)]
 pub(crate) mod lock_free;
 #[allow(unsafe_code)]
 pub(crate) mod read_mostly;
@@ -10,7 +14,10 @@ pub(crate) mod read_mostly;
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
+#[allow(unsafe_code)]
+pub(crate) mod snapshot_cell;
 pub(crate) mod striped_count;
 pub(crate) mod sync;
 #[allow(unsafe_code)]
 pub(crate) mod table_memory;
+mod threads;
