@@ -4,6 +4,10 @@
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 mod locks;
+#[allow(unsafe_code)]
+pub(crate) mod reclaim;
+#[allow(unsafe_code)]
+pub(crate) mod snapshot_cell;
 pub(crate) mod sync;
 pub(crate) mod tally;
 mod threads;

@@ -109,9 +109,8 @@ impl<K, V> Table<K, V> {
     /// Calls `visit` with every entry.
     pub(crate) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {
         for segment in std::iter::once(&self.small).chain(&self.segments) {
-            for (key, value) in segment {
-                visit(key, value);
-            }
+            // Faster than a `for` loop: hashbrown walks groups of buckets at once in `fold`.
+            segment.iter().for_each(|(key, value)| visit(key, value));
         }
     }
 }
@@ -144,6 +143,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Table<K, V> {
     }
 
     /// Returns a clone of the value that stays, with the key and value that were not needed.
+    #[inline]
     pub(crate) fn insert_if_absent(
         &mut self,
         hash: u64,
@@ -158,6 +158,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Table<K, V> {
         None
     }
 
+    #[inline]
     pub(crate) fn compute<R>(
         &mut self,
         hash: u64,
@@ -184,6 +185,7 @@ impl<K: Hash + Eq + Clone, V: Clone> Table<K, V> {
         (result, leftover)
     }
 
+    #[inline]
     pub(crate) fn remove_if<Q: Lookup<K> + ?Sized>(
         &mut self,
         hash: u64,

@@ -13,11 +13,14 @@ pub(crate) use parking_lot::{Mutex as WaitMutex, MutexGuard as WaitMutexGuard};
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 pub(crate) use std::sync::atomic;
 
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+pub(crate) use std::thread;
+
 #[cfg(raceguard_loom)]
-pub(crate) use loom::sync::atomic;
+pub(crate) use loom::{sync::atomic, thread};
 
 #[cfg(raceguard_shuttle)]
-pub(crate) use shuttle::sync::atomic;
+pub(crate) use shuttle::{sync::atomic, thread};
 
 pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, thread_local, yield_now};
 
@@ -74,6 +77,25 @@ mod modelled {
 
         pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
             self.0.write().unwrap_or_else(PoisonError::into_inner)
+        }
+    }
+}
+
+/// Cells whose accesses loom checks for races.
+pub(crate) mod cell {
+    #[cfg(raceguard_loom)]
+    pub(crate) use loom::cell::UnsafeCell;
+
+    /// The standard cell under loom's interface.
+    #[cfg(not(raceguard_loom))]
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    #[cfg(not(raceguard_loom))]
+    impl<T> UnsafeCell<T> {
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+            work(self.0.get())
         }
     }
 }

@@ -57,6 +57,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Mut
 
     const CONSISTENCY: Consistency = Consistency::ONE_LOCK;
 
+    #[inline]
     fn get_with<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
@@ -66,18 +67,21 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Mut
         Ok(self.state.lock().open()?.get(hash, key).map(read))
     }
 
+    #[inline]
     fn insert(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(&key);
         let replaced = self.state.lock().open_mut()?.insert(hash, key, value, &self.hasher);
         Ok(replaced.map(|(_, value)| value))
     }
 
+    #[inline]
     fn insert_if_absent(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(&key);
         let kept = self.state.lock().open_mut()?.insert_if_absent(hash, key, value, &self.hasher);
         Ok(kept.map(|(present, _)| present))
     }
 
+    #[inline]
     fn update<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
@@ -87,6 +91,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Mut
         Ok(self.state.lock().open_mut()?.get_mut(hash, key).map(change))
     }
 
+    #[inline]
     fn compute<R>(&self, key: K, decide: impl FnOnce(Option<&V>) -> (Change<V>, R)) -> Result<R, MapError> {
         let hash = self.hasher.hash_one(&key);
         let (result, leftover) = self.state.lock().open_mut()?.compute(hash, key, decide, &self.hasher);
@@ -94,6 +99,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Mut
         Ok(result)
     }
 
+    #[inline]
     fn remove_if<Q: Lookup<K> + ?Sized>(
         &self,
         key: &Q,

@@ -61,6 +61,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for RwL
 
     const CONSISTENCY: Consistency = Consistency::ONE_LOCK;
 
+    #[inline]
     fn get_with<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
@@ -70,18 +71,21 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for RwL
         Ok(self.state.read().open()?.get(hash, key).map(read))
     }
 
+    #[inline]
     fn insert(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(&key);
         let replaced = self.state.write().open_mut()?.insert(hash, key, value, &self.hasher);
         Ok(replaced.map(|(_, value)| value))
     }
 
+    #[inline]
     fn insert_if_absent(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(&key);
         let kept = self.state.write().open_mut()?.insert_if_absent(hash, key, value, &self.hasher);
         Ok(kept.map(|(present, _)| present))
     }
 
+    #[inline]
     fn update<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
@@ -91,6 +95,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for RwL
         Ok(self.state.write().open_mut()?.get_mut(hash, key).map(change))
     }
 
+    #[inline]
     fn compute<R>(&self, key: K, decide: impl FnOnce(Option<&V>) -> (Change<V>, R)) -> Result<R, MapError> {
         let hash = self.hasher.hash_one(&key);
         let (result, leftover) = self.state.write().open_mut()?.compute(hash, key, decide, &self.hasher);
@@ -98,6 +103,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for RwL
         Ok(result)
     }
 
+    #[inline]
     fn remove_if<Q: Lookup<K> + ?Sized>(
         &self,
         key: &Q,

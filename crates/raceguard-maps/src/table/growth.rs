@@ -16,7 +16,7 @@ use super::Table;
 
 /// What a segment may weigh, in bytes: small enough that splitting one takes microseconds, and that its memory comes
 /// from the allocator's own pools rather than from a system call.
-const SEGMENT_BYTES: usize = 16 << 10;
+const SEGMENT_BYTES: usize = 64 << 10;
 
 /// A table with this little room does not shrink.
 const SMALLEST: usize = 28;
@@ -33,8 +33,8 @@ impl<K, V> Table<K, V> {
         let size = size_of::<(K, V)>();
         let buckets = if cfg!(raceguard_stress) {
             8
-        } else if size == 0 || SEGMENT_BYTES / size > 1024 {
-            1024
+        } else if size == 0 || SEGMENT_BYTES / size > 4096 {
+            4096
         } else if SEGMENT_BYTES / size < 64 {
             64
         } else {

@@ -54,7 +54,7 @@ fn behaves_like_std() {
     // The key range swells and shrinks, so that the table does too.
     for round in 0..40_u64 {
         let keys = [50, 3_000, 40_000, 2_000, 10][usize::try_from(round % 5).unwrap()];
-        for _ in 0..4_000 {
+        for _ in 0..12_000 {
             let key = numbers.below(keys);
             let value = numbers.next();
             let hash = hasher.hash_one(key);
