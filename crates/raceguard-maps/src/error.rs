@@ -13,6 +13,25 @@ pub enum MapError {
         "the map is closed: close() was called on it; make a new one, or call close() after its last user"
     )]
     Closed,
+    /// The log of a durable map could not be written: the map refuses all writes from then on, and reads go on.
+    #[error(
+        "{operation} {} failed: {cause}; the map takes no more writes: mend the cause and open the log again",
+        .path.display()
+    )]
+    Durability {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file or folder.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        cause: String,
+    },
+    /// A key or value has no encoding: nothing was written.
+    #[error("nothing was written: a key or value could not be encoded: {cause}")]
+    Encoding {
+        /// What the codec says.
+        cause: String,
+    },
     /// A count, size or capacity in the configuration makes no sense.
     #[error("{setting} = {given} is not possible: {allowed}")]
     Configuration {

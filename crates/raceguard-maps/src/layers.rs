@@ -2,4 +2,6 @@
 
 pub mod checked;
 pub mod coalesced;
+#[cfg(unix)]
+pub mod durable;
 pub mod observed;
