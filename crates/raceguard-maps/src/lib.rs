@@ -55,6 +55,7 @@ pub use layers::checked::{Checked, Misuse, MisuseKind};
 pub use layers::coalesced::{Coalesced, Coalescing};
 #[cfg(unix)]
 pub use layers::durable::{self, Durable};
+pub use layers::observed::{Kind, Observation, Observed};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};

@@ -10,6 +10,8 @@ pub(crate) mod lane;
 pub(crate) mod lock_free;
 #[allow(unsafe_code)]
 pub(crate) mod read_mostly;
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+mod locks;
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
@@ -20,4 +22,5 @@ pub(crate) mod striped_count;
 pub(crate) mod sync;
 #[allow(unsafe_code)]
 pub(crate) mod table_memory;
+pub(crate) mod tally;
 mod threads;
