@@ -29,7 +29,8 @@ pub(crate) fn main() {
         return;
     }
     let number = |name: &str, default: u64| {
-        std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
+        std::env::var(name)
+            .map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
     };
     let (kills, seed) = (number("RACEGUARD_KILLS", 60), number("RACEGUARD_SEED", 1));
     let mut totals = Totals::default();
@@ -138,9 +139,8 @@ fn one_log(seed: u64, lives: u64, totals: &mut Totals) {
 
 /// Everything up to some `n >= sure` must be there, and nothing after it.
 fn check_thread(map: &Map, thread: u64, sure: u64, when: &str) -> u64 {
-    let entries: BTreeMap<u64, u64> = (0..KEYS)
-        .filter_map(|key| Some((key, map.get(&(thread << 32 | key)).expect("open")?)))
-        .collect();
+    let entries: BTreeMap<u64, u64> =
+        (0..KEYS).filter_map(|key| Some((key, map.get(&(thread << 32 | key)).expect("open")?))).collect();
     let found = entries.values().max().copied().unwrap_or(0);
     assert!(found >= sure, "{when}: thread {thread} had {sure} acknowledged, only {found} was found");
     // A thread writes one at a time and reports before the next, so at most one more than it reported was issued.
