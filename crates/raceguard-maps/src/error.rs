@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::layers::checked::{Misuse, MisuseKind};
+
 /// Why a call had no effect, or may have had none.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -49,4 +51,16 @@ pub enum MapError {
     /// The map was called from within a closure that it runs at this moment, on the same thread.
     #[error("the map was called from within a closure that it is running: move the call out of the closure")]
     Reentrant,
+    /// The `Checked` layer found a mistake in how the map is used.
+    #[error("{0}")]
+    Misuse(Misuse),
+}
+
+impl MapError {
+    /// Whether the map was closed: [`Closed`](Self::Closed), or what the `Checked` layer says instead, with the call
+    /// sites.
+    pub fn is_closed(&self) -> bool {
+        let Self::Misuse(misuse) = self else { return *self == Self::Closed };
+        misuse.kind == MisuseKind::UseAfterClose
+    }
 }

@@ -29,8 +29,8 @@
 //!
 //! # Where to start reading
 //!
-//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`raw`] the cores with the unsafe parts and the
-//! proofs of why they are right.
+//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`counters`] are
+//! maps of numbers, [`raw`] has the cores with the unsafe parts and the proofs of why they are right.
 
 pub mod advice;
 pub mod consistency;
@@ -48,15 +48,22 @@ mod table;
 
 pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
-pub use counters::CounterMap;
+pub use counters::{CounterMap, QuotaMap};
 pub use error::MapError;
 #[cfg(unix)]
 pub use layers::durable::{self, Durable};
 pub use hash::{FastState, KeyedState};
+pub use layers::checked::{Checked, Misuse, MisuseKind};
+pub use layers::coalesced::{Coalesced, Coalescing};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
+pub use strategies::lock_free::LockFreeMap;
+pub use strategies::bucket::BucketMap;
+pub use strategies::inline::InlineMap;
 pub use strategies::mutex::MutexMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
 pub use strategies::sharded::ShardedMap;
+pub use strategies::sharded_snapshot::ShardedSnapshotMap;
+pub use strategies::snapshot::{PublishError, Reader, Snapshot, SnapshotMap};

@@ -78,10 +78,6 @@ impl Condvar {
     pub(crate) fn notify_one(&self) {
         self.real.notify_one();
     }
-
-    pub(crate) fn notify_all(&self) {
-        self.real.notify_all();
-    }
 }
 
 /// The checkers have no time: a limited wait ends at once, after others had a chance to run.
@@ -98,9 +94,5 @@ impl Condvar {
 
     pub(crate) fn notify_one(&self) {
         self.modelled.notify_one();
-    }
-
-    pub(crate) fn notify_all(&self) {
-        self.modelled.notify_all();
     }
 }

@@ -346,7 +346,9 @@ pub(crate) fn pin() -> Guard {
 }
 
 impl Guard {
-    pub(super) fn index(&self) -> usize {
+    /// Distinct among the threads that live at the same time, small.
+    #[inline]
+    pub(crate) fn index(&self) -> usize {
         self.slot.index
     }
 }
