@@ -17,7 +17,8 @@ type Entries = BTreeMap<u64, Vec<u8>>;
 type Map = Durable<u64, Vec<u8>, MutexMap<u64, Vec<u8>>>;
 
 fn cases(default: u64) -> u64 {
-    std::env::var("RACEGUARD_CASES").map_or(default, |text| text.parse().expect("RACEGUARD_CASES is a number"))
+    std::env::var("RACEGUARD_CASES")
+        .map_or(default, |text| text.parse().expect("RACEGUARD_CASES is a number"))
 }
 
 fn open(disk: &Disk, sync: Sync, compact_at: u64) -> Result<Map, OpenError> {
@@ -99,7 +100,9 @@ impl Issued {
         match self {
             Self::Set(key, value) if behind => return map.behind().compute(*key, set(value)).map(Some),
             Self::Append(key, byte) if behind => return map.behind().compute(*key, append(*byte)).map(Some),
-            Self::Unset(key) if behind => return map.behind().compute(*key, |_| (Change::Remove, ())).map(Some),
+            Self::Unset(key) if behind => {
+                return map.behind().compute(*key, |_| (Change::Remove, ())).map(Some);
+            }
             Self::Set(key, value) => drop(map.insert(*key, value.clone())?),
             Self::Append(key, byte) => map.compute(*key, append(*byte))?,
             Self::Unset(key) => drop(map.remove(key)?),
@@ -163,7 +166,10 @@ fn work(map: &Map, base: &Entries, random: &mut Random, length: u64) -> Run {
     run.acknowledged = visible.expect("what is visible is what a prefix of the issued writes makes");
     if run.failed {
         let refused = map.insert(0, Vec::new());
-        assert!(matches!(refused, Err(MapError::Durability { .. })), "a map whose disk failed took {refused:?}");
+        assert!(
+            matches!(refused, Err(MapError::Durability { .. })),
+            "a map whose disk failed took {refused:?}"
+        );
         assert_eq!(entries(map), seen, "a refused write became visible");
     }
     run
@@ -186,7 +192,8 @@ fn prefix_with(base: &Entries, issued: &[Issued], least: usize, wanted: &Entries
 /// Several lives of one log, each with a fault and an end. `Err` tells what went wrong.
 fn lives(seed: u64, faults: impl Fn(&mut Random) -> Faults) -> Result<(), String> {
     let mut random = Random::seeded(seed);
-    let sync = [Sync::Always, Sync::Always, Sync::Group(Duration::from_micros(20)), Sync::Os][random.below(4) as usize];
+    let sync = [Sync::Always, Sync::Always, Sync::Group(Duration::from_micros(20)), Sync::Os]
+        [random.below(4) as usize];
     let compact_at = if random.percent(20) { 2_000 } else { u64::MAX };
     let mut disk = Disk::new(seed, faults(&mut random));
     let mut base = Entries::new();
@@ -203,7 +210,10 @@ fn lives(seed: u64, faults: impl Fn(&mut Random) -> Faults) -> Result<(), String
         if entries(&map) != base {
             return Err(format!("life {life}: found {:?} instead of {base:?}", entries(&map)));
         }
-        let run = { let length = 10 + random.below(60); work(&map, &base, &mut random, length) };
+        let run = {
+            let length = 10 + random.below(60);
+            work(&map, &base, &mut random, length)
+        };
         if random.percent(20) {
             // Its own errors are those of the disk; what it leaves is looked at below.
             let _ = map.close();
@@ -211,7 +221,9 @@ fn lives(seed: u64, faults: impl Fn(&mut Random) -> Faults) -> Result<(), String
         let next = disk.after(end, Faults::default());
         drop(map);
         let read: MutexMap<u64, Vec<u8>> = MutexMap::new();
-        let report = DurableOptions::new(Native, Native).inspect_on(&next, &read).map_err(|error| error.to_string())?;
+        let report = DurableOptions::new(Native, Native)
+            .inspect_on(&next, &read)
+            .map_err(|error| error.to_string())?;
         let mut found = Entries::new();
         read.for_each(|key, value| drop(found.insert(*key, value.clone()))).expect("open");
         if prefix_with(&base, &run.issued, run.acknowledged, &found).is_none() {
@@ -245,7 +257,10 @@ fn a_crash_at_any_operation_keeps_what_was_acknowledged() {
 
 #[test]
 fn a_sync_that_fails_ends_the_writing_and_loses_nothing() {
-    check(1 << 32, cases(800), |random| Faults { fail_sync: Some(1 + random.below(40)), ..Faults::default() });
+    check(1 << 32, cases(800), |random| Faults {
+        fail_sync: Some(1 + random.below(40)),
+        ..Faults::default()
+    });
 }
 
 #[test]
@@ -300,7 +315,11 @@ fn threads(seed: u64) {
     let map = open(&next, Sync::Always, u64::MAX).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     let found = entries(&map);
     for (thread, (issued, acknowledged)) in (0..).zip(writers) {
-        let value = found.get(&thread).map_or(0, |value| u64::from_le_bytes(value[..].try_into().expect("eight")));
-        assert!((acknowledged..=issued).contains(&value), "seed {seed}: {value} of {acknowledged}..={issued}");
+        let value =
+            found.get(&thread).map_or(0, |value| u64::from_le_bytes(value[..].try_into().expect("eight")));
+        assert!(
+            (acknowledged..=issued).contains(&value),
+            "seed {seed}: {value} of {acknowledged}..={issued}"
+        );
     }
 }

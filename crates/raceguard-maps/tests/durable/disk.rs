@@ -296,7 +296,8 @@ impl LogFile for DiskFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.disk.state();
         state.begin()?;
-        let rest = state.files[self.file].live.get(usize::try_from(offset).expect("small")..).unwrap_or_default();
+        let rest =
+            state.files[self.file].live.get(usize::try_from(offset).expect("small")..).unwrap_or_default();
         let read = rest.len().min(buffer.len());
         buffer[..read].copy_from_slice(&rest[..read]);
         Ok(read)

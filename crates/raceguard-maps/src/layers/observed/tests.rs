@@ -163,6 +163,7 @@ fn threads_are_counted_apart_and_add_up() {
     let seen = map.observation();
     assert_eq!((seen.of(Kind::Insert).misses, seen.keys_created, seen.threads), (20_000, 20_000, 4));
     assert!(map.shard_imbalance().unwrap() < 2.0);
+    assert!(map.shard_lens().unwrap().len() > 1);
 }
 
 #[test]
