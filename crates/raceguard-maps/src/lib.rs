@@ -51,4 +51,5 @@ pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
 pub use strategies::bucket::BucketMap;
 pub use strategies::inline::InlineMap;
+pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;

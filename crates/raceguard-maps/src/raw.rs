@@ -5,5 +5,11 @@
 #[allow(unsafe_code)]
 pub(crate) mod buckets;
 #[allow(unsafe_code)]
+pub(crate) mod lock_free;
+#[allow(unsafe_code)]
 pub(crate) mod reclaim;
+#[allow(unsafe_code)]
+pub(crate) mod shelves;
 pub(crate) mod sync;
+#[allow(unsafe_code)]
+pub(crate) mod table_memory;

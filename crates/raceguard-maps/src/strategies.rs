@@ -2,4 +2,5 @@
 
 pub mod bucket;
 pub mod inline;
+pub mod lock_free;
 pub mod mutex;

@@ -48,25 +48,6 @@ mod modelled {
     }
 }
 
-/// Cells whose accesses loom checks for races.
-pub(crate) mod cell {
-    #[cfg(raceguard_loom)]
-    pub(crate) use loom::cell::UnsafeCell;
-
-    /// The standard cell under loom's interface.
-    #[cfg(not(raceguard_loom))]
-    #[derive(Debug, Default)]
-    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
-
-    #[cfg(not(raceguard_loom))]
-    impl<T> UnsafeCell<T> {
-        #[inline]
-        pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
-            work(self.0.get())
-        }
-    }
-}
-
 /// How a thread waits for another that holds a lock of a bucket: it spins, then lets others run, then sleeps, for up to
 /// a millisecond at a time.
 #[derive(Debug, Default)]
@@ -98,8 +79,27 @@ impl Waiting {
     }
 }
 
+/// Cells whose accesses loom checks for races.
+pub(crate) mod cell {
+    #[cfg(raceguard_loom)]
+    pub(crate) use loom::cell::UnsafeCell;
+
+    /// The standard cell under loom's interface.
+    #[cfg(not(raceguard_loom))]
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    #[cfg(not(raceguard_loom))]
+    impl<T> UnsafeCell<T> {
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+            work(self.0.get())
+        }
+    }
+}
+
 /// A point between the copying of two words, where a model lets another thread run: it cannot see plain memory.
-#[inline(always)]
+#[inline]
 pub(crate) fn between_words() {
     #[cfg(raceguard_shuttle)]
     thread::yield_now();

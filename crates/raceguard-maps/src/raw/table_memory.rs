@@ -9,7 +9,7 @@ const OWN_PAGES: usize = 2 << 20;
 
 /// A zeroed block of memory, freed by [`Block::free`].
 #[derive(Debug)]
-pub(super) struct Block {
+pub(crate) struct Block {
     start: NonNull<u8>,
     /// What to give back: the start of the allocation, which may lie before the block, and its size.
     allocation: NonNull<u8>,
@@ -22,7 +22,7 @@ unsafe impl Send for Block {}
 
 impl Block {
     /// `size` zeroed bytes at a multiple of `align`, a power of two.
-    pub(super) fn zeroed(size: usize, align: usize) -> Self {
+    pub(crate) fn zeroed(size: usize, align: usize) -> Self {
         if size >= OWN_PAGES && align <= OWN_PAGES {
             if let Some(block) = pages::map(size) {
                 return block;
@@ -40,7 +40,7 @@ impl Block {
     }
 
     /// The first byte.
-    pub(super) fn start(&self) -> *mut u8 {
+    pub(crate) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
     }
 
@@ -49,7 +49,7 @@ impl Block {
     /// # Safety
     ///
     /// Nobody uses it any more.
-    pub(super) unsafe fn free(self) {
+    pub(crate) unsafe fn free(self) {
         // SAFETY: by the caller; allocated by `zeroed` with this size.
         unsafe {
             if self.pages {
@@ -59,6 +59,73 @@ impl Block {
                 alloc::dealloc(self.allocation.as_ptr(), layout);
             }
         }
+    }
+}
+
+/// Types of which all-zero memory is the default value.
+///
+/// # Safety
+///
+/// Outside of models, a `T` of zero bytes is what `T::default()` returns, and `T` needs no drop.
+pub(crate) unsafe trait ZeroDefault: Default {}
+
+/// Default values in zeroed memory. In models, where atomics are not plain words, they are made one by one.
+#[derive(Debug)]
+pub(crate) struct ZeroedSlice<T> {
+    start: NonNull<T>,
+    len: usize,
+    #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+    block: Option<Block>,
+}
+
+// SAFETY: owns its elements.
+unsafe impl<T: Send> Send for ZeroedSlice<T> {}
+// SAFETY: gives out shared references only.
+unsafe impl<T: Sync> Sync for ZeroedSlice<T> {}
+
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+impl<T: ZeroDefault> ZeroedSlice<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        let size = len.checked_mul(size_of::<T>()).unwrap_or_else(|| capacity_overflow(len));
+        let block = Block::zeroed(size.max(1), align_of::<T>());
+        Self { start: block.start.cast(), len, block: Some(block) }
+    }
+}
+
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+impl<T> Drop for ZeroedSlice<T> {
+    fn drop(&mut self) {
+        if let Some(block) = self.block.take() {
+            // SAFETY: this was the owner; the elements need no drop.
+            unsafe { block.free() };
+        }
+    }
+}
+
+#[cfg(any(raceguard_shuttle, raceguard_loom))]
+impl<T: ZeroDefault> ZeroedSlice<T> {
+    pub(crate) fn new(len: usize) -> Self {
+        let elements: Box<[T]> = (0..len).map(|_| T::default()).collect();
+        Self { start: NonNull::from(Box::leak(elements)).cast(), len }
+    }
+}
+
+#[cfg(any(raceguard_shuttle, raceguard_loom))]
+impl<T> Drop for ZeroedSlice<T> {
+    fn drop(&mut self) {
+        let elements = std::ptr::slice_from_raw_parts_mut(self.start.as_ptr(), self.len);
+        // SAFETY: made by `new`, and nobody refers to the elements.
+        drop(unsafe { Box::from_raw(elements) });
+    }
+}
+
+impl<T> std::ops::Deref for ZeroedSlice<T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        // SAFETY: `len` initialized elements that live as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }
 
