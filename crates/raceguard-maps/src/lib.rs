@@ -29,12 +29,15 @@
 //!
 //! # Where to start reading
 //!
-//! [`map`] has the interface, [`strategies`] one file per strategy, [`raw`] the cores with the unsafe parts and the
-//! proofs of why they are right.
+//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`counters`] are
+//! maps of numbers, [`raw`] has the cores with the unsafe parts and the proofs of why they are right.
 
+pub mod advice;
 pub mod consistency;
+pub mod counters;
 pub mod error;
 pub mod hash;
+pub mod layers;
 pub mod lifecycle;
 pub mod map;
 pub mod snapshot;
@@ -43,9 +46,15 @@ pub mod strategies;
 mod raw;
 mod table;
 
+pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
+pub use counters::{CounterMap, QuotaMap};
 pub use error::MapError;
 pub use hash::{FastState, KeyedState};
+pub use layers::checked::{Checked, Misuse, MisuseKind};
+pub use layers::coalesced::{Coalesced, Coalescing};
+#[cfg(unix)]
+pub use layers::durable::{self, Durable};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
@@ -53,3 +62,9 @@ pub use strategies::bucket::BucketMap;
 pub use strategies::inline::InlineMap;
 pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;
+pub use strategies::read_mostly::ReadMostlyMap;
+pub use strategies::rwlock::RwLockMap;
+pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
+pub use strategies::sharded::ShardedMap;
+pub use strategies::sharded_snapshot::ShardedSnapshotMap;
+pub use strategies::snapshot::{PublishError, Reader, Snapshot, SnapshotMap};

@@ -4,12 +4,20 @@
 
 #[allow(unsafe_code)]
 pub(crate) mod buckets;
+pub(crate) mod event;
+pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
+#[allow(unsafe_code)]
+pub(crate) mod read_mostly;
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
+#[allow(unsafe_code)]
+pub(crate) mod snapshot_cell;
+pub(crate) mod striped_count;
 pub(crate) mod sync;
 #[allow(unsafe_code)]
 pub(crate) mod table_memory;
+mod threads;

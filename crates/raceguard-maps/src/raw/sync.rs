@@ -4,7 +4,7 @@
 //! Locks here never poison: a panic in a closure releases the lock, and what was written stays.
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 pub(crate) use std::sync::atomic;
@@ -18,13 +18,15 @@ pub(crate) use loom::{sync::atomic, thread};
 #[cfg(raceguard_shuttle)]
 pub(crate) use shuttle::{sync::atomic, thread};
 
+pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, thread_local, yield_now};
+
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
-pub(crate) use modelled::{Mutex, MutexGuard};
+pub(crate) use modelled::{Mutex, MutexGuard, RwLock};
 
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
 mod modelled {
-    use std::sync::PoisonError;
+    use std::sync::{PoisonError, TryLockError};
 
     #[cfg(raceguard_loom)]
     use loom::sync as model;
@@ -32,6 +34,7 @@ mod modelled {
     use shuttle::sync as model;
 
     pub(crate) use model::MutexGuard;
+    use model::{RwLockReadGuard, RwLockWriteGuard};
 
     /// A mutex that ignores poison.
     #[derive(Debug, Default)]
@@ -44,6 +47,32 @@ mod modelled {
 
         pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
             self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            match self.0.try_lock() {
+                Ok(guard) => Some(guard),
+                Err(model::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(model::TryLockError::WouldBlock) => None,
+            }
+        }
+    }
+
+    /// A readers-writer lock that ignores poison.
+    #[derive(Debug, Default)]
+    pub(crate) struct RwLock<T>(model::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(model::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
+        }
+
+        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }
@@ -63,9 +92,9 @@ impl Waiting {
         const YIELDS: u32 = 32;
         match self.step {
             ..SPINS => (0..1 << self.step).for_each(|_| std::hint::spin_loop()),
-            SPINS..YIELDS => thread::yield_now(),
+            SPINS..YIELDS => yield_now(),
             _ => {
-                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)))
+                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)));
             }
         }
         self.step += 1;

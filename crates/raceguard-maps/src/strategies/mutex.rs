@@ -7,9 +7,9 @@ use crate::error::MapError;
 use crate::hash::FastState;
 use crate::lifecycle::CloseReport;
 use crate::map::{Change, ConcurrentMap, Lookup, Operation};
-use crate::raw::sync::{Mutex, MutexGuard};
+use crate::raw::sync::Mutex;
 use crate::snapshot::Entries;
-use crate::table::Table;
+use crate::table::{Closable, Table};
 
 /// A map behind one mutex: everything linearizable, nothing parallel.
 ///
@@ -27,21 +27,8 @@ use crate::table::Table;
 /// ```
 #[derive(Debug, Default)]
 pub struct MutexMap<K, V, S = FastState> {
-    state: Mutex<State<K, V>>,
+    state: Mutex<Closable<K, V>>,
     hasher: S,
-}
-
-#[derive(Debug)]
-struct State<K, V> {
-    table: Table<K, V>,
-    /// Set by `close`, with the entries that were there.
-    closed: Option<usize>,
-}
-
-impl<K, V> Default for State<K, V> {
-    fn default() -> Self {
-        Self { table: Table::default(), closed: None }
-    }
 }
 
 impl<K, V> MutexMap<K, V> {
@@ -54,14 +41,14 @@ impl<K, V> MutexMap<K, V> {
 impl<K, V, S> MutexMap<K, V, S> {
     /// An empty map that hashes with `hasher`.
     pub fn with_hasher(hasher: S) -> Self {
-        Self { state: Mutex::new(State::default()), hasher }
+        Self { state: Mutex::new(Closable::default()), hasher }
     }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> MutexMap<K, V, S> {
-    fn open(&self) -> Result<MutexGuard<'_, State<K, V>>, MapError> {
-        let state = self.state.lock();
-        if state.closed.is_some() { Err(MapError::Closed) } else { Ok(state) }
+    /// An empty map with room for so many entries.
+    pub fn with_capacity_and_hasher(capacity: usize, hasher: S) -> Self {
+        Self { state: Mutex::new(Closable::with_capacity(capacity)), hasher }
     }
 }
 
@@ -70,82 +57,97 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Mut
 
     const CONSISTENCY: Consistency = Consistency::ONE_LOCK;
 
+    #[inline]
     fn get_with<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
         read: impl FnOnce(&V) -> R,
     ) -> Result<Option<R>, MapError> {
         let hash = self.hasher.hash_one(key);
-        Ok(self.open()?.table.get(hash, key).map(read))
+        Ok(self.state.lock().open()?.get(hash, key).map(read))
     }
 
+    #[inline]
     fn insert(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(&key);
-        Ok(self.open()?.table.insert(hash, key, value, &self.hasher))
+        let replaced = self.state.lock().open_mut()?.insert(hash, key, value, &self.hasher);
+        Ok(replaced.map(|(_, value)| value))
     }
 
+    #[inline]
     fn insert_if_absent(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(&key);
-        Ok(self.open()?.table.insert_if_absent(hash, key, value, &self.hasher))
+        let kept = self.state.lock().open_mut()?.insert_if_absent(hash, key, value, &self.hasher);
+        Ok(kept.map(|(present, _)| present))
     }
 
+    #[inline]
     fn update<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
         change: impl FnOnce(&mut V) -> R,
     ) -> Result<Option<R>, MapError> {
         let hash = self.hasher.hash_one(key);
-        Ok(self.open()?.table.get_mut(hash, key).map(change))
+        Ok(self.state.lock().open_mut()?.get_mut(hash, key).map(change))
     }
 
+    #[inline]
     fn compute<R>(&self, key: K, decide: impl FnOnce(Option<&V>) -> (Change<V>, R)) -> Result<R, MapError> {
         let hash = self.hasher.hash_one(&key);
-        Ok(self.open()?.table.compute(hash, key, decide, &self.hasher))
+        let (result, leftover) = self.state.lock().open_mut()?.compute(hash, key, decide, &self.hasher);
+        drop(leftover);
+        Ok(result)
     }
 
+    #[inline]
     fn remove_if<Q: Lookup<K> + ?Sized>(
         &self,
         key: &Q,
         condition: impl FnOnce(&V) -> bool,
     ) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(key);
-        Ok(self.open()?.table.remove_if(hash, key, condition))
+        let removed = self.state.lock().open_mut()?.remove_if(hash, key, condition, &self.hasher);
+        Ok(removed.map(|(_, value)| value))
     }
 
     fn retain(&self, keep: impl FnMut(&K, &V) -> bool) -> Result<usize, MapError> {
-        Ok(self.open()?.table.retain(keep))
+        let (count, removed) = self.state.lock().open_mut()?.retain(keep, &self.hasher);
+        drop(removed);
+        Ok(count)
+    }
+
+    fn clear(&self) -> Result<usize, MapError> {
+        let removed = std::mem::take(self.state.lock().open_mut()?);
+        Ok(removed.len())
     }
 
     fn len(&self) -> Result<usize, MapError> {
-        Ok(self.open()?.table.len())
+        Ok(self.state.lock().open()?.len())
     }
 
-    fn for_each(&self, mut visit: impl FnMut(&K, &V)) -> Result<(), MapError> {
-        for (key, value) in self.open()?.table.iter() {
-            visit(key, value);
-        }
+    fn for_each(&self, visit: impl FnMut(&K, &V)) -> Result<(), MapError> {
+        self.state.lock().open()?.for_each(visit);
         Ok(())
     }
 
     fn snapshot(&self) -> Result<Entries<K, V>, MapError> {
-        let state = self.open()?;
-        Ok(Entries::new(state.table.iter().map(|(key, value)| (key.clone(), value.clone())).collect()))
+        let state = self.state.lock();
+        let table = state.open()?;
+        let mut entries = Vec::with_capacity(table.len());
+        table.for_each(|key, value| entries.push((key.clone(), value.clone())));
+        Ok(Entries::new(entries))
     }
 
-    /// The whole batch is one step: nobody sees half of it. The lock is held while the batch is drawn from its
-    /// iterator, so the iterator must not use this map.
+    /// The whole batch is one step: nobody sees half of it.
     fn apply(&self, batch: impl IntoIterator<Item = Operation<K, V>>) -> Result<usize, MapError> {
-        let table = &mut self.open()?.table;
-        Ok(batch.into_iter().map(|operation| usize::from(table.apply(operation, &self.hasher))).sum())
+        let batch = Table::hash_batch(batch, &self.hasher);
+        let (changed, leftovers) = self.state.lock().open_mut()?.apply_all(batch, &self.hasher);
+        drop(leftovers);
+        Ok(changed)
     }
 
     fn close(&self) -> Result<CloseReport, MapError> {
-        let mut state = self.state.lock();
-        let already_closed = state.closed.is_some();
-        let held = state.table.len();
-        let entries = *state.closed.get_or_insert(held);
-        let table = std::mem::take(&mut state.table);
-        drop(state);
+        let (entries, already_closed, table) = self.state.lock().close();
         drop(table);
         Ok(CloseReport { entries, already_closed, ..CloseReport::default() })
     }

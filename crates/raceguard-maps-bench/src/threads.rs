@@ -1,0 +1,89 @@
+//! Threads of a measurement: each on its core, all starting at once, working until the time is over.
+
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use crate::machine;
+
+/// Runs `work` once for each core, all at the same time, and returns what they returned.
+pub(crate) fn together<T: Send>(cores: &[usize], work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let start = Barrier::new(cores.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = cores
+            .iter()
+            .enumerate()
+            .map(|(thread, &core)| {
+                let (start, work) = (&start, &work);
+                scope.spawn(move || {
+                    machine::stay_on(core);
+                    start.wait();
+                    work(thread)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("no measured map panics")).collect()
+    })
+}
+
+/// Part of the time that is not counted, so that caches fill and growth ends.
+const WARM_UP: u32 = 8;
+
+/// A thread looks at the clock about this often.
+const CLOCK: Duration = Duration::from_micros(50);
+
+/// Works through a sequence, again and again, until the time is over; returns millions of operations a second.
+#[allow(clippy::cast_precision_loss)]
+#[inline]
+pub(crate) fn repeat(time: Duration, sequence: &[u32], mut step: impl FnMut(u32) -> u64) -> f64 {
+    let (mut position, mut batch, mut checksum) = (0, 1, 0_u64);
+    let warm_up = time / WARM_UP;
+    let (begin, mut counted_from, mut counted) = (Instant::now(), None, 0_usize);
+    let mut last = begin;
+    loop {
+        let end = (position + batch).min(sequence.len());
+        for &operation in &sequence[position..end] {
+            checksum = checksum.wrapping_add(step(operation));
+        }
+        let now = Instant::now();
+        match counted_from {
+            None if now - begin >= warm_up => counted_from = Some(now),
+            None => {}
+            Some(from) => {
+                counted += end - position;
+                if now - from >= time {
+                    std::hint::black_box(checksum);
+                    return counted as f64 / (now - from).as_secs_f64() / 1e6;
+                }
+            }
+        }
+        if now - last < CLOCK {
+            batch *= 2;
+        }
+        last = now;
+        position = if end == sequence.len() { 0 } else { end };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_thread_runs_once() {
+        let cores = machine::cores();
+        let results = together(&[cores[0], cores[0], cores[0]], |thread| thread);
+        assert_eq!(results, [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_sequence_is_repeated_in_its_order() {
+        let (mut seen, mut expected) = (0_u64, 0);
+        let rate = repeat(Duration::from_millis(2), &[0, 1, 2, 3, 4], |operation| {
+            assert_eq!(operation, expected);
+            expected = (expected + 1) % 5;
+            seen += 1;
+            0
+        });
+        assert!(seen > 5 && rate > 0.0);
+    }
+}
