@@ -29,7 +29,7 @@ mod profile;
 mod prometheus;
 mod sketch;
 mod stripes;
-#[cfg(test)]
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests;
 
 /// A map that counts what is done with it.

@@ -33,7 +33,9 @@ mod owner;
 mod pages;
 mod published;
 mod queue;
-#[cfg(test)]
+#[cfg(all(test, raceguard_shuttle))]
+mod schedules;
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests;
 
 /// A map with one owner at a time and a bounded queue of operations (command-query separation).
