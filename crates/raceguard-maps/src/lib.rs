@@ -55,6 +55,7 @@ pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
 pub use strategies::bucket::BucketMap;
 pub use strategies::inline::InlineMap;
+pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};

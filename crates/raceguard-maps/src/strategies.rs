@@ -2,6 +2,7 @@
 
 pub mod bucket;
 pub mod inline;
+pub mod lock_free;
 pub mod mutex;
 pub mod rwlock;
 pub mod serial;
