@@ -60,3 +60,5 @@ pub use strategies::mutex::MutexMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
 pub use strategies::sharded::ShardedMap;
+pub use strategies::sharded_snapshot::ShardedSnapshotMap;
+pub use strategies::snapshot::{PublishError, Reader, Snapshot, SnapshotMap};

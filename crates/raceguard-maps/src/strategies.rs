@@ -7,3 +7,5 @@ pub mod mutex;
 pub mod rwlock;
 pub mod serial;
 pub mod sharded;
+pub mod sharded_snapshot;
+pub mod snapshot;
