@@ -10,8 +10,11 @@
 
 pub mod clock;
 pub mod count;
-mod index;
+#[cfg(all(test, any(raceguard_loom, raceguard_shuttle)))]
+mod loom_and_shuttle;
+pub mod quota;
 mod stripe;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use count::CounterMap;
+pub use quota::{Quota, QuotaError, QuotaMap, Reservation, Totals};

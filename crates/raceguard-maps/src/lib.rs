@@ -29,8 +29,8 @@
 //!
 //! # Where to start reading
 //!
-//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`raw`] the cores with the unsafe parts and the
-//! proofs of why they are right.
+//! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`counters`] are
+//! maps of numbers, [`raw`] has the cores with the unsafe parts and the proofs of why they are right.
 
 pub mod advice;
 pub mod consistency;
@@ -47,7 +47,7 @@ mod table;
 
 pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
-pub use counters::CounterMap;
+pub use counters::{CounterMap, QuotaMap};
 pub use error::MapError;
 pub use hash::{FastState, KeyedState};
 pub use lifecycle::CloseReport;

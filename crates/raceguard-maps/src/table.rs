@@ -113,6 +113,11 @@ impl<K, V> Table<K, V> {
             segment.iter().for_each(|(key, value)| visit(key, value));
         }
     }
+
+    /// All entries.
+    pub(crate) fn into_entries(self) -> impl Iterator<Item = (K, V)> {
+        std::iter::once(self.small).chain(self.segments).flatten()
+    }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone> Table<K, V> {
@@ -266,6 +271,13 @@ impl<K: Hash + Eq + Clone, V: Clone> Table<K, V> {
     /// Adds an entry whose key is known to be absent.
     #[inline]
     fn insert_new(&mut self, hash: u64, key: K, value: V, hasher: &impl BuildHasher) {
+        self.make_way(hash, hasher);
+        self.add(hash, key, value, hasher);
+    }
+
+    /// Makes room for an entry with this hash: all of an insertion that runs user code.
+    #[inline]
+    pub(crate) fn make_way(&mut self, hash: u64, hasher: &impl BuildHasher) {
         if self.len >= self.split_at {
             self.split(hasher);
         }
@@ -273,6 +285,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Table<K, V> {
         if segment.len() == segment.capacity() {
             self.make_room(hash, hasher);
         }
+    }
+
+    /// Adds an entry whose key is known to be absent, right after [`make_way`](Self::make_way) for its hash.
+    #[inline]
+    pub(crate) fn add(&mut self, hash: u64, key: K, value: V, hasher: &impl BuildHasher) {
         // There is room, so the table does not hash.
         self.segment_mut(hash).insert_unique(hash, (key, value), |(key, _)| hasher.hash_one(key));
         self.len += 1;

@@ -5,7 +5,6 @@ use std::thread::available_parallelism;
 
 use crossbeam_utils::CachePadded;
 
-use crate::counters::index::{Index, SHARD_SHIFT};
 use crate::counters::stripe::{Addition, Place, Slot, Stripe};
 use crate::error::MapError;
 use crate::hash::FastState;
@@ -15,6 +14,7 @@ use crate::raw::lane;
 use crate::raw::sync::atomic::{AtomicU32, Ordering};
 use crate::raw::sync::{Mutex, MutexGuard};
 use crate::snapshot::Entries;
+use crate::table::{SHARD_SHIFT, Table};
 
 /// Counts per key, made for many additions and few reads.
 ///
@@ -63,7 +63,7 @@ struct Lane<K> {
 /// A part of the table that all threads share.
 #[derive(Debug)]
 struct Shard<K> {
-    counts: Index<K, u64>,
+    counts: Table<K, u64>,
     closed: bool,
 }
 
@@ -75,7 +75,7 @@ impl<K> Default for Lane<K> {
 
 impl<K> Default for Shard<K> {
     fn default() -> Self {
-        Self { counts: Index::default(), closed: false }
+        Self { counts: Table::default(), closed: false }
     }
 }
 
@@ -102,7 +102,7 @@ impl<K, S> CounterMap<K, S> {
         Self::with_parts(threads.min(MAX_STRIPES), (threads * 4).clamp(64, 1024), hasher)
     }
 
-    fn with_parts(stripes: usize, shards: usize, hasher: S) -> Self {
+    pub(super) fn with_parts(stripes: usize, shards: usize, hasher: S) -> Self {
         Self {
             stripes: (0..stripes).map(|_| CachePadded::default()).collect(),
             shards: (0..shards).map(|_| CachePadded::default()).collect(),
@@ -155,14 +155,11 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> CounterMap<K, S> {
         if stripe.closed.is_some() {
             return Err(MapError::Closed);
         }
-        let rest = stripe.rest();
-        if rest > 0 {
-            lane.pass_by.store(rest, Ordering::Relaxed);
-        }
         match stripe.add(hash, key, count) {
             Addition::Done => Ok(()),
-            Addition::PassBy => {
+            Addition::PassBy(rest) => {
                 drop(stripe);
+                lane.pass_by.store(rest, Ordering::Relaxed);
                 self.add_shared(hash, key, count)
             }
             Addition::Evict(place) => {
@@ -192,7 +189,7 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> CounterMap<K, S> {
         let mut stripes = self.all_open_stripes()?;
         // First everything that compares keys and may panic, the only removal among it last; then the other removals.
         let places: Vec<Option<Place>> = stripes.iter().map(|stripe| stripe.find(hash, key)).collect();
-        let shared = self.shard(hash).lock().counts.remove(hash, key);
+        let shared = self.shard(hash).lock().counts.remove_if(hash, key, |_| true, &self.hasher);
         let mut counts = Vec::with_capacity(places.len() + 1);
         if let Some((key, count)) = shared {
             leftover.push(key);
@@ -229,8 +226,10 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> CounterMap<K, S> {
             self.settle_all(stripe, &mut leftover);
         }
         let shards: Vec<_> = self.shards.iter().map(|shard| shard.lock()).collect();
-        let counts = shards.iter().flat_map(|shard| shard.counts.iter());
-        let entries = counts.map(|(key, count)| (key.clone(), *count)).collect();
+        let mut entries = Vec::with_capacity(shards.iter().map(|shard| shard.counts.len()).sum());
+        for shard in &shards {
+            shard.counts.for_each(|key, count| entries.push((key.clone(), *count)));
+        }
         Ok(Entries::new(entries))
     }
 
@@ -280,13 +279,14 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> CounterMap<K, S> {
         let held = slot.as_ref()?;
         let hash = held.hash;
         let counts = &mut self.shard(hash).lock().counts;
-        // The only step that runs code of the key: until here, nothing has moved.
+        // Comparing and hashing, which is code of the key, comes before anything moves.
         if let Some(total) = counts.get_mut(hash, &held.key) {
             *total = total.wrapping_add(held.count);
             return slot.take().map(|slot| slot.key);
         }
+        counts.make_way(hash, &self.hasher);
         let Slot { key, count, .. } = slot.take()?;
-        counts.insert_new(hash, key, count);
+        counts.add(hash, key, count, &self.hasher);
         None
     }
 
@@ -301,9 +301,11 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> CounterMap<K, S> {
         if shard.closed {
             return Err(MapError::Closed);
         }
-        match shard.counts.get_mut(hash, key) {
-            Some(total) => *total = total.wrapping_add(count),
-            None => shard.counts.insert_new(hash, key.to_key(), count),
+        if let Some(total) = shard.counts.get_mut(hash, key) {
+            *total = total.wrapping_add(count);
+        } else {
+            shard.counts.make_way(hash, &self.hasher);
+            shard.counts.add(hash, key.to_key(), count, &self.hasher);
         }
         Ok(())
     }
@@ -313,9 +315,9 @@ impl<K: Hash + Eq + Clone, S: BuildHasher> CounterMap<K, S> {
         for shard in &self.shards {
             let mut shard = shard.lock();
             shard.closed |= close;
-            let taken = shard.counts.take();
+            let taken = std::mem::take(&mut shard.counts);
             drop(shard);
-            counts.extend(taken);
+            counts.extend(taken.into_entries());
         }
         counts
     }

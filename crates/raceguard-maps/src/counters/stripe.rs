@@ -9,9 +9,9 @@
 //! Each hit gives a key credit, each miss in a full set costs its poorest key one, and only a key without credit makes
 //! room. So keys that are counted often stay, and a stream of keys that are each counted once goes past them. The cache doubles while misses are frequent, up to [`MAX_SETS`].
 //!
-//! Where few additions hit, a stripe only costs. So it counts hits, and when they are less than a quarter of [`WINDOW`]
-//! additions, it lets [`REST`] additions go straight to the shared table before it tries again. An addition is right in
-//! either place.
+//! Where few additions hit, a stripe only costs. So a full-grown one counts hits and misses, and when [`WINDOW`] misses
+//! come with fewer hits than that, it lets [`REST`] additions go straight to the shared table before it tries again. An
+//! addition is right in either place.
 
 use std::hash::Hash;
 use std::num::NonZeroU8;
@@ -26,26 +26,25 @@ pub(super) const WAYS: usize =
 pub(super) const MAX_SETS: usize =
     if cfg!(any(raceguard_loom, raceguard_shuttle, raceguard_stress)) { 2 } else { 1024 };
 
-/// Additions after which a full-grown stripe looks at its hits.
-const WINDOW: u32 = if cfg!(any(raceguard_loom, raceguard_shuttle, raceguard_stress)) { 4 } else { 2048 };
+/// Misses after which a full-grown stripe compares them with its hits.
+const WINDOW: usize = if cfg!(any(raceguard_loom, raceguard_shuttle, raceguard_stress)) { 4 } else { 1024 };
 
 /// Additions that pass by a stripe which was hit too rarely.
-const REST: u32 = WINDOW * 16;
+const REST: u32 = if cfg!(any(raceguard_loom, raceguard_shuttle, raceguard_stress)) { 8 } else { 64 * 1024 };
 
 /// Credit of a key that came in; 1 is none.
 const FIRST_CREDIT: NonZeroU8 = NonZeroU8::new(2).unwrap();
 
 /// Credit that a key collects at most.
-const MOST_CREDIT: u8 = 16;
+const MOST_CREDIT: NonZeroU8 = NonZeroU8::new(16).unwrap();
 
 #[derive(Debug)]
 pub(super) struct Stripe<K> {
     sets: Vec<[Option<Slot<K>>; WAYS]>,
-    /// Misses in full sets since the stripe last grew.
+    /// Misses in full sets since the stripe last grew or looked at its hits.
     misses: usize,
-    /// Additions and hits since the hits were looked at.
-    additions: u32,
-    hits: u32,
+    /// Hits since the stripe last looked at them.
+    hits: usize,
     /// Set when the map was closed, with the entries that it had.
     pub(super) closed: Option<usize>,
 }
@@ -71,15 +70,15 @@ pub(super) struct Place {
 pub(super) enum Addition {
     /// It is counted.
     Done,
-    /// It is not: the set is full of keys with credit, so count it in the shared table.
-    PassBy,
+    /// It is not: the set is full of keys with credit, so count it in the shared table, and so many of the next ones.
+    PassBy(u32),
     /// It is not: move the key at this place to the shared table, and try again.
     Evict(Place),
 }
 
 impl<K> Default for Stripe<K> {
     fn default() -> Self {
-        Self { sets: Vec::new(), misses: 0, additions: 0, hits: 0, closed: None }
+        Self { sets: Vec::new(), misses: 0, hits: 0, closed: None }
     }
 }
 
@@ -132,9 +131,7 @@ impl<K: Hash + Eq> Stripe<K> {
             for slot in slots.iter_mut().flatten() {
                 if slot.hash == hash && key.matches(&slot.key) {
                     slot.count = slot.count.wrapping_add(count);
-                    if slot.credit.get() < MOST_CREDIT {
-                        slot.credit = slot.credit.saturating_add(1);
-                    }
+                    slot.credit = slot.credit.saturating_add(1).min(MOST_CREDIT);
                     self.hits += 1;
                     return Addition::Done;
                 }
@@ -143,15 +140,13 @@ impl<K: Hash + Eq> Stripe<K> {
         self.add_new(hash, key, count)
     }
 
-    /// How many additions should pass by from now on. Called before each addition.
-    #[inline]
-    pub(super) fn rest(&mut self) -> u32 {
-        self.additions += 1;
-        if self.additions < WINDOW {
+    /// How many additions should pass by from now on.
+    fn rest(&mut self) -> u32 {
+        if self.misses < WINDOW || self.sets.len() < MAX_SETS {
             return 0;
         }
-        let rarely_hit = self.hits < WINDOW / 4 && self.sets.len() == MAX_SETS;
-        (self.additions, self.hits) = (0, 0);
+        let rarely_hit = self.hits < self.misses;
+        (self.misses, self.hits) = (0, 0);
         if rarely_hit { REST } else { 0 }
     }
 
@@ -172,12 +167,12 @@ impl<K: Hash + Eq> Stripe<K> {
         }
         let slots = self.sets[set].iter_mut().flatten().enumerate();
         let Some((way, poorest)) = slots.min_by_key(|(_, slot)| slot.credit) else {
-            return Addition::PassBy;
+            return Addition::PassBy(0);
         };
         match NonZeroU8::new(poorest.credit.get() - 1) {
             Some(less) => {
                 poorest.credit = less;
-                Addition::PassBy
+                Addition::PassBy(self.rest())
             }
             None => Addition::Evict(Place { set, way }),
         }
