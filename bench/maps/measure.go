@@ -166,7 +166,7 @@ func newKeys(m measured, one request) float64 {
 }
 
 // Millions of critical sections a second under a Mutex or an RWMutex, of which a percentage only reads and each lasts
-// for the given number of steps.
+// for the given number of nanoseconds.
 func locks(one request) float64 {
 	var exclusive sync.Mutex
 	var shared sync.RWMutex
@@ -200,13 +200,11 @@ func locks(one request) float64 {
 	})
 }
 
-// Works for a number of steps of about a nanosecond.
-func hold(steps uint64) {
-	mixed := steps
-	for range steps {
-		mixed ^= mixed << 13
+// Keeps the processor busy for a number of nanoseconds.
+func hold(nanoseconds uint64) {
+	if nanoseconds == 0 {
+		return
 	}
-	if mixed == 1 {
-		sink.Store(mixed)
+	for begin := time.Now(); time.Since(begin) < time.Duration(nanoseconds); {
 	}
 }

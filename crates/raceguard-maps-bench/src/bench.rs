@@ -7,7 +7,7 @@ mod memory;
 
 use std::borrow::Borrow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::data::{Data, Value};
 use crate::latencies::Quantiles;
 use crate::sequence::Operation;
 use crate::subject::{Handle, Subject};
-use crate::threads::{repeat, together};
+use crate::threads::{repeat, together, work_for};
 
 pub(crate) use iteration::BesideWriter;
 
@@ -164,13 +164,5 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Bench for Filled<D, M> {
 
     fn remove_all(&self, keys: u32) {
         self.remove_and_settle(keys);
-    }
-}
-
-/// Keeps the processor busy.
-fn work_for(time: Duration) {
-    let begin = Instant::now();
-    while begin.elapsed() < time {
-        std::hint::spin_loop();
     }
 }

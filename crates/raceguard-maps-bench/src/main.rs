@@ -12,6 +12,7 @@
 //! [`bench`] holds a filled map behind an interface without type parameters, so that maps run in turn; [`grid`] and its
 //! neighbours are the measurements; [`report`] is what a run writes.
 
+mod advice;
 mod bench;
 mod data;
 mod go;
@@ -25,7 +26,7 @@ mod subject;
 mod subjects;
 mod threads;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +45,10 @@ struct Arguments {
     /// Write everything that was measured to this file
     #[arg(long, global = true, value_name = "FILE")]
     json: Option<PathBuf>,
+
+    /// Write the figures of our strategies to this file, as raceguard-maps is built with them
+    #[arg(long, global = true, value_name = "FILE")]
+    advice: Option<PathBuf>,
 
     /// The program that was built from bench/maps; without it, no map of Go takes part
     #[arg(long, global = true, value_name = "PROGRAM")]
@@ -67,6 +72,12 @@ enum Command {
     Iterate(measure::iteration::Arguments),
     /// Bytes of each entry, full and emptied
     Memory(measure::memory::Arguments),
+    /// What articles say about shared maps and locks
+    Claims(measure::claims::Arguments),
+    /// A workload profile on every map
+    Replay(measure::replay::Arguments),
+    /// Everything
+    All(measure::all::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -102,11 +113,19 @@ fn run(arguments: &Arguments) -> Result<(), String> {
             report.iteration = Some(measure::iteration::run(iteration, &candidates))
         }
         Command::Memory(memory) => report.memory = Some(measure::memory::run(memory, &candidates)?),
+        Command::Claims(claims) => report.claims = measure::claims::run(claims, &candidates, go.as_ref()),
+        Command::Replay(replay) => report.replay = Some(measure::replay::run(replay, &candidates)?),
+        Command::All(all) => measure::all::run(all, &candidates, go.as_ref(), &mut report)?,
     }
     if let Some(path) = &arguments.json {
-        let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-        std::fs::write(path, text + "\n")
-            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        write(path, &serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?)?;
+    }
+    if let Some(path) = &arguments.advice {
+        write(path, &advice::measurements(&report).to_json().map_err(|error| error.to_string())?)?;
     }
     Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

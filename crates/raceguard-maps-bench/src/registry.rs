@@ -9,11 +9,12 @@ use crate::data::{Data, Numbers, Texts};
 use crate::go::{self, Go, GoMap};
 use crate::subject::Subject;
 use crate::subjects::arc_swap::{Cached, Plain, Swapped};
+use crate::subjects::counting::Counting;
 use crate::subjects::evmap::Evmap;
 use crate::subjects::left_right::LeftRight;
 use crate::subjects::locks::{Hashbrown, OneLock, Shards, StdMap};
 use crate::subjects::nothing::Nothing;
-use crate::subjects::ours::Ours;
+use crate::subjects::ours::{Ours, SixteenShards};
 use crate::subjects::peers::{Dash, Kovan, Leap, Moka, Papaya, SccIndex, SccMap};
 
 /// Whose map it is.
@@ -62,12 +63,22 @@ fn filled<D: Data, M: Subject<D::Key, D::Value>>(data: &Arc<D>) -> Box<dyn Bench
 
 type Text = Arc<str>;
 
+/// A strategy of ours for any values, or one for values that can be copied.
+macro_rules! strategy {
+    ($map:ident) => {
+        Candidate::any::<Ours<maps::$map<u64, u64>>, Ours<maps::$map<String, Text>>>(
+            stringify!($map),
+            Family::Ours,
+        )
+    };
+    (copy $map:ident) => {
+        Candidate::copying::<Ours<maps::$map<u64, u64>>>(stringify!($map), Family::Ours)
+    };
+}
+
 /// Our strategies; each new one adds its line.
 fn ours() -> Vec<Candidate> {
-    let ours = Family::Ours;
-    vec![Candidate::any::<Ours<maps::MutexMap<u64, u64>>, Ours<maps::MutexMap<String, Text>>>(
-        "MutexMap", ours,
-    )]
+    vec![strategy!(MutexMap), strategy!(RwLockMap), strategy!(ShardedMap), strategy!(SerialMap)]
 }
 
 type StdMutex<K, V> = OneLock<std::sync::Mutex<StdMap<K, V>>, StdMap<K, V>>;
@@ -115,26 +126,45 @@ fn of_go(go: &Go) -> Vec<Candidate> {
     go::MAPS.map(one).into()
 }
 
+/// What is measured for one question only.
+fn special() -> Vec<Candidate> {
+    vec![
+        Candidate::copying::<Nothing>(NOTHING, Family::Rust),
+        Candidate::copying::<Counting>(COUNTER, Family::Ours),
+        Candidate::copying::<SixteenShards>("ShardedMap-16", Family::Ours),
+    ]
+}
+
+const NOTHING: &str = "(no map)";
+const COUNTER: &str = "CounterMap";
+
 /// What was chosen.
 pub(crate) struct Candidates {
     chosen: Vec<Candidate>,
-    nothing: Candidate,
+    special: Vec<Candidate>,
 }
 
 impl Candidates {
     /// Those that are named, or all. Names are read without case, hyphens and the end `Map`.
     pub(crate) fn named(wanted: &[String], go: Option<&Go>) -> Result<Self, String> {
-        let mut all = ours();
-        all.extend(peers());
-        all.extend(go.map(of_go).unwrap_or_default());
-        let known: Vec<&str> = all.iter().map(|one| one.name).collect();
+        let mut chosen = ours();
+        chosen.extend(peers());
+        chosen.extend(go.map(of_go).unwrap_or_default());
+        let mut special = special();
+        let known: Vec<&str> = chosen.iter().chain(&special[1..]).map(|one| one.name).collect();
         for name in wanted {
             if !known.iter().any(|known| plain(known) == plain(name)) {
                 return Err(format!("there is no map `{name}`; there are {}", known.join(", ")));
             }
         }
-        all.retain(|one| wanted.is_empty() || wanted.iter().any(|name| plain(name) == plain(one.name)));
-        Ok(Self { chosen: all, nothing: Candidate::copying::<Nothing>("(no map)", Family::Rust) })
+        let is_wanted = |one: &Candidate| {
+            wanted.is_empty()
+                || one.name == NOTHING
+                || wanted.iter().any(|name| plain(name) == plain(one.name))
+        };
+        chosen.retain(is_wanted);
+        special.retain(is_wanted);
+        Ok(Self { chosen, special })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Candidate> {
@@ -143,11 +173,56 @@ impl Candidates {
 
     /// With a map that does nothing: what it shows, the clock and the machine cost.
     pub(crate) fn iter_with_nothing(&self) -> impl Iterator<Item = &Candidate> {
-        std::iter::once(&self.nothing).chain(&self.chosen)
+        self.special.iter().filter(|one| one.name == NOTHING).chain(&self.chosen)
+    }
+
+    /// What only counts.
+    pub(crate) fn counters(&self) -> impl Iterator<Item = &Candidate> {
+        self.special.iter().filter(|one| one.name == COUNTER)
+    }
+
+    /// Any of them by its exact name.
+    pub(crate) fn get(&self, name: &str) -> Option<&Candidate> {
+        self.chosen.iter().chain(&self.special).find(|one| one.name == name)
     }
 }
 
 fn plain(name: &str) -> String {
     let name = name.to_lowercase().replace(['-', '_', '.'], "");
     name.strip_suffix("map").unwrap_or(&name).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Shape;
+
+    fn names(wanted: &[&str]) -> Result<Vec<&'static str>, String> {
+        let wanted: Vec<String> = wanted.iter().map(|name| (*name).to_owned()).collect();
+        Ok(Candidates::named(&wanted, None)?.iter().map(|one| one.name).collect())
+    }
+
+    #[test]
+    fn maps_are_found_by_short_names() {
+        assert_eq!(names(&["mutex", "leapfrog"]).unwrap(), ["MutexMap", "leapfrog"]);
+        assert_eq!(names(&["SCC-Map"]).unwrap(), ["scc-map"]);
+        assert!(names(&["btree"]).unwrap_err().contains("there is no map `btree`; there are MutexMap"));
+    }
+
+    #[test]
+    fn every_map_keeps_what_is_put_in() {
+        let data = Arc::new(Numbers::new(Shape::of(100)));
+        let texts = Arc::new(Texts::new(Shape::of(100)));
+        let empty = Arc::new(Numbers::new(Shape::of(0)));
+        for one in Candidates::named(&[], None).unwrap().iter() {
+            // Filling and iterating assert that nothing is lost, removing that nothing is left.
+            assert!((one.numbers)(&data).iterate(0).is_some(), "{}", one.name);
+            let map = (one.numbers)(&empty);
+            map.fill(100);
+            map.remove_all(100);
+            if let Some(with_texts) = &one.texts {
+                assert!(with_texts(&texts).iterate(0).is_some(), "{}", one.name);
+            }
+        }
+    }
 }

@@ -15,6 +15,9 @@ pub(crate) struct Report {
     pub(crate) go: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) grid: Vec<GridCell>,
+    /// Increments instead of overwrites.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) counters: Vec<GridCell>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) latency: Vec<LatencyTable>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,6 +26,10 @@ pub(crate) struct Report {
     pub(crate) iteration: Option<IterationTable>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) memory: Option<MemoryTable>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) claims: Vec<Claim>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<Ranking>,
 }
 
 /// One load and what every map made of it.
@@ -132,6 +139,31 @@ pub(crate) struct Footprint {
     pub(crate) full: f64,
     /// After all entries were removed, still divided by how many there had been.
     pub(crate) emptied: f64,
+}
+
+/// Something that people say, as a table of millions of operations a second.
+#[derive(Debug, Serialize)]
+pub(crate) struct Claim {
+    pub(crate) id: &'static str,
+    pub(crate) columns: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// One case of a claim, with a figure for each column.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) case: String,
+    /// Nanoseconds, where there are two threads.
+    pub(crate) round_trip: Option<f64>,
+    pub(crate) figures: Vec<f64>,
+}
+
+/// What a profile showed, best map first.
+#[derive(Debug, Serialize)]
+pub(crate) struct Ranking {
+    pub(crate) profile: String,
+    pub(crate) round_trips: Vec<f64>,
+    pub(crate) maps: Vec<Throughput>,
 }
 
 /// The middle value, or the mean of the two in the middle.

@@ -1,6 +1,7 @@
 //! Everything that is measured, one adapter for each map.
 
 pub(crate) mod arc_swap;
+pub(crate) mod counting;
 pub(crate) mod evmap;
 pub(crate) mod left_right;
 pub(crate) mod locks;

@@ -4,6 +4,15 @@
 
 pub(crate) mod lane;
 #[allow(unsafe_code)]
+pub(crate) mod buckets;
+#[allow(unsafe_code)]
+pub(crate) mod lock_free;
+#[allow(unsafe_code)]
 pub(crate) mod reclaim;
+#[allow(unsafe_code)]
+pub(crate) mod shelves;
+pub(crate) mod snapshot_cell;
 pub(crate) mod sync;
 mod threads;
+#[allow(unsafe_code)]
+pub(crate) mod table_memory;

@@ -109,7 +109,7 @@ impl Values {
 }
 
 /// Keys above which a map that copies everything at each write is left out where there are writes.
-const MOST_COPIED: u32 = 100_000;
+pub(super) const MOST_COPIED: u32 = 100_000;
 
 /// Measures every combination.
 pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> Vec<GridCell> {
@@ -125,8 +125,10 @@ fn over_keys<D: Data>(arguments: &Arguments, candidates: &Candidates, make: Make
     let mut cells = Vec::new();
     for &keys in &arguments.keys {
         let data = Arc::new(D::new(Shape::of(keys)));
+        let counters = candidates.counters().filter(|_| arguments.write == Write::Increment);
         let filled: Vec<Filled<'_>> = candidates
             .iter()
+            .chain(counters)
             .filter_map(|candidate| Some(Filled { candidate, bench: make(candidate, &data)? }))
             .collect();
         for load in loads(arguments, keys) {
@@ -230,7 +232,7 @@ pub(crate) fn in_turn<T>(
 /// A round counts when the cores were about as far apart as in the middle round.
 const SAME_PLACE: f64 = 1.5;
 
-fn counted(rounds: &[f64], round_trips: &[f64]) -> Vec<f64> {
+pub(crate) fn counted(rounds: &[f64], round_trips: &[f64]) -> Vec<f64> {
     let usual = median(round_trips);
     let counts =
         |trip: Option<&f64>| trip.is_none_or(|trip| *trip < usual * SAME_PLACE && *trip > usual / SAME_PLACE);

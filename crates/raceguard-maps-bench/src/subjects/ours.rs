@@ -1,6 +1,6 @@
 //! Every strategy of raceguard-maps, through its one interface.
 
-use raceguard_maps::{ConcurrentMap, Operation};
+use raceguard_maps::{ConcurrentMap, Operation, ShardedMap};
 
 use crate::data::{Key, Value};
 use crate::subject::{Handle, Subject};
@@ -54,7 +54,22 @@ impl<K: Key, V: Value, M: ConcurrentMap<K, V>> Handle<K, V> for &Ours<M> {
     }
 }
 
+/// Sixteen shards, the number that articles name.
+pub(crate) struct SixteenShards(Ours<ShardedMap<u64, u64>>);
+
+impl Subject<u64, u64> for SixteenShards {
+    type Handle<'a> = &'a Ours<ShardedMap<u64, u64>>;
+
+    fn empty() -> Self {
+        Self(Ours(done(ShardedMap::with_shards(16))))
+    }
+
+    fn handle(&self) -> &Ours<ShardedMap<u64, u64>> {
+        &self.0
+    }
+}
+
 /// No map is closed while it is measured, and none is set up so that it could refuse.
-fn done<T>(result: Result<T, raceguard_maps::MapError>) -> T {
+pub(super) fn done<T>(result: Result<T, raceguard_maps::MapError>) -> T {
     result.unwrap_or_else(|error| panic!("a measured map failed: {error}"))
 }

@@ -54,7 +54,6 @@ mod biased;
 mod domain;
 mod fence;
 mod limbo;
-mod shelves;
 
 #[cfg(test)]
 mod tests;

@@ -346,7 +346,9 @@ pub(crate) fn pin() -> Guard {
 }
 
 impl Guard {
-    pub(super) fn index(&self) -> usize {
+    /// A number that no other pinned thread has, small: for picking a stripe.
+    #[inline]
+    pub(crate) fn index(&self) -> usize {
         self.slot.index
     }
 }

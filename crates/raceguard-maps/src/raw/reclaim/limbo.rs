@@ -20,7 +20,7 @@ use crossbeam_utils::CachePadded;
 
 use super::biased::Biased;
 use super::domain::{Guard, domain};
-use super::shelves::Shelves;
+use crate::raw::shelves::Shelves;
 use crate::raw::sync::thread;
 
 /// Items in a bag when it is sealed.
@@ -142,6 +142,20 @@ impl<T> Limbo<T> {
         left
     }
 
+    /// Drops and frees items of a structure that is not shared any more.
+    ///
+    /// # Safety
+    ///
+    /// Each was allocated by [`Local::alloc`] or `Box`, comes once, and was not retired.
+    pub(crate) unsafe fn free_unshared(&mut self, items: impl Iterator<Item = NonNull<T>>) {
+        let mut items = items.peekable();
+        let batches = std::iter::from_fn(|| {
+            items.peek()?;
+            Some(items.by_ref().take(BAG_ITEMS).collect())
+        });
+        free_batches(batches);
+    }
+
     fn free_sealed(&self) -> usize {
         let fences = domain().fences();
         let mut left = 0;
@@ -232,6 +246,16 @@ impl<T> Local<'_, T> {
         }
     }
 
+    /// Frees what can be freed of what this thread retired, and does its part so that the rest can be.
+    pub(crate) fn poll(&self) {
+        // SAFETY: as in `alloc`.
+        let waiting =
+            unsafe { self.bag.own(domain().fences(), |bag| !bag.fresh.is_empty() || !bag.sealed.is_empty()) };
+        if waiting {
+            self.turn_over();
+        }
+    }
+
     /// Drops an item that was never shared and keeps its block.
     ///
     /// # Safety
@@ -300,7 +324,7 @@ fn resume(panicked: Option<Box<dyn Any + Send>>) {
     }
 }
 
-fn free_batches<T>(batches: Vec<Vec<NonNull<T>>>) {
+fn free_batches<T>(batches: impl IntoIterator<Item = Vec<NonNull<T>>>) {
     let mut first = None;
     for mut batch in batches {
         let panicked = drop_items(&batch);

@@ -8,7 +8,8 @@ const FIRST: usize = 8;
 const COUNT: usize = 24;
 
 /// Shelf `k` holds `FIRST << k` elements and is made when one of them is first asked for.
-pub(super) struct Shelves<T> {
+#[derive(Debug)]
+pub(crate) struct Shelves<T> {
     shelves: [AtomicPtr<T>; COUNT],
 }
 
@@ -22,12 +23,12 @@ fn len_of(shelf: usize) -> usize {
 }
 
 impl<T: Default> Shelves<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { shelves: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())) }
     }
 
     #[inline]
-    pub(super) fn get_or_add(&self, index: usize) -> &T {
+    pub(crate) fn get_or_add(&self, index: usize) -> &T {
         let shelf = ((index + FIRST) / FIRST).ilog2() as usize;
         let offset = index + FIRST - len_of(shelf);
         // ORDERING: Acquire pairs with the Release in `add`.
@@ -57,7 +58,7 @@ impl<T: Default> Shelves<T> {
 }
 
 impl<T> Shelves<T> {
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.shelves.iter().enumerate().flat_map(|(shelf, elements)| {
             // ORDERING: Acquire pairs with the Release in `add`.
             let elements = elements.load(Ordering::Acquire);
@@ -67,7 +68,7 @@ impl<T> Shelves<T> {
         })
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.shelves.iter().enumerate().flat_map(|(shelf, elements)| {
             // ORDERING: Relaxed: `&mut self`.
             let elements = elements.load(Ordering::Relaxed);

@@ -1,0 +1,86 @@
+//! `maps-bench all`: everything that docs/maps.md shows.
+
+use super::grid::{Rounds, Values, Write};
+use super::{claims, grid, growth, iteration, latency, memory};
+use crate::go::Go;
+use crate::registry::Candidates;
+use crate::report::Report;
+
+/// How thoroughly.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Arguments {
+    /// A look in about two minutes instead of a measurement in about fifteen
+    #[arg(long)]
+    quick: bool,
+}
+
+struct Effort {
+    grid: Rounds,
+    other: Rounds,
+    growth: u32,
+    growth_rounds: usize,
+    new_keys: u32,
+}
+
+const FULL: Effort = Effort {
+    grid: Rounds { rounds: 5, seconds: 0.05 },
+    other: Rounds { rounds: 3, seconds: 0.1 },
+    growth: 4_000_000,
+    growth_rounds: 1,
+    new_keys: 500_000,
+};
+
+const QUICK: Effort = Effort {
+    grid: Rounds { rounds: 1, seconds: 0.02 },
+    other: Rounds { rounds: 1, seconds: 0.02 },
+    growth: 400_000,
+    growth_rounds: 1,
+    new_keys: 50_000,
+};
+
+pub(crate) fn run(
+    arguments: &Arguments,
+    candidates: &Candidates,
+    go: Option<&Go>,
+    report: &mut Report,
+) -> Result<(), String> {
+    let effort = if arguments.quick { QUICK } else { FULL };
+    let numbers = grid::Arguments {
+        threads: Vec::new(),
+        keys: vec![1_000, 1_000_000],
+        skew: vec![0.0, 0.99],
+        writes: vec![0.0, 1.0, 10.0, 50.0, 100.0],
+        write: Write::Overwrite,
+        values: Values::Copy,
+        rounds: effort.grid,
+    };
+    let texts = grid::Arguments {
+        skew: vec![0.0],
+        writes: vec![0.0, 10.0, 50.0, 100.0],
+        values: Values::Any,
+        ..numbers.clone()
+    };
+    let counters = grid::Arguments {
+        keys: vec![1, 1_000],
+        skew: vec![0.0],
+        writes: vec![100.0],
+        write: Write::Increment,
+        ..numbers.clone()
+    };
+    report.grid = grid::run(&numbers, candidates);
+    report.grid.extend(grid::run(&texts, candidates));
+    report.counters = grid::run(&counters, candidates);
+    for (keys, writes) in [(1_000, 50.0), (1_000_000, 10.0)] {
+        let load = latency::Arguments { threads: None, keys, writes, rounds: effort.other };
+        report.latency.push(latency::run(&load, candidates));
+    }
+    let iterated = iteration::Arguments { keys: 1_000_000, rounds: effort.other };
+    report.iteration = Some(iteration::run(&iterated, candidates));
+    let grown = growth::Arguments { keys: effort.growth, rounds: effort.growth_rounds };
+    report.growth = Some(growth::run(&grown, candidates));
+    let kept = memory::Arguments { keys: 1_000_000, here: false };
+    report.memory = Some(memory::run(&kept, candidates)?);
+    let claimed = claims::Arguments { rounds: effort.other, new_keys: effort.new_keys };
+    report.claims = claims::run(&claimed, candidates, go);
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! A hash table of cache-line buckets, each with its own lock in its first word: the core of
+//! [`BucketMap`](crate::BucketMap) and [`InlineMap`](crate::InlineMap).
+//!
+//! # Idea
+//!
+//! An operation on a map that does not fit the cache costs one cache miss if everything it needs lies in one line: the
+//! lock, the means to find the slot, the key and the value. And two threads that use different keys do not disturb each
+//! other if nothing they write is shared. So a bucket is a cache line (several for large entries) with a header word, a
+//! pointer to overflow buckets and three to six slots for entries. The header is lock, version, flags and an 8-bit tag
+//! per slot at once; a write takes the lock by one atomic swap and gives it back by a plain store.
+//!
+//! Follows CLHT (David, Guerraoui, Trigonakis, "Asynchronized concurrency", ASPLOS 2015: one cache line per bucket,
+//! chained) and MapOf of the Go library xsync (tags, cooperative growth). Different from both: the lock, the version
+//! and the tags are one word; entries of any type lie in the line, not behind pointers; the table also shrinks.
+//!
+//! # Parts
+//!
+//! - [`shape`]: where things lie; tags. [`header`]: the lock and the version. [`words`]: copying that may be torn.
+//! - [`chain`]: a locked bucket. [`overflow`]: where the rest of a chain lies. [`memory`]: pages for tables.
+//! - [`table`]: a table. [`growth`]: moving from one to the next, and closing. [`count`]: how many entries there are.
+//! - [`core`]: operations on one key. [`optimistic`]: reading without a lock. [`walk`]: going over all entries.
+//!
+//! # Invariants
+//!
+//! - An entry is in exactly one table: in the root if its bucket there is not marked as moved, else in the next one, and
+//!   so on. A bucket is marked as moved once, after its entries were put into the next table, under its lock.
+//! - All changes to a chain, and to a value in it, happen under the lock in its head's header. While it is taken, the
+//!   header is `LOCKED`; after it, the version is another one.
+//! - In a map whose entries are read without the lock (`Copied`), keys and values are `Copy`, are written by words, and
+//!   nobody makes a `&mut` to them.
+//! - Memory that an optimistic reader can reach through a pointer which is out of date, stays a bucket of the same shape
+//!   until the reader is no longer pinned.
+//! - User code runs under a bucket's lock where `core` and `walk` say so, and nothing is half-done then: a panic
+//!   unlocks the bucket and leaves a whole chain.
+//!
+//! # Limits
+//!
+//! Many keys with the same low bits of the hash make one long chain, and growing does not help against that: with a
+//! hasher that an adversary can predict, operations get linear. Waiting for a lock is not fair.
+
+mod chain;
+mod core;
+mod count;
+mod growth;
+mod header;
+mod memory;
+mod optimistic;
+mod overflow;
+mod shape;
+mod table;
+mod walk;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use core::{Buckets, Copied, Locked};

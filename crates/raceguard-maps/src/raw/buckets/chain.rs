@@ -1,0 +1,345 @@
+//! A bucket with its overflow buckets, under its lock: [`Chain`].
+//!
+//! The head is full where there are overflow buckets, and of those all but the first are full: a removal fills the hole
+//! from the first one. So insertion and removal touch two buckets at most, and a chain is as short as it can be.
+
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+
+use super::header::{CLOSED, Head, MOVED, SPECIAL};
+use super::shape::{Entry, Shape, TAGS};
+use super::table::Root;
+use super::words;
+
+/// The entries of one bucket, owned by this thread. Dropping it unlocks the bucket, also when a panic passes.
+#[derive(Debug)]
+pub(super) struct Chain<'t, K, V> {
+    table: Root<K, V>,
+    head: &'t Head,
+    /// The head's header while the bucket is locked: tags and flags are changed here.
+    header: u64,
+    /// An insertion made the chain longer.
+    overflowed: bool,
+}
+
+/// Where an entry lies. Good until the chain is changed.
+#[derive(Debug)]
+pub(super) struct Place<K, V> {
+    bucket: NonNull<Head>,
+    lane: usize,
+    entry: NonNull<Entry<K, V>>,
+}
+
+/// What a bucket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// The entries are here.
+    Open,
+    /// They are in the next table.
+    Moved,
+    /// The map was closed.
+    Closed,
+}
+
+/// What the special bits of a header say; not for a locked one.
+#[inline]
+pub(super) fn state(header: u64) -> State {
+    if header & SPECIAL == 0 {
+        State::Open
+    } else if header & MOVED != 0 {
+        State::Moved
+    } else {
+        State::Closed
+    }
+}
+
+impl<'t, K, V> Chain<'t, K, V> {
+    /// Locks the bucket with this number.
+    ///
+    /// # Safety
+    ///
+    /// The table lives for `'t`, and `number` is one of its buckets.
+    #[inline]
+    pub(super) unsafe fn lock(table: Root<K, V>, number: usize) -> Self {
+        // SAFETY: by the caller.
+        let head = unsafe { &*table.bucket(number) };
+        let header = head.header().lock();
+        Self { table, head, header, overflowed: false }
+    }
+
+    #[inline]
+    pub(super) fn state(&self) -> State {
+        state(self.header)
+    }
+
+    /// Whether an insertion made the chain longer.
+    #[inline]
+    pub(super) fn overflowed(&self) -> bool {
+        self.overflowed
+    }
+
+    /// The entry with this hash for whose key `is_it` holds.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<Place<K, V>> {
+        let tag = Shape::<K, V>::tag(hash);
+        let found = Self::find_in(ptr::from_ref(self.head).cast_mut(), self.header, tag, &is_it);
+        if found.is_some() || self.head.next().is_null() {
+            return found;
+        }
+        self.buckets().skip(1).find_map(|(bucket, tags)| Self::find_in(bucket, tags, tag, &is_it))
+    }
+
+    #[inline]
+    fn find_in(bucket: *mut Head, tags: u64, tag: u64, is_it: &impl Fn(&K) -> bool) -> Option<Place<K, V>> {
+        for lane in Shape::<K, V>::matching(tags, tag) {
+            let place = Self::place(bucket, lane);
+            // SAFETY: the tag says that the slot holds an entry, and we have the lock.
+            if is_it(unsafe { &(*place.entry.as_ptr()).key }) {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    #[inline]
+    fn place(bucket: *mut Head, lane: usize) -> Place<K, V> {
+        // SAFETY: buckets of a chain are never null and have this many lanes.
+        unsafe {
+            let entry = NonNull::new_unchecked(Shape::<K, V>::slot(bucket, lane));
+            Place { bucket: NonNull::new_unchecked(bucket), lane, entry }
+        }
+    }
+
+    /// The buckets of the chain with their tags.
+    fn buckets(&self) -> impl Iterator<Item = (*mut Head, u64)> + use<K, V> {
+        let mut at = ptr::from_ref(self.head).cast_mut();
+        let mut tags = self.header;
+        std::iter::from_fn(move || {
+            if at.is_null() {
+                return None;
+            }
+            let found = (at, tags);
+            // SAFETY: buckets of a chain live as long as its table, for `'t` as `self`.
+            at = unsafe { (*at).next() };
+            // SAFETY: as above, where it is not null.
+            tags = unsafe { at.as_ref() }.map_or(0, Head::tags);
+            Some(found)
+        })
+    }
+
+    /// The key and value at `place`.
+    #[inline]
+    pub(super) fn entry(&self, place: &Place<K, V>) -> (&K, &V) {
+        // SAFETY: a place of this chain holds an entry, which nobody changes while we have the lock.
+        let entry = unsafe { place.entry.as_ref() };
+        (&entry.key, &entry.value)
+    }
+
+    /// The value at `place`, to be changed where it lies.
+    ///
+    /// # Safety
+    ///
+    /// Nobody reads the entries of this map without their lock.
+    #[inline]
+    pub(super) unsafe fn value_mut(&mut self, place: &Place<K, V>) -> &mut V {
+        // SAFETY: as in `entry`, and by the caller.
+        unsafe { &mut (*place.entry.as_ptr()).value }
+    }
+
+    /// Puts `value` at `place` and returns the one that was there.
+    #[inline]
+    pub(super) fn replace(&mut self, place: &Place<K, V>, value: V) -> V {
+        // SAFETY: the old value is moved out before the new one is written over it; readers without the lock go by
+        // words.
+        unsafe {
+            let slot = &raw mut (*place.entry.as_ptr()).value;
+            let old = slot.read();
+            words::store(slot, &MaybeUninit::new(value));
+            old
+        }
+    }
+
+    /// Adds an entry whose key is not in the chain.
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u64, key: K, value: V) {
+        self.insert_tagged(Shape::<K, V>::tag(hash), Entry { key, value });
+    }
+
+    /// As `insert`, for an entry whose tag is known.
+    #[inline]
+    pub(super) fn insert_tagged(&mut self, tag: u64, entry: Entry<K, V>) {
+        let entry = MaybeUninit::new(entry);
+        if let Some(lane) = Shape::<K, V>::empty(self.header).next() {
+            let place = Self::place(ptr::from_ref(self.head).cast_mut(), lane);
+            // SAFETY: the slot is empty and ours.
+            unsafe { words::store(place.entry.as_ptr(), &entry) };
+            self.header = Shape::<K, V>::with_tag(self.header, lane, tag);
+        } else {
+            self.insert_overflowing(tag, &entry);
+        }
+    }
+
+    #[cold]
+    fn insert_overflowing(&mut self, tag: u64, entry: &MaybeUninit<Entry<K, V>>) {
+        let mut bucket = self.head.next();
+        // SAFETY: null, or a bucket of this chain.
+        let free = unsafe { bucket.as_ref() }.and_then(|head| Shape::<K, V>::empty(head.tags()).next());
+        let lane = free.unwrap_or_else(|| {
+            // SAFETY: the table lives for `'t`.
+            bucket = unsafe { self.table.details() }.overflow.take();
+            // SAFETY: a bucket that is now ours.
+            unsafe { (*bucket).set_next(self.head.next()) };
+            self.head.set_next(bucket);
+            self.overflowed = true;
+            0
+        });
+        let place = Self::place(bucket, lane);
+        // SAFETY: the slot is empty and ours; the bucket is part of this chain.
+        unsafe {
+            words::store(place.entry.as_ptr(), entry);
+            let head = &*bucket;
+            head.set_tags(Shape::<K, V>::with_tag(head.tags(), lane, tag));
+        }
+    }
+
+    /// Takes the entry at `place` out.
+    #[inline]
+    pub(super) fn remove(&mut self, place: &Place<K, V>) -> Entry<K, V> {
+        // SAFETY: the place holds an entry; its tag goes below, or another entry is written over it.
+        let removed = unsafe { place.entry.read() };
+        let first = self.head.next();
+        if first.is_null() {
+            self.header = Shape::<K, V>::without_tag(self.header, place.lane);
+        } else {
+            self.fill_hole(place, first);
+        }
+        removed
+    }
+
+    /// Puts an entry of the `first` overflow bucket into the slot at `hole`, which has just lost its own.
+    #[cold]
+    fn fill_hole(&mut self, hole: &Place<K, V>, first: *mut Head) {
+        // SAFETY: an overflow bucket of this chain; it is not empty, and what its tags name are entries.
+        unsafe {
+            let head = &*first;
+            if hole.bucket.as_ptr() == first {
+                head.set_tags(Shape::<K, V>::without_tag(head.tags(), hole.lane));
+            } else {
+                let Some(lane) = Shape::<K, V>::occupied(head.tags()).next() else {
+                    unreachable!("an empty overflow bucket in a chain")
+                };
+                let moved = words::load(Shape::<K, V>::slot(first, lane));
+                words::store(hole.entry.as_ptr(), &moved);
+                self.set_tag(hole, Shape::<K, V>::tag_at(head.tags(), lane));
+                head.set_tags(Shape::<K, V>::without_tag(head.tags(), lane));
+            }
+            if head.tags() & TAGS == 0 {
+                self.head.set_next(head.next());
+                self.table.details().overflow.give_back(first);
+            }
+        }
+    }
+
+    /// Gives an occupied slot another tag.
+    fn set_tag(&mut self, place: &Place<K, V>, tag: u64) {
+        let change =
+            |tags| Shape::<K, V>::with_tag(Shape::<K, V>::without_tag(tags, place.lane), place.lane, tag);
+        if ptr::eq(place.bucket.as_ptr(), self.head) {
+            self.header = change(self.header);
+        } else {
+            // SAFETY: an overflow bucket of this chain.
+            let head = unsafe { place.bucket.as_ref() };
+            head.set_tags(change(head.tags()));
+        }
+    }
+
+    /// Calls `visit` with every entry.
+    #[inline]
+    pub(super) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {
+        for (bucket, tags) in self.buckets() {
+            for lane in Shape::<K, V>::occupied(tags) {
+                // SAFETY: the tag says that the slot holds an entry, and we have the lock.
+                let entry = unsafe { &*Shape::<K, V>::slot(bucket, lane) };
+                visit(&entry.key, &entry.value);
+            }
+        }
+    }
+
+    /// Takes out the entries for which `keep` is false. They are in `removed` then, to be dropped without the lock. When
+    /// `keep` panics, none is removed.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool, removed: &mut Vec<Entry<K, V>>) {
+        let mut doomed = Doomed::default();
+        for (bucket, tags) in self.buckets() {
+            for lane in Shape::<K, V>::occupied(tags) {
+                let place = Self::place(bucket, lane);
+                let (key, value) = self.entry(&place);
+                if !keep(key, value) {
+                    doomed.push(place);
+                }
+            }
+        }
+        // Holes are filled from the first overflow bucket. In this order, what is in it is never doomed any more, unless
+        // the hole is there too.
+        let (in_head, overflowed) = doomed.split(self.head);
+        for place in overflowed.iter().chain(in_head) {
+            removed.push(self.remove(place));
+        }
+    }
+
+    /// Moves all entries out, with their tags, to `out`, which must not panic. Overflow buckets go back to the table.
+    pub(super) fn drain(&mut self, mut out: impl FnMut(u64, Entry<K, V>)) {
+        for (bucket, tags) in self.buckets() {
+            for lane in Shape::<K, V>::occupied(tags) {
+                // SAFETY: the tag says that the slot holds an entry; the tags go below.
+                let entry = unsafe { Shape::<K, V>::slot(bucket, lane).read() };
+                out(Shape::<K, V>::tag_at(tags, lane), entry);
+            }
+        }
+        self.header &= !TAGS;
+        while let Some(next) = NonNull::new(self.head.next()) {
+            // SAFETY: an overflow bucket of this chain, whose entries were moved out; the table lives.
+            unsafe {
+                self.head.set_next(next.as_ref().next());
+                self.table.details().overflow.give_back(next.as_ptr());
+            }
+        }
+    }
+
+    /// Marks the bucket, now empty, as one whose entries are in the next table.
+    pub(super) fn set_moved(&mut self) {
+        self.header |= MOVED;
+    }
+
+    /// Marks the bucket, now empty, as one of a closed map.
+    pub(super) fn set_closed(&mut self) {
+        self.header |= CLOSED;
+    }
+}
+
+/// The places of entries that `retain` removes, in the order of the chain.
+struct Doomed<K, V>(Vec<Place<K, V>>);
+
+impl<K, V> Default for Doomed<K, V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K, V> Doomed<K, V> {
+    fn push(&mut self, place: Place<K, V>) {
+        self.0.push(place);
+    }
+
+    /// Those in the chain's head, and the others.
+    fn split(&self, head: &Head) -> (&[Place<K, V>], &[Place<K, V>]) {
+        let in_head = self.0.iter().take_while(|place| ptr::eq(place.bucket.as_ptr(), head)).count();
+        self.0.split_at(in_head)
+    }
+}
+
+impl<K, V> Drop for Chain<'_, K, V> {
+    #[inline]
+    fn drop(&mut self) {
+        self.head.header().unlock(self.header);
+    }
+}
