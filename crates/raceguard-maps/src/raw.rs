@@ -11,6 +11,7 @@ pub(crate) mod lock_free;
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
+#[allow(unsafe_code)]
 pub(crate) mod snapshot_cell;
 pub(crate) mod sync;
 mod threads;

@@ -77,37 +77,6 @@ mod modelled {
     }
 }
 
-/// How a thread waits for another that holds a lock of a bucket: it spins, then lets others run, then sleeps, for up to
-/// a millisecond at a time.
-#[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    step: u32,
-}
-
-impl Waiting {
-    /// Waits a little, longer each time.
-    #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-    pub(crate) fn wait(&mut self) {
-        const SPINS: u32 = 6;
-        const YIELDS: u32 = 32;
-        match self.step {
-            ..SPINS => (0..1 << self.step).for_each(|_| std::hint::spin_loop()),
-            SPINS..YIELDS => thread::yield_now(),
-            _ => thread::sleep(std::time::Duration::from_micros(
-                (8 << (self.step - YIELDS).min(7)).min(1000),
-            )),
-        }
-        self.step += 1;
-    }
-
-    /// Lets another thread run: time does not pass in a model.
-    #[cfg(any(raceguard_shuttle, raceguard_loom))]
-    pub(crate) fn wait(&mut self) {
-        self.step += 1;
-        thread::yield_now();
-    }
-}
-
 /// Cells whose accesses loom checks for races.
 pub(crate) mod cell {
     #[cfg(raceguard_loom)]
