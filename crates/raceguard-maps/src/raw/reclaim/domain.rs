@@ -346,7 +346,7 @@ pub(crate) fn pin() -> Guard {
 }
 
 impl Guard {
-    /// A number that no other pinned thread has, small: for picking a stripe.
+    /// Distinct among the threads that live at the same time, small.
     #[inline]
     pub(crate) fn index(&self) -> usize {
         self.slot.index
