@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::layers::checked::{Misuse, MisuseKind};
+
 /// Why a call had no effect, or may have had none.
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -11,6 +13,25 @@ pub enum MapError {
         "the map is closed: close() was called on it; make a new one, or call close() after its last user"
     )]
     Closed,
+    /// The log of a durable map could not be written: the map refuses all writes from then on, and reads go on.
+    #[error(
+        "{operation} {} failed: {cause}; the map takes no more writes: mend the cause and open the log again",
+        .path.display()
+    )]
+    Durability {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file or folder.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        cause: String,
+    },
+    /// A key or value has no encoding: nothing was written.
+    #[error("nothing was written: a key or value could not be encoded: {cause}")]
+    Encoding {
+        /// What the codec says.
+        cause: String,
+    },
     /// A count, size or capacity in the configuration makes no sense.
     #[error("{setting} = {given} is not possible: {allowed}")]
     Configuration {
@@ -30,4 +51,16 @@ pub enum MapError {
     /// The map was called from within a closure that it runs at this moment, on the same thread.
     #[error("the map was called from within a closure that it is running: move the call out of the closure")]
     Reentrant,
+    /// The `Checked` layer found a mistake in how the map is used.
+    #[error("{0}")]
+    Misuse(Misuse),
+}
+
+impl MapError {
+    /// Whether the map was closed: [`Closed`](Self::Closed), or what the `Checked` layer says instead, with the call
+    /// sites.
+    pub fn is_closed(&self) -> bool {
+        let Self::Misuse(misuse) = self else { return *self == Self::Closed };
+        misuse.kind == MisuseKind::UseAfterClose
+    }
 }

@@ -4,9 +4,12 @@
 
 #[allow(unsafe_code)]
 pub(crate) mod buckets;
+pub(crate) mod event;
 pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+mod locks;
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
@@ -16,4 +19,5 @@ pub(crate) mod snapshot_cell;
 pub(crate) mod sync;
 #[allow(unsafe_code)]
 pub(crate) mod table_memory;
+pub(crate) mod tally;
 mod threads;

@@ -4,7 +4,11 @@
 //! Locks here never poison: a panic in a closure releases the lock, and what was written stays.
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+pub(crate) use super::locks::{Mutex, MutexGuard, RwLock};
+
+/// The mutex that goes with a [`Condvar`]: waiting for it is not tallied.
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+pub(crate) use parking_lot::{Mutex as WaitMutex, MutexGuard as WaitMutexGuard};
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 pub(crate) use std::sync::atomic;
@@ -18,10 +22,10 @@ pub(crate) use loom::{sync::atomic, thread};
 #[cfg(raceguard_shuttle)]
 pub(crate) use shuttle::{sync::atomic, thread};
 
-pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, yield_now};
+pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, thread_local, yield_now};
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
-pub(crate) use modelled::{Mutex, MutexGuard, RwLock};
+pub(crate) use modelled::{Mutex, Mutex as WaitMutex, MutexGuard, MutexGuard as WaitMutexGuard, RwLock};
 
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
@@ -77,25 +81,6 @@ mod modelled {
     }
 }
 
-/// Cells whose accesses loom checks for races.
-pub(crate) mod cell {
-    #[cfg(raceguard_loom)]
-    pub(crate) use loom::cell::UnsafeCell;
-
-    /// The standard cell under loom's interface.
-    #[cfg(not(raceguard_loom))]
-    #[derive(Debug, Default)]
-    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
-
-    #[cfg(not(raceguard_loom))]
-    impl<T> UnsafeCell<T> {
-        #[inline]
-        pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
-            work(self.0.get())
-        }
-    }
-}
-
 /// How a thread waits for another that holds a lock of a bucket: it spins, then lets others run, then sleeps, for up to
 /// a millisecond at a time.
 #[derive(Debug, Default)]
@@ -124,6 +109,25 @@ impl Waiting {
     pub(crate) fn wait(&mut self) {
         self.step += 1;
         thread::yield_now();
+    }
+}
+
+/// Cells whose accesses loom checks for races.
+pub(crate) mod cell {
+    #[cfg(raceguard_loom)]
+    pub(crate) use loom::cell::UnsafeCell;
+
+    /// The standard cell under loom's interface.
+    #[cfg(not(raceguard_loom))]
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    #[cfg(not(raceguard_loom))]
+    impl<T> UnsafeCell<T> {
+        #[inline]
+        pub(crate) fn with_mut<R>(&self, work: impl FnOnce(*mut T) -> R) -> R {
+            work(self.0.get())
+        }
     }
 }
 

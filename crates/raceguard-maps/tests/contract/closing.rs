@@ -3,7 +3,7 @@
 use raceguard_maps::{CloseReport, ConcurrentMap, MapError};
 
 use crate::every_call;
-use crate::subjects::Family;
+use crate::family::Family;
 
 /// `close` reports what was there, is idempotent, and every other method then says `Closed` without calling anything.
 pub(crate) fn check<F: Family, M: ConcurrentMap<F::Key, F::Value>>(map: &M) {

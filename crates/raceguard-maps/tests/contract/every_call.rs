@@ -2,7 +2,7 @@
 
 use raceguard_maps::{Change, ConcurrentMap, MapError, Operation};
 
-use crate::subjects::Family;
+use crate::family::Family;
 
 /// Calls everything but `close` and returns each method's name with its error, if it gave one.
 pub(crate) fn outcomes<F: Family, M: ConcurrentMap<F::Key, F::Value>>(

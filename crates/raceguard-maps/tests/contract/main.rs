@@ -10,14 +10,17 @@ mod subjects;
 mod closing;
 mod drops;
 mod every_call;
+mod family;
+mod hashers;
 mod operations;
 mod panics;
 mod threads;
 mod tracked;
 mod watchdog;
 
+use family::Family;
 use raceguard_maps::FastState;
-use subjects::{Family, Home, Subject};
+use subjects::{Home, Subject};
 
 /// The map of a subject for the types of a family.
 type MapOf<T, F, S> = <T as Subject<<F as Family>::Key, <F as Family>::Value, S>>::Map;
@@ -38,12 +41,12 @@ macro_rules! family {
         mod $name {
             $(#[test]
             fn $check() {
-                crate::operations::$check::<crate::subjects::$family, _>(&*crate::map::<$subject, crate::subjects::$family, $hasher>());
+                crate::operations::$check::<crate::family::$family, _>(&*crate::map::<$subject, crate::family::$family, $hasher>());
             })*
 
             #[test]
             fn closing() {
-                crate::closing::check::<crate::subjects::$family, _>(&*crate::map::<$subject, crate::subjects::$family, $hasher>());
+                crate::closing::check::<crate::family::$family, _>(&*crate::map::<$subject, crate::family::$family, $hasher>());
             }
         }
     };
@@ -81,7 +84,7 @@ macro_rules! contract {
 
             #[test]
             fn a_borrowed_form_of_the_key_finds_it() {
-                crate::operations::a_borrowed_key_finds(&*crate::map::<$subject, crate::subjects::Texts, crate::FastState>());
+                crate::operations::a_borrowed_key_finds(&*crate::map::<$subject, crate::family::Texts, crate::FastState>());
             }
 
             #[test]
@@ -139,15 +142,15 @@ macro_rules! contract {
         family!(aligned, $subject, Aligned, crate::FastState);
         family!(padded, $subject, Padded, crate::FastState);
         family!(bytes, $subject, Bytes, crate::FastState);
-        family!(colliding_at_zero, $subject, Members, crate::subjects::AllZero);
-        family!(colliding_at_ones, $subject, Bytes, crate::subjects::AllOnes);
-        family!(four_hashes, $subject, Padded, crate::subjects::FourHashes);
+        family!(colliding_at_zero, $subject, Members, crate::hashers::AllZero);
+        family!(colliding_at_ones, $subject, Bytes, crate::hashers::AllOnes);
+        family!(four_hashes, $subject, Padded, crate::hashers::FourHashes);
 
         mod threads {
-            use crate::{FastState, Home, MapOf, map, subjects, threads};
+            use crate::{FastState, Home, MapOf, family, map, threads};
 
-            fn words() -> Home<MapOf<$subject, subjects::Words, FastState>> {
-                map::<$subject, subjects::Words, FastState>()
+            fn words() -> Home<MapOf<$subject, family::Words, FastState>> {
+                map::<$subject, family::Words, FastState>()
             }
 
             #[test]
@@ -172,7 +175,7 @@ macro_rules! contract {
 
             #[test]
             fn read_whole_values() {
-                threads::no_value_is_torn(&*map::<$subject, subjects::Large, FastState>());
+                threads::no_value_is_torn(&*map::<$subject, family::Large, FastState>());
             }
 
             #[test]
@@ -193,6 +196,7 @@ macro_rules! contract {
     };
 }
 
-use subjects::Mutex;
-
-contract!(mutex, crate::Mutex, any);
+contract!(mutex, crate::subjects::Mutex, any);
+contract!(rwlock, crate::subjects::RwLock, any);
+contract!(sharded, crate::subjects::Sharded, any);
+contract!(serial, crate::subjects::Serial, any);

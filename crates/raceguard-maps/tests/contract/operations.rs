@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use raceguard_maps::{Change, ConcurrentMap, MapSnapshot, Operation};
 
-use crate::subjects::Family;
+use crate::family::Family;
 
 /// As many keys as most checks need: all there are, but no more than this.
 const FEW: u64 = 40;

@@ -167,3 +167,15 @@ pub(super) fn prefetch<T>(pointer: *const T) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = pointer;
 }
+
+/// As [`prefetch`], for a cache line that will be written: it comes once, not first to read and then to write.
+#[inline]
+pub(super) fn prefetch_to_write<T>(place: &T) {
+    #[cfg(all(target_arch = "x86_64", not(any(raceguard_shuttle, raceguard_loom))))]
+    // SAFETY: as for `prefetch`; processors without the instruction take it for one that does nothing.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(any(raceguard_shuttle, raceguard_loom)))))]
+    let _ = place;
+}

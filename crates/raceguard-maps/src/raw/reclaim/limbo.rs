@@ -28,7 +28,7 @@ const BAG_ITEMS: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } el
 /// Bytes in a bag when it is sealed, however few the items.
 const BAG_BYTES: usize = 256 << 10;
 /// Sealed bags of one thread beyond which idle threads are made to pass a fence.
-const PATIENCE: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 16 };
+const PATIENCE: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 8 };
 /// Spare blocks of one thread, in items and in bytes.
 const SPARE_ITEMS: usize = 2 * BAG_ITEMS;
 const SPARE_BYTES: usize = 64 << 10;
