@@ -15,7 +15,7 @@ use crate::data::{Data, Value};
 use crate::latencies::Quantiles;
 use crate::sequence::Operation;
 use crate::subject::{Handle, Subject};
-use crate::threads::{repeat, together, work_for};
+use crate::threads::{Time, repeat, together, work_for};
 
 pub(crate) use iteration::BesideWriter;
 
@@ -25,7 +25,7 @@ pub(crate) struct Plan {
     pub(crate) sequences: Vec<Arc<[u32]>>,
     /// The core of each thread.
     pub(crate) cores: Vec<usize>,
-    pub(crate) time: Duration,
+    pub(crate) time: Time,
     /// How long the caller works inside each operation.
     pub(crate) hold: Duration,
 }

@@ -144,7 +144,7 @@ impl Bench for GoMap {
     fn mixed(&self, plan: &Plan) -> f64 {
         self.go.send(&plan.sequences);
         let request = json!({
-            "do": "mixed", "map": self.name, "cores": plan.cores, "seconds": plan.time.as_secs_f64(),
+            "do": "mixed", "map": self.name, "cores": plan.cores, "seconds": plan.time.length.as_secs_f64(),
             "hold": u64::try_from(plan.hold.as_nanos()).unwrap_or(u64::MAX)
         });
         self.go.ask(&request).figure

@@ -14,7 +14,7 @@ use crate::subjects::evmap::Evmap;
 use crate::subjects::left_right::LeftRight;
 use crate::subjects::locks::{Hashbrown, OneLock, Shards, StdMap};
 use crate::subjects::nothing::Nothing;
-use crate::subjects::ours::{Ours, SixteenShards};
+use crate::subjects::ours::{Ours, ReaderOfSnapshots, SixteenShards};
 use crate::subjects::peers::{Dash, Kovan, Leap, Moka, Papaya, SccIndex, SccMap};
 
 /// Whose map it is.
@@ -78,7 +78,21 @@ macro_rules! strategy {
 
 /// Our strategies; each new one adds its line.
 fn ours() -> Vec<Candidate> {
-    vec![strategy!(MutexMap), strategy!(RwLockMap), strategy!(ShardedMap), strategy!(SerialMap)]
+    vec![
+        strategy!(MutexMap),
+        strategy!(RwLockMap),
+        strategy!(ShardedMap),
+        strategy!(BucketMap),
+        strategy!(copy InlineMap),
+        strategy!(LockFreeMap),
+        strategy!(SnapshotMap),
+        Candidate::any::<ReaderOfSnapshots<u64, u64>, ReaderOfSnapshots<String, Text>>(
+            "SnapshotMap-reader",
+            Family::Ours,
+        ),
+        strategy!(ShardedSnapshotMap),
+        strategy!(SerialMap),
+    ]
 }
 
 type StdMutex<K, V> = OneLock<std::sync::Mutex<StdMap<K, V>>, StdMap<K, V>>;

@@ -3,6 +3,8 @@
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use crate::machine;
 
 /// Runs `work` once for each core, all at the same time, and returns what they returned.
@@ -25,6 +27,35 @@ pub(crate) fn together<T: Send>(cores: &[usize], work: impl Fn(usize) -> T + Syn
     })
 }
 
+/// How long a run takes, and by which clock its rate is reckoned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Time {
+    pub(crate) length: Duration,
+    pub(crate) clock: Clock,
+}
+
+/// What a rate is reckoned by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Clock {
+    /// Time that passes
+    Wall,
+    /// Time that the thread ran, which other processes disturb less; threads that sleep at a lock cost nothing then
+    Cpu,
+}
+
+impl Clock {
+    /// A time to subtract others from; `passed` since the run began.
+    fn now(self, passed: Duration) -> Duration {
+        match self {
+            Self::Wall => passed,
+            Self::Cpu => {
+                let time = clock_gettime(ClockId::ThreadCPUTime);
+                Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+            }
+        }
+    }
+}
+
 /// Part of the time that is not counted, so that caches fill and growth ends.
 const WARM_UP: u32 = 8;
 
@@ -34,8 +65,9 @@ const CLOCK: Duration = Duration::from_micros(50);
 /// Works through a sequence, again and again, until the time is over; returns millions of operations a second.
 #[allow(clippy::cast_precision_loss)]
 #[inline]
-pub(crate) fn repeat(time: Duration, sequence: &[u32], mut step: impl FnMut(u32) -> u64) -> f64 {
+pub(crate) fn repeat(time: Time, sequence: &[u32], mut step: impl FnMut(u32) -> u64) -> f64 {
     let (mut position, mut batch, mut checksum) = (0, 1, 0_u64);
+    let Time { length: time, clock } = time;
     let warm_up = time / WARM_UP;
     let (begin, mut counted_from, mut counted) = (Instant::now(), None, 0_usize);
     let mut last = begin;
@@ -46,13 +78,13 @@ pub(crate) fn repeat(time: Duration, sequence: &[u32], mut step: impl FnMut(u32)
         }
         let now = Instant::now();
         match counted_from {
-            None if now - begin >= warm_up => counted_from = Some(now),
+            None if now - begin >= warm_up => counted_from = Some((now, clock.now(now - begin))),
             None => {}
-            Some(from) => {
+            Some((from, clock_from)) => {
                 counted += end - position;
                 if now - from >= time {
                     std::hint::black_box(checksum);
-                    return counted as f64 / (now - from).as_secs_f64() / 1e6;
+                    return counted as f64 / (clock.now(now - begin) - clock_from).as_secs_f64() / 1e6;
                 }
             }
         }
@@ -89,7 +121,8 @@ mod tests {
     #[test]
     fn a_sequence_is_repeated_in_its_order() {
         let (mut seen, mut expected) = (0_u64, 0);
-        let rate = repeat(Duration::from_millis(2), &[0, 1, 2, 3, 4], |operation| {
+        let time = Time { length: Duration::from_millis(2), clock: Clock::Cpu };
+        let rate = repeat(time, &[0, 1, 2, 3, 4], |operation| {
             assert_eq!(operation, expected);
             expected = (expected + 1) % 5;
             seen += 1;

@@ -14,7 +14,9 @@ pub mod count;
 mod loom_and_shuttle;
 pub mod quota;
 mod stripe;
+pub mod window;
 
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use count::CounterMap;
 pub use quota::{Quota, QuotaError, QuotaMap, Reservation, Totals};
+pub use window::{Activity, WindowCounterMap, WindowSettings};

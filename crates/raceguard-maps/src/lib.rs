@@ -48,7 +48,7 @@ mod table;
 
 pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
-pub use counters::{CounterMap, QuotaMap};
+pub use counters::{CounterMap, QuotaMap, WindowCounterMap};
 pub use error::MapError;
 pub use hash::{FastState, KeyedState};
 pub use layers::checked::{Checked, Misuse, MisuseKind};

@@ -214,6 +214,22 @@ impl<K: Hash + Eq + Clone, V: Clone> Table<K, V> {
         Some(removed)
     }
 
+    /// Removes the entry with this hash for whose value `is_it` holds; compares no keys.
+    pub(crate) fn remove_value(
+        &mut self,
+        hash: u64,
+        is_it: impl Fn(&V) -> bool,
+        hasher: &impl BuildHasher,
+    ) -> Option<(K, V)> {
+        if self.len <= self.shrink_at {
+            self.shrink(hasher);
+        }
+        let entry = self.segment_mut(hash).find_entry(hash, |(_, found)| is_it(found)).ok()?;
+        let (removed, _) = entry.remove();
+        self.len -= 1;
+        Some(removed)
+    }
+
     /// Returns how many entries went, and those of them whose drop does something.
     pub(crate) fn retain(
         &mut self,

@@ -53,7 +53,7 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Filled<D, M> {
             let mut writes = Latencies::with_room(ROOM);
             if thread == 0 {
                 let mut passes = Vec::new();
-                while begin.elapsed() < plan.time {
+                while begin.elapsed() < plan.time.length {
                     passes.push(self.pass(&mut handle));
                 }
                 ended.store(true, Ordering::Relaxed);

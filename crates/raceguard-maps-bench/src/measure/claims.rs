@@ -85,11 +85,11 @@ fn padding(rounds: Rounds) -> Claim {
         let columns: Vec<Box<dyn Fn() -> f64>> = vec![
             Box::new({
                 let cores = cores.clone();
-                move || count(&cores, rounds.time(), |thread| &one[thread])
+                move || count(&cores, rounds.time().length, |thread| &one[thread])
             }),
             Box::new({
                 let cores = cores.clone();
-                move || count(&cores, rounds.time(), |thread| &other[thread])
+                move || count(&cores, rounds.time().length, |thread| &other[thread])
             }),
         ];
         (format!("{threads} thread(s)"), cores, columns)
@@ -164,7 +164,7 @@ fn rw_lock(rounds: Rounds, go: Option<&Go>) -> Claim {
         columns.extend(owned(&["Go Mutex", "Go RWMutex"]));
     }
     let cases = HOLDS.iter().flat_map(|hold| SHARES.map(|share| (*hold, share))).map(|(hold, share)| {
-        let (time, seconds) = (rounds.time(), rounds.seconds);
+        let (time, seconds) = (rounds.time().length, rounds.seconds);
         let mut measures: Vec<Box<dyn Fn() -> f64>> = vec![
             lock::<std::sync::Mutex<u64>>(&cores, time, share, hold),
             lock::<std::sync::RwLock<u64>>(&cores, time, share, hold),

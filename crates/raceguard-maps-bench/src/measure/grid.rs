@@ -15,6 +15,7 @@ use crate::machine;
 use crate::registry::{Candidate, Candidates, Family};
 use crate::report::{GridCell, Throughput, median};
 use crate::sequence::{self, Mix, Shares};
+use crate::threads::{Clock, Time};
 
 /// The loads to measure: every combination.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,11 +58,15 @@ pub(crate) struct Rounds {
     /// Seconds of each run
     #[arg(long, default_value_t = 0.1, value_name = "S")]
     pub(crate) seconds: f64,
+
+    /// What rates are reckoned by; maps of Go know the wall clock alone
+    #[arg(long, value_enum, default_value_t = Clock::Wall)]
+    pub(crate) clock: Clock,
 }
 
 impl Rounds {
-    pub(crate) fn time(self) -> Duration {
-        Duration::from_secs_f64(self.seconds)
+    pub(crate) fn time(self) -> Time {
+        Time { length: Duration::from_secs_f64(self.seconds), clock: self.clock }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every strategy of raceguard-maps, through its one interface.
 
-use raceguard_maps::{ConcurrentMap, Operation, ShardedMap};
+use raceguard_maps::strategies::snapshot::Reader;
+use raceguard_maps::{ConcurrentMap, MapSnapshot, Operation, ShardedMap, SnapshotMap};
 
 use crate::data::{Key, Value};
 use crate::subject::{Handle, Subject};
@@ -66,6 +67,60 @@ impl Subject<u64, u64> for SixteenShards {
 
     fn handle(&self) -> &Ours<ShardedMap<u64, u64>> {
         &self.0
+    }
+}
+
+/// A `SnapshotMap` that each thread reads through a reader of its own.
+pub(crate) struct ReaderOfSnapshots<K, V>(SnapshotMap<K, V>);
+
+pub(crate) struct ReaderAndMap<'a, K, V> {
+    reader: Reader<'a, K, V>,
+    map: &'a SnapshotMap<K, V>,
+}
+
+impl<K: Key, V: Value> Subject<K, V> for ReaderOfSnapshots<K, V> {
+    type Handle<'a> = ReaderAndMap<'a, K, V>;
+
+    fn empty() -> Self {
+        Self(SnapshotMap::new())
+    }
+
+    fn handle(&self) -> ReaderAndMap<'_, K, V> {
+        ReaderAndMap { reader: done(self.0.reader()), map: &self.0 }
+    }
+
+    fn fill(&self, entries: impl Iterator<Item = (K, V)>) {
+        done(self.0.apply(entries.map(|(key, value)| Operation::Insert(key, value))));
+    }
+}
+
+impl<K: Key, V: Value> Handle<K, V> for ReaderAndMap<'_, K, V> {
+    #[inline]
+    fn get(&mut self, key: &K, read: impl Fn(&V) -> u64) -> Option<u64> {
+        done(self.reader.get_with(key, read))
+    }
+
+    #[inline]
+    fn insert(&mut self, key: K, value: V) {
+        done(self.map.insert(key, value));
+    }
+
+    #[inline]
+    fn remove(&mut self, key: &K) -> bool {
+        done(self.map.remove(key)).is_some()
+    }
+
+    #[inline]
+    fn update(&mut self, key: &K, change: impl Fn(&V) -> V) {
+        done(self.map.update(key, |value| *value = change(value)));
+    }
+
+    fn for_each(&mut self, visit: impl FnMut(&V)) {
+        done(self.reader.snapshot()).iter().map(|(_, value)| value).for_each(visit);
+    }
+
+    fn len(&mut self) -> usize {
+        done(self.map.len())
     }
 }
 
