@@ -162,7 +162,7 @@ impl LogWriter {
 
     fn failed(&self, operation: &'static str) -> impl FnOnce(io::Error) -> Failure {
         let path = self.files.folder().join(segment_name(self.current().ordinal));
-        move |error| Failure::new(operation, path, error)
+        move |error| Failure::new(operation, path, &error)
     }
 }
 
@@ -184,12 +184,12 @@ fn prepare_segment(
     let mut bytes = identity.header(segment.first_sequence).encode(FileKind::Segment);
     bytes.extend_from_slice(frames);
     prepare(files, &name, capacity, |file| file.write_all(0, &bytes))
-        .map_err(|error| Failure::new("creating", files.folder().join(&name), error))
+        .map_err(|error| Failure::new("creating", files.folder().join(&name), &error))
 }
 
 fn publish_segment(files: &dyn Files, segment: Segment) -> Result<(), Failure> {
     let name = segment_name(segment.ordinal);
-    publish(files, &name).map_err(|error| Failure::new("creating", files.folder().join(&name), error))
+    publish(files, &name).map_err(|error| Failure::new("creating", files.folder().join(&name), &error))
 }
 
 /// Writes a file under a temporary name and makes it durable. It is there entirely or, after a crash, not at all.
