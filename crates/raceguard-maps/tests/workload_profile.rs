@@ -24,6 +24,7 @@ fn what_is_written_is_read() {
         ..WorkloadProfile::default()
     };
     profile.mark_unknown("value_bytes", "the profile sees no values");
+    profile.mark_estimated("mix.reads", "from the waits");
     let json = profile.to_json().unwrap();
     assert_eq!(WorkloadProfile::from_json(&json).unwrap(), profile);
 }

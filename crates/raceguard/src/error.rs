@@ -76,6 +76,12 @@ pub enum CommandError {
         /// What it knows.
         known: Vec<String>,
     },
+    /// A map profile was asked for, and more than one lock or map has the name.
+    #[error("a map profile is about one lock or map, and {} have that name", names.len())]
+    SeveralToProfile {
+        /// Which.
+        names: Vec<String>,
+    },
     /// `RACEGUARD` holds something that the runtime does not understand.
     #[error("`{word}` in the environment variable RACEGUARD is no option of the race runtime")]
     RuntimeOption {
@@ -136,6 +142,7 @@ impl CommandError {
                     .to_owned()
             }
             Self::NothingToAdvise { known, .. } => format!("it knows {}", known.join(", ")),
+            Self::SeveralToProfile { names } => format!("name one of {}", names.join(", ")),
             Self::RuntimeOption { .. } => {
                 "it takes sample=1% and memory_limit=2GiB, with commas between".to_owned()
             }

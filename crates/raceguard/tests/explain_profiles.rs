@@ -4,6 +4,7 @@ mod explain_support;
 mod support;
 
 use explain_support::{built, diagnosis, ingest, list, program_output, texts};
+use raceguard_maps::WorkloadProfile;
 use serde_json::Value;
 use support::GoModule;
 
@@ -69,6 +70,33 @@ fn advice_rests_on_the_profile_and_on_what_is_known() {
         .raceguard(&["advise", "routes.mu", "--reads", "99.9", "--keys", "200"])
         .expect(0, &["copy-on-write snapshot"]);
     module.raceguard(&["advise", "nothing.mu"]).expect(2, &["nothing.mu", "main.routes.mu"]);
+}
+
+#[test]
+fn the_load_of_a_lock_becomes_a_profile_that_can_be_replayed() {
+    let module = contended(&["mutex.pb.gz", "block.pb.gz"]);
+    let written = |arguments: &[&str]| -> WorkloadProfile {
+        let command = [&["advise", "--map-profile", "load.json"], arguments].concat();
+        module.raceguard(&command).expect(0, &["profile", "load.json"]);
+        WorkloadProfile::from_json(&module.read("load.json")).expect("a workload profile")
+    };
+    let routes = written(&["routes.mu"]);
+    assert_eq!(routes.name.as_deref(), Some("main.routes.mu"));
+    assert!(routes.mix.reads > Some(0.5) && routes.estimated["mix.reads"].contains("waits"), "{routes:#?}");
+    assert!(routes.keys.is_none() && routes.unknown["keys"].contains("--keys"), "{routes:#?}");
+    assert!(routes.unknown["hold_nanos"].contains("on average"), "{routes:#?}");
+    let totals = written(&["totals.mu", "--keys", "500", "--processors", "4"]);
+    assert!(totals.mix.reads.is_none() && totals.unknown["mix.reads"].contains("Mutex"), "{totals:#?}");
+    assert_eq!((totals.keys, totals.threads), (Some(500), Some(4)));
+    let load = totals.workload().expect("it can be replayed");
+    assert!(load.assumed.contains(&"mix.reads") && !load.assumed.contains(&"keys"));
+
+    module
+        .raceguard(&["advise", "--map-profile", "all.json"])
+        .expect(2, &["about one lock or map", "main.routes.mu", "main.totals.mu"]);
+    module
+        .raceguard(&["advise", "routes.mu", "--map-profile", "no/such/folder.json"])
+        .expect(2, &["no/such/folder.json"]);
 }
 
 #[test]

@@ -71,7 +71,10 @@ pub struct WorkloadProfile {
     /// What the map has to promise.
     #[serde(default)]
     pub needs: Needs,
-    /// For fields that are `null`: why they are not known. Keys are names as in `skew` or `mix.inserts`.
+    /// For fields that hold an estimate: what it rests on. Keys are names such as `skew` or `mix.inserts`.
+    #[serde(default)]
+    pub estimated: BTreeMap<String, String>,
+    /// For fields that are `null`: why they are not known.
     #[serde(default)]
     pub unknown: BTreeMap<String, String>,
     /// Fields that this version does not know.
@@ -105,6 +108,7 @@ pub struct Mix {
 
 /// What the map has to promise. A field that is missing demands nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "independent needs, each a field of the file")]
 pub struct Needs {
     /// Entries outlive the process.
     #[serde(default)]
@@ -178,6 +182,7 @@ impl Default for WorkloadProfile {
             threads: None,
             hold_nanos: None,
             needs: Needs::default(),
+            estimated: BTreeMap::new(),
             unknown: BTreeMap::new(),
             other: BTreeMap::new(),
         }
@@ -218,6 +223,11 @@ impl WorkloadProfile {
         whole("threads", self.threads.map(u64::from), 1, 1 << 16, "1 to 65536")?;
         whole("hold_nanos", self.hold_nanos, 0, HOUR_IN_NANOS, "0 to one hour")?;
         whole("needs.staleness_micros", self.needs.staleness_micros, 0, HOUR_IN_NANOS / 1000, "0 to one hour")
+    }
+
+    /// Says what the estimate in a field rests on: its name as in the file, and the reason.
+    pub fn mark_estimated(&mut self, field: &str, reason: &str) {
+        self.estimated.insert(field.to_owned(), reason.to_owned());
     }
 
     /// Says why a field is not known: its name as in the file, and the reason.

@@ -4,11 +4,18 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::consistency::{Consistency, Promise, UpdateOnPanic};
+use crate::map::ConcurrentMap;
+use crate::{
+    BucketMap, InlineMap, LockFreeMap, MutexMap, RwLockMap, SerialMap, ShardedMap, ShardedSnapshotMap,
+    SnapshotMap,
+};
+
 /// A strategy of this crate, by the name of its type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// [`MutexMap`](crate::MutexMap)
+    /// One lock.
     MutexMap,
     /// One reader-writer lock.
     RwLockMap,
@@ -58,6 +65,53 @@ impl Strategy {
             Self::LockFreeMap => "LockFreeMap",
             Self::InlineMap => "InlineMap",
             Self::BucketMap => "BucketMap",
+        }
+    }
+
+    /// What each of its methods promises.
+    pub fn consistency(self) -> Consistency {
+        fn of<M: ConcurrentMap<u64, u64>>() -> Consistency {
+            M::CONSISTENCY
+        }
+        match self {
+            Self::MutexMap => of::<MutexMap<u64, u64>>(),
+            Self::RwLockMap => of::<RwLockMap<u64, u64>>(),
+            Self::ShardedMap => of::<ShardedMap<u64, u64>>(),
+            // Go documents this much of its `sync.Map`.
+            Self::ReadMostlyMap => Consistency {
+                len: Promise::Approximate,
+                for_each: Promise::PerEntry,
+                snapshot: Promise::PerEntry,
+                retain: Promise::PerEntry,
+                apply: Promise::PerEntry,
+                update_on_panic: UpdateOnPanic::Unchanged,
+                ..Consistency::ONE_LOCK
+            },
+            Self::SnapshotMap => of::<SnapshotMap<u64, u64>>(),
+            Self::ShardedSnapshotMap => of::<ShardedSnapshotMap<u64, u64>>(),
+            Self::SerialMap => of::<SerialMap<u64, u64>>(),
+            Self::LockFreeMap => of::<LockFreeMap<u64, u64>>(),
+            Self::InlineMap => of::<InlineMap<u64, u64>>(),
+            Self::BucketMap => of::<BucketMap<u64, u64>>(),
+        }
+    }
+
+    /// Whether keys and values have to be `Copy`.
+    pub fn needs_copy(self) -> bool {
+        self == Self::InlineMap
+    }
+
+    /// Whether a read goes on while a writer stands still in the middle of a write.
+    pub fn reads_never_wait(self) -> bool {
+        matches!(self, Self::SnapshotMap | Self::ShardedSnapshotMap | Self::LockFreeMap)
+    }
+
+    /// Whether a caller's closure runs while all other operations wait, for reads and for writes.
+    pub(crate) fn closures_run_alone(self) -> (bool, bool) {
+        match self {
+            Self::MutexMap | Self::SerialMap => (true, true),
+            Self::RwLockMap | Self::SnapshotMap => (false, true),
+            _ => (false, false),
         }
     }
 }

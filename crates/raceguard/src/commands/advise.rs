@@ -1,7 +1,9 @@
 //! `raceguard advise`: which lock or map suits one that the evidence knows, or one that the user describes.
 
+mod map_profile;
+
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use raceguard_diagnosis::Diagnosis;
@@ -10,6 +12,7 @@ use raceguard_diagnosis::locks::{Decision, Known, LockUse, advise, duration};
 use raceguard_diagnosis::statement::short_function;
 use raceguard_diagnosis::top_causes::TopOptions;
 
+use crate::commands::advise::map_profile::Said;
 use crate::error::CommandError;
 use crate::explain::runs;
 use crate::report::text::layout::Painter;
@@ -49,6 +52,10 @@ pub struct AdviseArgs {
     #[arg(long, value_name = "N")]
     processors: Option<u32>,
 
+    /// Write what is known of the load of one lock's map to this file, to replay it on the maps of Rust
+    #[arg(long, value_name = "FILE", conflicts_with = "number")]
+    map_profile: Option<PathBuf>,
+
     /// The runs that the numbers come from; left out, those that describe the module now
     #[arg(long = "run", value_name = "RUN")]
     runs: Vec<PathBuf>,
@@ -82,6 +89,10 @@ pub fn run(arguments: &AdviseArgs) -> Result<u8, CommandError> {
         text.push('\n');
         text.push_str(&decision(&arguments.known(Known::default()), &painter));
     }
+    if let Some(path) = &arguments.map_profile {
+        write_map_profile(path, arguments, &locks, &clusters)?;
+        text.push_str(&painter.note("profile", &path.display().to_string()));
+    }
     let printed = io::stdout().lock().write_all(text.as_bytes());
     match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -89,6 +100,33 @@ pub fn run(arguments: &AdviseArgs) -> Result<u8, CommandError> {
         }
         _ => Ok(0),
     }
+}
+
+/// The file is about one lock or map: what several are used for says nothing about one of them.
+fn write_map_profile(
+    path: &Path,
+    arguments: &AdviseArgs,
+    locks: &[&LockUse],
+    clusters: &[&Cluster],
+) -> Result<(), CommandError> {
+    let name = match (locks, clusters) {
+        ([lock], _) => lock.lock.as_str(),
+        ([], [cluster]) => cluster.variable.as_str(),
+        ([], []) => arguments.name.as_deref().unwrap_or_default(),
+        _ => {
+            let locks = locks.iter().map(|lock| lock.lock.clone());
+            let names = locks.chain(clusters.iter().map(|cluster| cluster.variable.clone())).collect();
+            return Err(CommandError::SeveralToProfile { names });
+        }
+    };
+    let lock = locks.first().copied();
+    let known = arguments.known(lock.map_or_else(Known::default, Known::of_lock));
+    let said = Said { reads: arguments.reads.is_some(), processors: arguments.processors.is_some() };
+    let written = map_profile::of(name, lock, &known, said)
+        .to_json()
+        .map_err(io::Error::other)
+        .and_then(|json| std::fs::write(path, json));
+    written.map_err(|source| CommandError::System { action: format!("write {}", path.display()), source })
 }
 
 impl AdviseArgs {
