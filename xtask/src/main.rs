@@ -10,6 +10,7 @@
 mod bench_analyzer;
 mod bench_explain;
 mod bench_ingest;
+mod bench_maps;
 mod bench_runtime;
 mod chromium;
 mod demo;
@@ -97,6 +98,8 @@ enum BenchSubject {
     Analyzer(bench_analyzer::Arguments),
     /// How fast `raceguard ingest` reads each format, and in how much memory
     Ingest(bench_ingest::Arguments),
+    /// How fast the concurrent maps are, beside those of other crates and of Go
+    Maps(bench_maps::Arguments),
     /// How well `raceguard explain` joins races, and what a diagnosis of much evidence costs
     Explain(bench_explain::Arguments),
 }
@@ -125,6 +128,7 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
             bench_analyzer::run(arguments, raceguard)
         }
         Task::Bench { subject: BenchSubject::Ingest(arguments) } => bench_ingest::run(arguments, raceguard),
+        Task::Bench { subject: BenchSubject::Maps(arguments) } => bench_maps::run(arguments),
         Task::Bench { subject: BenchSubject::Explain(arguments) } => bench_explain::run(arguments, raceguard),
         Task::Producers(arguments) => producers::run(arguments),
         Task::Toolchain { release } => toolchain::print_path(*release),

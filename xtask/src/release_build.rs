@@ -22,7 +22,12 @@ struct CargoTarget {
 
 /// Builds the binary that a package of this workspace is named for.
 pub(crate) fn binary(package: &str) -> Result<PathBuf, Failure> {
-    step(&format!("building {package} (release)"));
+    binary_of(package, package)
+}
+
+/// Builds a binary of a package of this workspace.
+pub(crate) fn binary_of(package: &str, name: &str) -> Result<PathBuf, Failure> {
+    step(&format!("building {name} (release)"));
     let mut command = workspace::cargo();
     command
         .args(["build", "--release", "--package", package, "--message-format=json-render-diagnostics"])
@@ -31,7 +36,7 @@ pub(crate) fn binary(package: &str) -> Result<PathBuf, Failure> {
     let mut executable = None;
     let status = process::follow(&mut command, |line| {
         if let Ok(CargoMessage { target: Some(target), executable: Some(path) }) = serde_json::from_str(line)
-            && target.name == package
+            && target.name == name
         {
             executable = Some(path);
         }

@@ -15,6 +15,7 @@
 mod advice;
 mod bench;
 mod data;
+mod durable;
 mod go;
 mod latencies;
 mod machine;
@@ -74,6 +75,8 @@ enum Command {
     Memory(measure::memory::Arguments),
     /// What articles say about shared maps and locks
     Claims(measure::claims::Arguments),
+    /// Writes that are on the disk when they return
+    Durable(measure::durable::Arguments),
     /// A workload profile on every map
     Replay(measure::replay::Arguments),
     /// Everything
@@ -114,6 +117,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         }
         Command::Memory(memory) => report.memory = Some(measure::memory::run(memory, &candidates)?),
         Command::Claims(claims) => report.claims = measure::claims::run(claims, &candidates, go.as_ref()),
+        Command::Durable(durable) => report.durable = measure::durable::run(durable)?,
         Command::Replay(replay) => report.replay = Some(measure::replay::run(replay, &candidates)?),
         Command::All(all) => measure::all::run(all, &candidates, go.as_ref(), &mut report)?,
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod all;
 pub(crate) mod claims;
+pub(crate) mod durable;
 pub(crate) mod grid;
 pub(crate) mod growth;
 pub(crate) mod iteration;

@@ -35,6 +35,8 @@ pub(crate) struct Candidate {
     pub(crate) family: Family,
     /// Whether each write copies all entries: then nobody would take it for many keys.
     pub(crate) copies_all: bool,
+    /// Whether it could hold any values, here or in Go.
+    pub(crate) any_value: bool,
     /// Filled with numbers.
     pub(crate) numbers: Make<Numbers>,
     /// Filled with texts; maps that copy their entries cannot hold them.
@@ -48,12 +50,23 @@ impl Candidate {
         N: Subject<u64, u64>,
         T: Subject<String, Arc<str>>,
     {
-        Self { texts: Some(Box::new(filled::<Texts, T>)), ..Self::copying::<N>(name, family) }
+        Self {
+            any_value: true,
+            texts: Some(Box::new(filled::<Texts, T>)),
+            ..Self::copying::<N>(name, family)
+        }
     }
 
     /// A map for entries that can be copied as bytes.
     fn copying<N: Subject<u64, u64>>(name: &'static str, family: Family) -> Self {
-        Self { name, family, copies_all: false, numbers: Box::new(filled::<Numbers, N>), texts: None }
+        Self {
+            name,
+            family,
+            copies_all: false,
+            any_value: false,
+            numbers: Box::new(filled::<Numbers, N>),
+            texts: None,
+        }
     }
 }
 
@@ -135,7 +148,14 @@ fn of_go(go: &Go) -> Vec<Candidate> {
         let go = go.clone();
         let numbers =
             move |data: &Arc<Numbers>| -> Box<dyn Bench> { Box::new(GoMap::filled(&go, name, data.keys())) };
-        Candidate { name, family: Family::Go, copies_all: false, numbers: Box::new(numbers), texts: None }
+        Candidate {
+            name,
+            family: Family::Go,
+            copies_all: false,
+            any_value: true,
+            numbers: Box::new(numbers),
+            texts: None,
+        }
     };
     go::MAPS.map(one).into()
 }

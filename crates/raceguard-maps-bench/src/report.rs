@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::bench::ReadsAndWrites;
+use crate::durable::Figure;
 use crate::latencies::Quantiles;
+use crate::measure::grid::counted;
 use crate::registry::{Candidate, Family};
 
 /// Everything that one run measured.
@@ -28,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) memory: Option<MemoryTable>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) claims: Vec<Claim>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) durable: Vec<Figure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replay: Option<Ranking>,
 }
@@ -54,6 +58,8 @@ pub(crate) struct GridCell {
 pub(crate) struct Throughput {
     pub(crate) name: String,
     pub(crate) family: Family,
+    /// Whether the map could hold values of any type.
+    pub(crate) any_value: bool,
     /// The median of the rounds that count.
     pub(crate) mops: f64,
     pub(crate) rounds: Vec<f64>,
@@ -156,6 +162,18 @@ pub(crate) struct Row {
     /// Nanoseconds, where there are two threads.
     pub(crate) round_trip: Option<f64>,
     pub(crate) figures: Vec<f64>,
+}
+
+impl Throughput {
+    pub(crate) fn of(candidate: &Candidate, rounds: Vec<f64>, round_trips: &[f64]) -> Self {
+        Self {
+            name: candidate.name.to_owned(),
+            family: candidate.family,
+            any_value: candidate.any_value,
+            mops: median(&counted(&rounds, round_trips)),
+            rounds,
+        }
+    }
 }
 
 /// What a profile showed, best map first.

@@ -1,7 +1,9 @@
 //! `maps-bench all`: everything that docs/maps.md shows.
 
+use std::path::PathBuf;
+
 use super::grid::{Rounds, Values, Write};
-use super::{claims, grid, growth, iteration, latency, memory};
+use super::{claims, durable, grid, growth, iteration, latency, memory};
 use crate::go::Go;
 use crate::registry::Candidates;
 use crate::report::Report;
@@ -13,6 +15,10 @@ pub(crate) struct Arguments {
     /// A look in about two minutes instead of a measurement in about fifteen
     #[arg(long)]
     quick: bool,
+
+    /// A folder on the disk that durable writes are measured on
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    folder: PathBuf,
 }
 
 struct Effort {
@@ -21,6 +27,8 @@ struct Effort {
     growth: u32,
     growth_rounds: usize,
     new_keys: u32,
+    durable_rounds: usize,
+    durable_seconds: f64,
 }
 
 const FULL: Effort = Effort {
@@ -29,6 +37,8 @@ const FULL: Effort = Effort {
     growth: 4_000_000,
     growth_rounds: 1,
     new_keys: 500_000,
+    durable_rounds: 3,
+    durable_seconds: 1.0,
 };
 
 const QUICK: Effort = Effort {
@@ -37,6 +47,8 @@ const QUICK: Effort = Effort {
     growth: 400_000,
     growth_rounds: 1,
     new_keys: 50_000,
+    durable_rounds: 1,
+    durable_seconds: 0.3,
 };
 
 pub(crate) fn run(
@@ -83,5 +95,12 @@ pub(crate) fn run(
     report.memory = Some(memory::run(&kept, candidates)?);
     let claimed = claims::Arguments { rounds: effort.other, new_keys: effort.new_keys };
     report.claims = claims::run(&claimed, candidates, go);
+    let logged = durable::Arguments {
+        writers: vec![1, 8, 32, 128, 512],
+        rounds: effort.durable_rounds,
+        seconds: effort.durable_seconds,
+        folder: arguments.folder.clone(),
+    };
+    report.durable = durable::run(&logged)?;
     Ok(())
 }

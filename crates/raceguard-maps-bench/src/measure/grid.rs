@@ -191,15 +191,9 @@ fn cell(load: &Load, arguments: &Arguments, filled: &[Filled<'_>]) -> GridCell {
     let filled: Vec<&Filled<'_>> = filled.iter().filter(takes_part).collect();
     let turns: Vec<_> = filled.iter().map(|one| || one.bench.mixed(&plan)).collect();
     let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.rounds);
-    let maps = filled.iter().zip(figures).map(|(one, rounds)| {
-        let counted = counted(&rounds, &round_trips);
-        Throughput {
-            name: one.candidate.name.to_owned(),
-            family: one.candidate.family,
-            mops: median(&counted),
-            rounds,
-        }
-    });
+    let maps =
+        filled.iter().zip(figures).map(|(one, rounds)| Throughput::of(one.candidate, rounds, &round_trips));
+    let maps = maps.collect();
     GridCell {
         values: arguments.values.name(),
         threads: load.threads,
@@ -207,7 +201,7 @@ fn cell(load: &Load, arguments: &Arguments, filled: &[Filled<'_>]) -> GridCell {
         skew: load.skew,
         writes: load.writes,
         write: arguments.write.name(),
-        maps: maps.collect(),
+        maps,
         round_trips,
     }
 }

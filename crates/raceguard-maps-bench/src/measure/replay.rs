@@ -7,7 +7,7 @@ use std::time::Duration;
 use raceguard_maps::WorkloadProfile;
 use raceguard_maps::advice::Workload;
 
-use super::grid::{Rounds, counted, in_turn};
+use super::grid::{Rounds, in_turn};
 use crate::bench::{Bench, Plan};
 use crate::data::{Data, Numbers, Shape, Texts};
 use crate::machine;
@@ -47,12 +47,7 @@ pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> Result<Rank
     let mut ranking: Vec<Throughput> = maps
         .iter()
         .zip(figures)
-        .map(|((one, _), rounds)| Throughput {
-            name: one.name.to_owned(),
-            family: one.family,
-            mops: median(&counted(&rounds, &round_trips)),
-            rounds,
-        })
+        .map(|((one, _), rounds)| Throughput::of(one, rounds, &round_trips))
         .collect();
     ranking.sort_by(|one, other| other.mops.total_cmp(&one.mops));
     let ranking = Ranking { profile: arguments.profile.display().to_string(), round_trips, maps: ranking };
