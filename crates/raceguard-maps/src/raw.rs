@@ -8,19 +8,12 @@ pub(crate) mod event;
 pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+mod locks;
 #[allow(unsafe_code)]
 pub(crate) mod read_mostly;
-#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-mod locks;
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;
-#[allow(unsafe_code)]
-pub(crate) mod snapshot_cell;
-#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-mod locks;
-pub(crate) mod sync;
-pub(crate) mod tally;
-mod threads;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
 #[allow(unsafe_code)]

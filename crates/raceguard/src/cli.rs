@@ -17,8 +17,11 @@ use crate::commands::explain::ExplainArgs;
 use crate::commands::gate::GateArgs;
 use crate::commands::ingest::IngestArgs;
 use crate::commands::policy::PolicyArgs;
+use crate::commands::push::PushArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rule::RuleArgs;
+use crate::commands::serve::ServeArgs;
+use crate::commands::token::TokenArgs;
 use crate::error::CommandError;
 use crate::report_output::ReportOptions;
 
@@ -129,6 +132,25 @@ is no evidence.";
 const POLICY_HELP: &str = "\
 Exit codes: 0 when all is well, 1 when an example fails or policies differ, 2 for a mistake in a policy.";
 
+const SERVE_HELP: &str = "\
+Everything is kept in the data folder, in one SQLite database; no other service is needed.
+
+Examples:
+  raceguard token add ci --data /var/lib/raceguard
+  raceguard serve --data /var/lib/raceguard
+
+SIGTERM and Ctrl-C stop it: requests under way are answered first. Exit codes: 0 when it was stopped, 2 when
+it could not start.";
+
+const PUSH_HELP: &str = "\
+Each batch is acknowledged when it is durable on the server. Sending a run again sends nothing twice.
+
+Examples:
+  raceguard push --server http://127.0.0.1:7766 --token rgt_...
+  RACEGUARD_SERVER=... RACEGUARD_TOKEN=... raceguard push --service gateway --environment ci
+
+Exit codes: 0 when the server has everything, 2 when it has not.";
+
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
 raceguard here, else 2.";
@@ -174,6 +196,14 @@ enum Command {
     /// Check, test, explain and version policies
     #[command(after_help = POLICY_HELP)]
     Policy(PolicyArgs),
+    /// Keep a fleet's evidence and answer what is broken in it
+    #[command(after_help = SERVE_HELP)]
+    Serve(ServeArgs),
+    /// Send the evidence of a run to a server
+    #[command(after_help = PUSH_HELP)]
+    Push(PushArgs),
+    /// Make tokens for a server
+    Token(TokenArgs),
     /// Check what is missing on this machine, and how to mend it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -246,6 +276,9 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Ingest(arguments) => commands::ingest::run(&arguments),
         Command::Gate(arguments) => commands::gate::run(&arguments),
         Command::Policy(arguments) => commands::policy::run(&arguments),
+        Command::Serve(arguments) => commands::serve::run(&arguments),
+        Command::Push(arguments) => commands::push::run(&arguments),
+        Command::Token(arguments) => commands::token::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.
         Command::Toolexec => commands::toolexec::run([]),

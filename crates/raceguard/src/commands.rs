@@ -8,10 +8,13 @@ pub mod explain;
 pub mod gate;
 pub mod ingest;
 pub mod policy;
+pub mod push;
 pub mod report;
 pub mod rule;
 pub mod run;
+pub mod serve;
 pub mod test;
+pub mod token;
 pub mod toolexec;
 
 use std::env;

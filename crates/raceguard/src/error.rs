@@ -8,7 +8,11 @@ use std::path::{Path, PathBuf};
 use raceguard_evidence::EvidenceError;
 use raceguard_gotool::error::{EnvironmentError, FlagError, ToolexecError};
 
+use raceguard_server::server::ServerError;
+use raceguard_server::store::StoreError;
+
 use crate::check::error::CheckError;
+use crate::fleet::error::SendError;
 use crate::gate::error::GateError;
 
 /// Why a command could not do its work.
@@ -108,6 +112,15 @@ pub enum CommandError {
     /// Policies could not be read, or the gate could not be judged.
     #[error(transparent)]
     Gate(#[from] GateError),
+    /// Evidence did not reach a server.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The server can't run.
+    #[error(transparent)]
+    Serve(#[from] ServerError),
+    /// The server's store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The file for a report has a name that says no format.
     #[error("cannot tell a report format from the name {}", path.display())]
     UnknownReportFormat {
@@ -126,7 +139,11 @@ impl CommandError {
             Self::Check(error) => return error.hint(),
             Self::Gate(error) => return error.hint(),
             // These say it in their message.
-            Self::Evidence(_) | Self::NoRunOfCommit { .. } => return None,
+            Self::Evidence(_)
+            | Self::NoRunOfCommit { .. }
+            | Self::Send(_)
+            | Self::Serve(_)
+            | Self::Store(_) => return None,
             Self::EvidenceFolder { .. } => {
                 "make the module's folder writable (`raceguard doctor` checks it), or free some space on its disk"
                     .to_owned()

@@ -1,7 +1,8 @@
 //! What the `raceguard` command is made of: its commands, and the rendering of what they find.
 //!
 //! Start reading at [`cli`] for what there is, at [`commands`] for what each command does, and at [`report`] for
-//! rendering. [`check`] is all around static analysis, [`gate`] all around policies. [`session`] is one run and its evidence; [`test_output`],
+//! rendering. [`check`] is all around static analysis, [`gate`] all around policies,
+//! [`fleet`] all around sending evidence to a server. [`session`] is one run and its evidence; [`test_output`],
 //! [`timeline`] and [`attribution`] read the events of `go test`.
 
 pub mod attribution;
@@ -14,6 +15,7 @@ pub mod crashes;
 pub mod error;
 pub mod evidence_tail;
 pub mod explain;
+pub mod fleet;
 pub mod gate;
 pub mod go_build;
 pub mod go_failure;

@@ -1,0 +1,187 @@
+//! A batch: the lines of one request, checked, each with its place in its stream.
+
+use std::ops::Range;
+
+use memchr::memchr;
+use raceguard_evidence::{EvidenceError, EvidenceReader, Fingerprint, Record};
+use serde::Serialize;
+
+use crate::origin::{Origin, StreamName};
+
+/// What a request carries.
+#[derive(Debug)]
+pub struct Batch {
+    /// Which program it is from.
+    pub origin: Origin,
+    /// The stream.
+    pub stream: StreamName,
+    /// The lines, as they came.
+    pub body: Vec<u8>,
+    /// The records, in the order of their lines.
+    pub records: Vec<BatchRecord>,
+    /// Lines that are no records.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A record of a batch.
+#[derive(Debug)]
+pub struct BatchRecord {
+    /// Its place in the stream: that of the batch, and the lines before it.
+    pub sequence: u64,
+    /// Where its line lies in [`Batch::body`], without the newline.
+    pub line: Range<usize>,
+    /// When it happened, in nanoseconds since the Unix epoch; 0 when it does not say.
+    pub time_unix_ns: u64,
+    /// What it says of findings.
+    pub sighting: Option<Sighting>,
+}
+
+/// What a record says of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// A race with its id in the run, a crash, or a static finding: the full record of one occurrence.
+    Full {
+        /// What was found.
+        fingerprint: Fingerprint,
+        /// `race`, `crash`, `static_finding`.
+        kind: &'static str,
+        /// How the run calls it, so that repeats can name it.
+        race_id: Option<String>,
+        /// One line for people.
+        title: String,
+    },
+    /// One more occurrence of a race that an earlier record of the stream describes.
+    Repeat {
+        /// The race's id in the run.
+        race_id: String,
+    },
+}
+
+/// A line that is no record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// Its line in the body, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// Why nothing of a body can be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// A line is of a newer schema: nothing may be guessed about its neighbours either.
+    #[error(transparent)]
+    Evidence(#[from] EvidenceError),
+    /// More lines than a batch may have.
+    #[error("the batch has more than {limit} lines; send smaller batches")]
+    TooManyLines {
+        /// Lines that are allowed.
+        limit: usize,
+    },
+    /// The numbers of the records would not fit.
+    #[error("the sequence number {0} is too large")]
+    Sequence(u64),
+}
+
+impl Batch {
+    /// Reads the lines of `body`; the first of them is number `first` of the stream.
+    pub fn read(
+        origin: Origin,
+        stream: StreamName,
+        first: u64,
+        body: Vec<u8>,
+        line_limit: usize,
+    ) -> Result<Self, BatchError> {
+        if first > (i64::MAX / 2).unsigned_abs() {
+            return Err(BatchError::Sequence(first));
+        }
+        let mut batch = Self { origin, stream, body, records: Vec::new(), rejected: Vec::new() };
+        let mut start = 0;
+        for number in 0_u64.. {
+            let Some(rest) = batch.body.get(start..).filter(|rest| !rest.is_empty()) else { break };
+            if number >= line_limit as u64 {
+                return Err(BatchError::TooManyLines { limit: line_limit });
+            }
+            let end = start + memchr(b'\n', rest).unwrap_or(rest.len());
+            batch.add(number, first + number, start..end)?;
+            start = end + 1;
+        }
+        Ok(batch)
+    }
+
+    /// The line of a record.
+    pub fn line(&self, record: &BatchRecord) -> &[u8] {
+        &self.body[record.line.clone()]
+    }
+
+    fn add(&mut self, number: u64, sequence: u64, line: Range<usize>) -> Result<(), BatchError> {
+        let text = &self.body[line.clone()];
+        if text.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let mut reader = EvidenceReader::new(text);
+        match reader.next() {
+            Some(Ok(record)) if reader.skipped() == 0 => self.records.push(BatchRecord {
+                sequence,
+                line,
+                time_unix_ns: time(&record),
+                sighting: sighting(&record),
+            }),
+            Some(Err(error)) => return Err(error.into()),
+            _ => {
+                let reason = reader.warnings().first().map(|warning| warning.cause.clone());
+                self.rejected.push(Rejected {
+                    line: number + 1,
+                    reason: match reason {
+                        Some(raceguard_evidence::WarningCause::Malformed(what)) => what,
+                        _ => "it ends in the middle of a record".to_owned(),
+                    },
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn time(record: &Record) -> u64 {
+    match record {
+        Record::Race(race) => race.time_unix_ns,
+        Record::Repeat(repeat) => repeat.time_unix_ns,
+        Record::Crash(crash) => crash.time_unix_ns,
+        Record::Run(run) => run.started_unix_ns,
+        Record::Span(span) => span.start_unix_ns,
+        _ => 0,
+    }
+}
+
+fn sighting(record: &Record) -> Option<Sighting> {
+    Some(match record {
+        Record::Race(race) => {
+            let place = |at: usize| {
+                let access = &race.accesses[at];
+                let function = access.statement().map_or("an unknown place", |frame| frame.function.as_str());
+                format!("{} in {function}", access.op.as_str())
+            };
+            Sighting::Full {
+                fingerprint: Fingerprint::of_race(race),
+                kind: "race",
+                race_id: Some(race.id.clone()),
+                title: format!("{} against {}", place(0), place(1)),
+            }
+        }
+        Record::Repeat(repeat) => Sighting::Repeat { race_id: repeat.race.clone() },
+        Record::Crash(crash) => Sighting::Full {
+            fingerprint: Fingerprint::of_crash(crash),
+            kind: "crash",
+            race_id: None,
+            title: crash.message.clone(),
+        },
+        Record::StaticFinding(finding) => Sighting::Full {
+            fingerprint: finding.fingerprint.clone(),
+            kind: "static_finding",
+            race_id: None,
+            title: format!("{}: {}", finding.rule, finding.message),
+        },
+        _ => return None,
+    })
+}

@@ -1,0 +1,77 @@
+//! What the server answers over HTTP.
+//!
+//! | request | role | answer |
+//! |---|---|---|
+//! | `POST /v1/evidence` | write | [`evidence`] |
+//! | `GET /v1/findings` | read | [`findings`] |
+//! | `GET /healthz`, `GET /readyz` | none | [`health`] |
+//!
+//! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
+
+mod evidence;
+mod findings;
+mod health;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use axum::routing::{get, post};
+
+pub use problem::Problem;
+
+use crate::limits::Limits;
+use crate::store::{Reader, StoreError, Writer};
+use crate::token::{Role, Token};
+
+/// What every request has at hand.
+#[derive(Debug)]
+pub struct Shared {
+    /// Takes batches.
+    pub writer: Writer,
+    /// Answers questions.
+    pub reader: Reader,
+    /// What strangers may send.
+    pub limits: Limits,
+}
+
+/// All routes.
+pub fn routes(shared: Arc<Shared>) -> Router {
+    let body = shared.limits.body;
+    Router::new()
+        .route("/v1/evidence", post(evidence::take))
+        .route("/v1/findings", get(findings::list))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(problem::no_such_place)
+        .layer(DefaultBodyLimit::max(body))
+        .with_state(shared)
+}
+
+impl Shared {
+    /// Whether the holder of the request's token may do what `needed` may.
+    async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<(), Problem> {
+        let token =
+            headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header);
+        let token = token.ok_or_else(Problem::no_token)?;
+        let hash = token.hash();
+        match self.ask(move |reader| reader.role(&hash)).await? {
+            None => Err(Problem::unknown_token()),
+            Some(role) if role.covers(needed) => Ok(()),
+            Some(role) => Err(Problem::forbidden(role, needed)),
+        }
+    }
+
+    /// Asks the store on a thread that may block.
+    async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let shared = Arc::clone(self);
+        let answer = tokio::task::spawn_blocking(move || question(&shared.reader)).await;
+        Ok(answer.map_err(|_| StoreError::Stopping)??)
+    }
+}

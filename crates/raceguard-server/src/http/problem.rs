@@ -1,0 +1,99 @@
+//! Errors as clients get them: a status, and one sentence that says what happened and what to do next.
+
+use axum::Json;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::batch::BatchError;
+use crate::body::BodyError;
+use crate::origin::BadName;
+use crate::store::StoreError;
+use crate::token::Role;
+
+/// Why a request got no answer.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    message: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self { status, message: message.into() }
+    }
+
+    pub(super) fn no_token() -> Self {
+        let message = "no token; send Authorization: Bearer TOKEN (raceguard token add NAME makes one)";
+        Self::new(StatusCode::UNAUTHORIZED, message)
+    }
+
+    pub(super) fn unknown_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "this token is unknown or was revoked")
+    }
+
+    pub(super) fn forbidden(role: Role, needed: Role) -> Self {
+        let message =
+            format!("this token may {}, the request needs one that may {}", role.as_str(), needed.as_str());
+        Self::new(StatusCode::FORBIDDEN, message)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            response.headers_mut().insert(RETRY_AFTER, const { axum::http::HeaderValue::from_static("1") });
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = const { axum::http::HeaderValue::from_static("Bearer") };
+            response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let status = match error {
+            StoreError::Busy => StatusCode::TOO_MANY_REQUESTS,
+            StoreError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::NotWritten { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        let status = match error {
+            BodyError::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::Damaged(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<BatchError> for Problem {
+    fn from(error: BatchError) -> Self {
+        let status = match error {
+            BatchError::TooManyLines { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BatchError::Evidence(_) | BatchError::Sequence(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<BadName> for Problem {
+    fn from(error: BadName) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+    }
+}
+
+/// The answer where there is nothing.
+pub(super) async fn no_such_place(uri: Uri) -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, format!("there is nothing at {}", uri.path()))
+}

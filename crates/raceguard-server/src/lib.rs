@@ -1,0 +1,24 @@
+//! One place for a fleet's evidence.
+//!
+//! Services, CI jobs and canaries send evidence over HTTP; the server keeps it, counts what it shows, and answers what
+//! is broken now and what is new. It starts on a data folder alone: SQLite, one port, no other service.
+//!
+//! Invariants:
+//!
+//! - A record is acknowledged only when it is durable, and counted exactly once however often it is sent.
+//! - Whoever reads sees a batch as a whole or not at all.
+//! - Memory per request is bounded, whatever is sent: body, decompressed size, line, records.
+//!
+//! What is deliberately absent: parsing of evidence, which `raceguard-evidence` does.
+//!
+//! Start reading at [`server`], then [`http`], [`batch`], [`store`].
+
+pub mod batch;
+pub mod body;
+mod hex;
+pub mod http;
+pub mod limits;
+pub mod origin;
+pub mod server;
+pub mod store;
+pub mod token;

@@ -1,0 +1,115 @@
+//! The server as a whole: opens the store, listens, and stops without losing what it took.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::http::{Shared, routes};
+use crate::limits::Limits;
+use crate::store::{Store, StoreError};
+
+/// How long requests under way may take to end when the server stops.
+const STOP_TIME: Duration = Duration::from_secs(20);
+
+/// How the server is to run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its data folder.
+    pub data: PathBuf,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What strangers may send.
+    pub limits: Limits,
+}
+
+/// Why the server can't run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The store can't be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address can't be had.
+    #[error("cannot listen on {address}: {source}; give another one with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// A server that listens, and serves once [`run`](Self::run) is awaited.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    store: Store,
+    limits: Limits,
+}
+
+impl Server {
+    /// Opens the store and listens.
+    pub async fn start(options: Options) -> Result<Self, ServerError> {
+        let address = options.listen;
+        let store = Store::open(&options.data)?;
+        let listener =
+            TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
+        Ok(Self { listener, store, limits: options.limits })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { listener, store, limits } = self;
+        let Store { writer, reader, thread, lock } = store;
+        let shared = Arc::new(Shared { writer, reader, limits });
+        let room = Arc::new(Semaphore::new(limits.connections));
+        let graceful = GracefulShutdown::new();
+        let mut stop = std::pin::pin!(stop);
+        loop {
+            let connection = tokio::select! {
+                () = &mut stop => break,
+                connection = accept(&listener, &room) => connection,
+            };
+            let Some((stream, permit)) = connection else { continue };
+            let service = TowerToHyperService::new(routes(Arc::clone(&shared)));
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(limits.head_time)
+                .serve_connection(TokioIo::new(stream), service);
+            let served = graceful.watch(connection);
+            tokio::spawn(async move {
+                // How a connection ends is the client's business; requests are answered or not before that.
+                let _ = served.await;
+                drop(permit);
+            });
+        }
+        drop(listener);
+        let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
+        drop(shared);
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        drop(lock);
+    }
+}
+
+/// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.
+async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.ok()?;
+    if let Ok((stream, _)) = listener.accept().await {
+        return Some((stream, permit));
+    }
+    // Out of file descriptors, most likely: they come back when connections end.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    None
+}

@@ -1,0 +1,93 @@
+//! What the server keeps: one SQLite database in WAL mode, written by one thread that commits in groups.
+//!
+//! ```text
+//! DATA/server.db      everything below
+//! DATA/lock           held by the server that uses the folder
+//! ```
+//!
+//! Evidence is kept as it came, a batch as one compressed block: that is what makes tens of thousands of records a
+//! second durable. What people ask for is counted while it is written, in the same transaction: findings, and for each
+//! finding the hours, services, versions and instances it was seen in. So an answer never reads the blocks, and what it
+//! says never differs from what is kept.
+//!
+//! A record is known by its stream and its number in it; what was received of a stream is a set of intervals
+//! ([`intervals`]), which stays a handful however long the stream is.
+
+mod error;
+pub mod intervals;
+mod reader;
+mod recorder;
+mod schema;
+mod writer;
+
+pub use error::StoreError;
+pub use reader::{FindingRow, Reader, Totals};
+pub use writer::{Receipt, Writer, WriterThread};
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write as _;
+use std::path::Path;
+
+use rusqlite::params;
+
+use crate::token::{Role, Token};
+
+/// Keeps other servers away from the folder as long as it lives.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
+
+/// The store, opened.
+#[derive(Debug)]
+pub struct Store {
+    /// Takes batches.
+    pub writer: Writer,
+    /// Answers questions.
+    pub reader: Reader,
+    /// The thread behind `writer`.
+    pub thread: WriterThread,
+    /// To be dropped last.
+    pub lock: Lock,
+}
+
+impl Store {
+    /// Opens the store in a folder, and makes both if they are not there.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(folder)
+            .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
+        let lock = lock(folder)?;
+        let database = folder.join("server.db");
+        let (writer, thread) = Writer::start(schema::open(&database)?);
+        Ok(Self { writer, reader: Reader::new(database), thread, lock: Lock(lock) })
+    }
+
+    /// Makes a token of the role, under a name of its own.
+    pub fn add_token(folder: &Path, name: &str, role: Role, now_ms: i64) -> Result<Token, StoreError> {
+        let token = Token::random().map_err(|error| StoreError::Random(error.to_string()))?;
+        fs::create_dir_all(folder)
+            .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
+        let connection = schema::open(&folder.join("server.db"))?;
+        connection.execute(
+            "INSERT INTO token (name, role, hash, created_ms) VALUES (?, ?, ?, ?)",
+            params![name, role.as_str(), token.hash(), now_ms],
+        )?;
+        Ok(token)
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, StoreError> {
+    let path = folder.join("lock");
+    let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
+    let mut file =
+        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let pid = fs::read_to_string(&path).ok().filter(|pid| !pid.is_empty());
+            let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.trim().to_owned());
+            return Err(StoreError::InUse { folder: folder.to_owned(), pid });
+        }
+        Err(TryLockError::Error(source)) => return Err(refused(source)),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(refused)?;
+    Ok(file)
+}

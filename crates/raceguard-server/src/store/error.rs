@@ -1,0 +1,61 @@
+//! What can go wrong with the store.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why the store can't be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder can't be made or written.
+    #[error("cannot use the data folder {}: {source}; give another one with --data, or make it writable", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Another server uses the folder.
+    #[error("another raceguard serve (process {pid}) uses {}; stop it, or give another folder with --data", folder.display())]
+    InUse {
+        /// The folder.
+        folder: PathBuf,
+        /// What the lock file says, `unknown` when nothing.
+        pid: String,
+    },
+    /// The database was written by a newer version.
+    #[error("{} has format {found}, this version reads up to {supported}; upgrade raceguard", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest one that is known.
+        supported: i64,
+    },
+    /// The database is damaged.
+    #[error("{} is damaged: {what}; move it away and restore a backup with raceguard restore", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        what: String,
+    },
+    /// SQLite failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// The system has no chance to give.
+    #[error("the system gave no random bytes: {0}")]
+    Random(String),
+    /// The transaction that held the batch failed; nothing of it is kept.
+    #[error("nothing was written: {reason}; send again when that is mended")]
+    NotWritten {
+        /// What failed.
+        reason: String,
+    },
+    /// More waits to be written than may wait.
+    #[error("too much is waiting to be written; send again in a second")]
+    Busy,
+    /// The writer has stopped.
+    #[error("the server is stopping")]
+    Stopping,
+}

@@ -1,0 +1,60 @@
+//! `raceguard serve`: the server of a fleet's evidence, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use raceguard_server::limits::Limits;
+use raceguard_server::server::{Options, Server};
+
+use crate::error::{CommandError, print_warning};
+
+/// Flags of `raceguard serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Folder of everything the server keeps; made if it is not there
+    #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA")]
+    data: PathBuf,
+
+    /// Address and port; anything but loopback is reachable by others
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7766")]
+    listen: SocketAddr,
+}
+
+/// Serves until SIGTERM or Ctrl-C.
+pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
+    let system = |action: &str| {
+        let action = action.to_owned();
+        move |source| CommandError::System { action, source }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(system("start the threads of the server"))?;
+    runtime.block_on(async {
+        let options =
+            Options { data: arguments.data.clone(), listen: arguments.listen, limits: Limits::default() };
+        let server = Server::start(options).await?;
+        let address = server.address().map_err(system("say where the server listens"))?;
+        if !address.ip().is_loopback() {
+            print_warning(format!(
+                "{address} is not loopback, and without TLS tokens can be read on the way"
+            ));
+        }
+        eprintln!("raceguard: serving {} on http://{address}", arguments.data.display());
+        server.run(stop_signal()).await;
+        eprintln!("raceguard: stopped, everything that was acknowledged is written");
+        Ok(0)
+    })
+}
+
+/// Done at the first SIGTERM or SIGINT.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        // Without handlers the signals end the process, which loses nothing that was acknowledged.
+        return std::future::pending().await;
+    };
+    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+}

@@ -1,0 +1,4 @@
+//! Sending evidence to a server.
+
+pub mod client;
+pub mod error;

@@ -1,0 +1,174 @@
+//! Sends a file of evidence in batches that the server acknowledges one by one.
+//!
+//! The stream is named after the run, and a line's number in the file is its number in the stream, so a batch that was
+//! sent and whose answer was lost is sent again without harm.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Deserialize;
+
+use super::error::SendError;
+
+/// Lines and bytes after which a batch is sent.
+const BATCH_LINES: u64 = 500;
+const BATCH_BYTES: usize = 4 << 20;
+
+/// How often a batch is tried, with pauses that double from [`FIRST_PAUSE`] to [`LONGEST_PAUSE`].
+const TRIES: u32 = 8;
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Where to, and as whom.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Base address of the server.
+    pub server: String,
+    /// A token that may write.
+    pub token: String,
+    /// Name of the service.
+    pub service: String,
+    /// Its version.
+    pub version: String,
+    /// Where it runs.
+    pub environment: String,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub struct Sent {
+    /// Records that were new to the server.
+    pub accepted: u64,
+    /// Records that it had.
+    pub duplicates: u64,
+    /// Lines that are no records.
+    #[serde(skip)]
+    pub rejected: u64,
+}
+
+#[derive(Deserialize)]
+struct Acknowledgement {
+    #[serde(flatten)]
+    sent: Sent,
+    rejected: Vec<serde::de::IgnoredAny>,
+}
+
+/// Sends evidence to one server.
+#[derive(Debug)]
+pub struct Client {
+    target: Target,
+    agent: ureq::Agent,
+}
+
+impl Client {
+    /// A client for the target.
+    pub fn new(target: Target) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .timeout_global(Some(Duration::from_mins(1)));
+        Self { target, agent: config.build().into() }
+    }
+
+    /// Sends all lines of a file.
+    pub fn send_file(&self, path: &Path) -> Result<Sent, SendError> {
+        let failed = |source| SendError::Read { path: path.to_owned(), source };
+        let stream = stream_name(path);
+        let mut lines = BufReader::new(File::open(path).map_err(failed)?);
+        let (mut total, mut first) = (Sent::default(), 0);
+        loop {
+            let (mut batch, mut count) = (Vec::new(), 0);
+            while count < BATCH_LINES && batch.len() < BATCH_BYTES {
+                if lines.read_until(b'\n', &mut batch).map_err(failed)? == 0 {
+                    break;
+                }
+                count += 1;
+            }
+            if count == 0 {
+                return Ok(total);
+            }
+            let sent = self.send(&stream, first, &batch)?;
+            total.accepted += sent.accepted;
+            total.duplicates += sent.duplicates;
+            total.rejected += sent.rejected;
+            first += count;
+        }
+    }
+
+    fn send(&self, stream: &str, first: u64, batch: &[u8]) -> Result<Sent, SendError> {
+        let body = gzip(batch);
+        let mut pause = FIRST_PAUSE;
+        let mut reason = String::new();
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            match self.post(stream, first, &body) {
+                Ok((200, text)) => match serde_json::from_str::<Acknowledgement>(&text) {
+                    Ok(answer) => return Ok(Sent { rejected: answer.rejected.len() as u64, ..answer.sent }),
+                    Err(error) => reason = format!("its answer is none of a raceguard server: {error}"),
+                },
+                Ok((status @ (408 | 429 | 500..), text)) => {
+                    reason = format!("{status}: {}", explanation(&text));
+                }
+                Ok((status, text)) => {
+                    let server = self.target.server.clone();
+                    return Err(SendError::Refused { server, status, reason: explanation(&text) });
+                }
+                Err(error) => reason = error.to_string(),
+            }
+        }
+        Err(SendError::Unreachable { server: self.target.server.clone(), tries: TRIES, reason })
+    }
+
+    fn post(&self, stream: &str, first: u64, body: &[u8]) -> Result<(u16, String), ureq::Error> {
+        let target = &self.target;
+        let mut response = self
+            .agent
+            .post(format!("{}/v1/evidence", target.server.trim_end_matches('/')))
+            .header("authorization", format!("Bearer {}", target.token))
+            .header("content-encoding", "gzip")
+            .header("raceguard-stream", stream)
+            .header("raceguard-sequence", first.to_string())
+            .header("raceguard-service", &target.service)
+            .header("raceguard-version", &target.version)
+            .header("raceguard-environment", &target.environment)
+            .send(body)?;
+        Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+    }
+}
+
+/// The run's name and this machine's: the same file is the same stream.
+fn stream_name(path: &Path) -> String {
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let digest = blake3::hash(absolute.as_os_str().as_encoded_bytes()).to_hex();
+    let run = absolute.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let run: String = run.chars().filter(char::is_ascii_graphic).take(60).collect();
+    let host: String = host.chars().filter(char::is_ascii_graphic).take(60).collect();
+    format!("{run}@{host}/{}", &digest[..16])
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.unwrap_or_else(|error| unreachable!("memory can be written: {error}"))
+}
+
+/// What a server of ours says in its errors, or the beginning of what another one said.
+fn explanation(text: &str) -> String {
+    #[derive(Deserialize)]
+    struct Problem {
+        error: String,
+    }
+    match serde_json::from_str::<Problem>(text) {
+        Ok(problem) => problem.error,
+        Err(_) => text.chars().take(200).collect(),
+    }
+}

@@ -1,0 +1,39 @@
+//! Why evidence did not reach a server.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why evidence did not reach a server. Sending again sends only what is missing.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The file can't be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The server refused; sending again will not help.
+    #[error("{server} refused the evidence ({status}): {reason}")]
+    Refused {
+        /// The server.
+        server: String,
+        /// HTTP status.
+        status: u16,
+        /// What it said.
+        reason: String,
+    },
+    /// The server could not be reached, or could not take it, for as long as we tried.
+    #[error(
+        "{server} took nothing in {tries} tries: {reason}; send again later, what it took is not sent twice"
+    )]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// How often it was tried.
+        tries: u32,
+        /// What failed last.
+        reason: String,
+    },
+}
