@@ -2,19 +2,19 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+#[allow(unsafe_code)]
+pub(crate) mod buckets;
 pub(crate) mod event;
 pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
 #[allow(unsafe_code)]
-pub(crate) mod buckets;
-#[allow(unsafe_code)]
 pub(crate) mod reclaim;
-#[allow(unsafe_code)]
-pub(crate) mod snapshot_cell;
-pub(crate) mod sync;
-mod threads;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
 #[allow(unsafe_code)]
+pub(crate) mod snapshot_cell;
+pub(crate) mod sync;
+#[allow(unsafe_code)]
 pub(crate) mod table_memory;
+mod threads;

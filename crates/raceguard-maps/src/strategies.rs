@@ -1,8 +1,8 @@
 //! The strategies, one file each.
 
-pub mod lock_free;
 pub mod bucket;
 pub mod inline;
+pub mod lock_free;
 pub mod mutex;
 pub mod rwlock;
 pub mod serial;

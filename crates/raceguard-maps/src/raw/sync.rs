@@ -93,9 +93,9 @@ impl Waiting {
         match self.step {
             ..SPINS => (0..1 << self.step).for_each(|_| std::hint::spin_loop()),
             SPINS..YIELDS => thread::yield_now(),
-            _ => thread::sleep(std::time::Duration::from_micros(
-                (8 << (self.step - YIELDS).min(7)).min(1000),
-            )),
+            _ => {
+                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)))
+            }
         }
         self.step += 1;
     }

@@ -85,7 +85,11 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> WriteBehind<'_, K, 
 
     /// As [`ConcurrentMap::compute`]. The closure runs before this returns, on what the value will be once all earlier
     /// writes are durable.
-    pub fn compute<R>(&self, key: K, decide: impl FnOnce(Option<&V>) -> (Change<V>, R)) -> Result<Ack<R>, MapError> {
+    pub fn compute<R>(
+        &self,
+        key: K,
+        decide: impl FnOnce(Option<&V>) -> (Change<V>, R),
+    ) -> Result<Ack<R>, MapError> {
         self.stage(&key, decide)
     }
 

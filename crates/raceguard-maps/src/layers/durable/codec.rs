@@ -214,7 +214,7 @@ mod tests {
         round_trip(&Native, &());
     }
 
-        #[test]
+    #[test]
     fn serde_types_come_back() {
         round_trip(&Postcard::named("pair/1"), &(7_u32, Some("x".to_owned())));
         assert!(Codec::<Vec<u64>>::decode(&Postcard::named("v"), &[255, 255, 255, 255, 15]).is_err());

@@ -330,7 +330,9 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
     fn apply_record(&self, record: Record<K, V>) -> Result<(), MapError> {
         match record {
             Record::One(Operation::Insert(key, value)) => self.map.insert(key, value).map(drop),
-            Record::One(Operation::InsertIfAbsent(key, value)) => self.map.insert_if_absent(key, value).map(drop),
+            Record::One(Operation::InsertIfAbsent(key, value)) => {
+                self.map.insert_if_absent(key, value).map(drop)
+            }
             Record::One(Operation::Remove(key)) => self.map.remove(&key).map(drop),
             Record::Many(operations) => self.map.apply(operations).map(drop),
         }
@@ -359,13 +361,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
         Failure::new("applying what is in", self.folder.clone(), cause)
     }
 
-    fn finish_group(
-        &self,
-        batch: &Batch,
-        group: &Group<K, V>,
-        durable: u64,
-        outcome: Result<(), Failure>,
-    ) {
+    fn finish_group(&self, batch: &Batch, group: &Group<K, V>, durable: u64, outcome: Result<(), Failure>) {
         let count = group.records.len() as u64;
         {
             let mut state = self.state.lock();

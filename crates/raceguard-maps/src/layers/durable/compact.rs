@@ -39,10 +39,9 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, V, M> {
         let _one = self.compacting.lock();
         let (sequence, snapshot, old) = self.begin_compaction()?;
         let snapshot = snapshot?;
-        let size = snapshot_file::write(&*self.files, &self.identity, sequence, &self.encoder(), snapshot.iter())
-            .map_err(|error| {
-                Failure::new("writing", self.folder.join(snapshot_name(sequence)), error)
-            })?;
+        let size =
+            snapshot_file::write(&*self.files, &self.identity, sequence, &self.encoder(), snapshot.iter())
+                .map_err(|error| Failure::new("writing", self.folder.join(snapshot_name(sequence)), error))?;
         let removed = self.remove_old(sequence, old);
         // ORDERING: Relaxed: a threshold, nothing is published by it.
         self.compact_at.store(least.max(size.saturating_mul(2)), Ordering::Relaxed);

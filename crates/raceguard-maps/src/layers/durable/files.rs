@@ -38,7 +38,10 @@ impl fmt::Debug for dyn Files {
 }
 
 /// One file.
-#[expect(clippy::len_without_is_empty, reason = "the length is that of a file; nobody asks whether it is empty")]
+#[expect(
+    clippy::len_without_is_empty,
+    reason = "the length is that of a file; nobody asks whether it is empty"
+)]
 pub trait LogFile: Send + Sync {
     /// Its length in bytes, with what was reserved.
     fn len(&self) -> io::Result<u64>;

@@ -125,7 +125,14 @@ pub(super) struct Frame<'a> {
 }
 
 /// Appends a frame. `sum` is `payload_sum(salt, payload)`: made by the writer before it holds the lock of the log.
-pub(super) fn write_frame(out: &mut Vec<u8>, sequence: u64, durable: u64, payload: &[u8], sum: u32, salt: u32) {
+pub(super) fn write_frame(
+    out: &mut Vec<u8>,
+    sequence: u64,
+    durable: u64,
+    payload: &[u8],
+    sum: u32,
+    salt: u32,
+) {
     let length = u32::try_from(payload.len()).expect("at most MOST_PAYLOAD");
     // Saturating says "less is known to be durable", which only makes a reader trust less.
     let behind = u32::try_from(sequence - durable).unwrap_or(u32::MAX);
@@ -177,7 +184,11 @@ pub(super) fn read_header(bytes: &[u8], salt: u32) -> Result<FrameHeader, &'stat
         return Err("the file ends");
     };
     if u32::from_le_bytes(own) != crc32c_append(salt, &bytes[..20]) {
-        return Err(if bytes[..FRAME_HEADER].iter().all(|byte| *byte == 0) { "zeros" } else { "a wrong checksum" });
+        return Err(if bytes[..FRAME_HEADER].iter().all(|byte| *byte == 0) {
+            "zeros"
+        } else {
+            "a wrong checksum"
+        });
     }
     let sequence = u64::from_le_bytes(sequence);
     Ok(FrameHeader {
@@ -245,7 +256,8 @@ fn prefixed(
     out.extend_from_slice(&[0; 4]);
     encode(out)?;
     let length = out.len() - start - 4;
-    let prefix = u32::try_from(length).map_err(|_| CodecError::new(format!("{length} bytes are too many")))?;
+    let prefix =
+        u32::try_from(length).map_err(|_| CodecError::new(format!("{length} bytes are too many")))?;
     out[start..start + 4].copy_from_slice(&prefix.to_le_bytes());
     Ok(())
 }

@@ -168,7 +168,8 @@ impl<K, V> DurableOptions<K, V> {
         V: Clone,
         M: ConcurrentMap<K, V>,
     {
-        let refuse = |setting, given: String, allowed| Err(MapError::Configuration { setting, given, allowed }.into());
+        let refuse =
+            |setting, given: String, allowed| Err(MapError::Configuration { setting, given, allowed }.into());
         if M::CONSISTENCY.read != Promise::Linearizable || M::CONSISTENCY.write != Promise::Linearizable {
             let given = format!("{} reads, {} writes", M::CONSISTENCY.read, M::CONSISTENCY.write);
             return refuse("map", given, "reads and writes of one key must be linearizable");

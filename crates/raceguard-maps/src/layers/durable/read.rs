@@ -28,10 +28,9 @@ impl Expected<'_> {
     }
 
     pub(super) fn codecs(&self, name: &str, header: &FileHeader) -> Result<(), OpenError> {
-        for (what, found, expected) in [
-            ("key", &header.key_codec, &self.key_codec),
-            ("value", &header.value_codec, &self.value_codec),
-        ] {
+        for (what, found, expected) in
+            [("key", &header.key_codec, &self.key_codec), ("value", &header.value_codec, &self.value_codec)]
+        {
             if found != expected {
                 return Err(OpenError::Encoding {
                     path: self.files.folder().join(name),
@@ -85,8 +84,10 @@ pub(super) fn read<K, V>(
     clear: &mut dyn FnMut() -> Result<(), MapError>,
 ) -> Result<Found, OpenError> {
     let files = expected.files;
-    let mut found =
-        Found { report: LogReport { folder: files.folder().to_owned(), ..LogReport::default() }, ..Found::default() };
+    let mut found = Found {
+        report: LogReport { folder: files.folder().to_owned(), ..LogReport::default() },
+        ..Found::default()
+    };
     let (snapshots, segments) = list(files, &mut found)?;
     let unread = read_snapshots(&snapshots, expected, encoder, apply, clear, &mut found)?;
     let mut segments = read_headers(&segments, expected, &mut found)?;
@@ -290,11 +291,8 @@ impl<K, V> Replay<'_, '_, K, V> {
     fn records(&mut self, segment: Segment, limit: u64) -> Result<End, OpenError> {
         let name = segment_name(segment.ordinal);
         let path = self.files.folder().join(&name);
-        let bytes = self
-            .files
-            .open(&name)
-            .and_then(|file| file.read_all())
-            .map_err(OpenError::io("read", &path))?;
+        let bytes =
+            self.files.open(&name).and_then(|file| file.read_all()).map_err(OpenError::io("read", &path))?;
         let salt = frame::salt(self.found.log.expect("its header was read"));
         let (mut offset, mut sequence, mut reason) = (FILE_HEADER, segment.first_sequence, "zeros");
         let (mut offsets, mut durable) = (Vec::new(), segment.first_sequence - 1);
@@ -311,12 +309,9 @@ impl<K, V> Replay<'_, '_, K, V> {
                 }
             };
             if sequence > self.found.report.last_sequence {
-                let operations =
-                    self.encoder.operations(frame.payload).map_err(|cause| OpenError::Undecodable {
-                        path: path.clone(),
-                        sequence,
-                        cause: cause.to_string(),
-                    })?;
+                let operations = self.encoder.operations(frame.payload).map_err(|cause| {
+                    OpenError::Undecodable { path: path.clone(), sequence, cause: cause.to_string() }
+                })?;
                 (self.apply)(operations)?;
                 self.found.report.last_sequence = sequence;
             }
@@ -373,11 +368,13 @@ fn count_behind(found: &mut Found, files: &dyn Files) -> Result<(), OpenError> {
         let rest = bytes.get(usize::try_from(start).unwrap_or(usize::MAX)..).unwrap_or_default();
         let used = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         damage.bytes_behind += used as u64;
-        damage.records_behind += intact(&rest[..used.next_multiple_of(8).min(rest.len())], salt).count() as u64;
+        damage.records_behind +=
+            intact(&rest[..used.next_multiple_of(8).min(rest.len())], salt).count() as u64;
     }
     if own.is_none() && damage.file.ends_with(".snap") {
         let path = files.folder().join(&damage.file);
-        let length = files.open(&damage.file).and_then(|file| file.len()).map_err(OpenError::io("read", &path))?;
+        let length =
+            files.open(&damage.file).and_then(|file| file.len()).map_err(OpenError::io("read", &path))?;
         damage.bytes_behind += length.saturating_sub(damage.offset);
     }
     Ok(())

@@ -5,7 +5,8 @@ use std::io;
 use super::error::OpenError;
 use super::files::{Files, LogFile};
 use super::frame::{
-    Encoder, FILE_HEADER, FRAME_HEADER, FileHeader, FileKind, HeaderError, payload_sum, read_header, salt, write_frame,
+    Encoder, FILE_HEADER, FRAME_HEADER, FileHeader, FileKind, HeaderError, payload_sum, read_header, salt,
+    write_frame,
 };
 use super::log::{Identity, prepare, publish, snapshot_name};
 use super::read::Expected;

@@ -69,7 +69,10 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, V, M> {
 }
 
 /// What an update makes of a value: its closure works on a clone.
-pub(super) fn updated<V: Clone, R>(old: Option<&V>, change: impl FnOnce(&mut V) -> R) -> (Change<V>, Option<R>) {
+pub(super) fn updated<V: Clone, R>(
+    old: Option<&V>,
+    change: impl FnOnce(&mut V) -> R,
+) -> (Change<V>, Option<R>) {
     match old {
         Some(old) => {
             let mut value = old.clone();
@@ -88,7 +91,8 @@ struct Effects<K, V> {
 
 impl<K: Eq, V> Effects<K, V> {
     fn place(&self, hash: u64, key: &K) -> Option<usize> {
-        let found = self.places.find(hash, |index| self.changes[*index].0 == hash && self.changes[*index].1 == *key);
+        let found =
+            self.places.find(hash, |index| self.changes[*index].0 == hash && self.changes[*index].1 == *key);
         found.copied()
     }
 
