@@ -55,6 +55,7 @@ pub use layers::checked::{Checked, Misuse, MisuseKind};
 pub use layers::coalesced::{Coalesced, Coalescing};
 #[cfg(unix)]
 pub use layers::durable::{self, Durable};
+pub use layers::observed::{Kind, Observation, Observed};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
@@ -62,6 +63,7 @@ pub use strategies::bucket::BucketMap;
 pub use strategies::inline::InlineMap;
 pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;
+pub use strategies::read_mostly::ReadMostlyMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
 pub use strategies::sharded::ShardedMap;

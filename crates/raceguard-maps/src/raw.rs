@@ -9,12 +9,18 @@ pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
 #[allow(unsafe_code)]
+pub(crate) mod read_mostly;
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+mod locks;
+#[allow(unsafe_code)]
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
 #[allow(unsafe_code)]
 pub(crate) mod snapshot_cell;
+pub(crate) mod striped_count;
 pub(crate) mod sync;
 #[allow(unsafe_code)]
 pub(crate) mod table_memory;
+pub(crate) mod tally;
 mod threads;

@@ -28,14 +28,20 @@ pub(crate) struct Figure {
 
 /// Measures all logs with this many blocked writers, `rounds` times in turn, each for `time`; gives the round with the
 /// median rate of each. `folder` must be on the disk to measure.
-pub(crate) fn compare(folder: &Path, writers: usize, rounds: usize, time: Duration) -> io::Result<Vec<Figure>> {
+pub(crate) fn compare(
+    folder: &Path,
+    writers: usize,
+    rounds: usize,
+    time: Duration,
+) -> io::Result<Vec<Figure>> {
     let mut naive = Vec::new();
     let mut ours = Vec::new();
     for round in 0..rounds {
         let home = folder.join(format!("round-{writers}-{round}"));
         std::fs::create_dir_all(&home)?;
         let log = NaiveLog::create(&home.join("naive.log"))?;
-        naive.push(measure("naive", writers, time, |key, value| log.insert(key, value, &[7; RECORD]).is_ok()));
+        naive
+            .push(measure("naive", writers, time, |key, value| log.insert(key, value, &[7; RECORD]).is_ok()));
         let options = DurableOptions::<u64, u64>::new(Native, Native).sync(Sync::Always).compact_at(u64::MAX);
         let map = options.open(&home, MutexMap::new()).map_err(io::Error::other)?;
         ours.push(measure("durable", writers, time, |key, value| map.insert(key, value).is_ok()));
@@ -80,12 +86,18 @@ fn measure(
         let start = Instant::now();
         thread::sleep(time);
         stop.store(true, Ordering::Relaxed);
-        let latencies: Vec<u32> = threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
+        let latencies: Vec<u32> =
+            threads.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect();
         (start.elapsed(), latencies)
     });
     latencies.sort_unstable();
     let at = |share: f64| {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a rank"
+        )]
         let rank = (share * (latencies.len() - 1) as f64) as usize;
         f64::from(latencies[rank]) / 1e3
     };

@@ -1,0 +1,7 @@
+//! The durable layer: crashes, failing disks, damaged logs, bad input.
+
+#![cfg(unix)]
+
+mod crashes;
+mod disk;
+mod random;
