@@ -93,7 +93,7 @@ impl<K, V> Node<K, V> {
             Self::Leaf(entries) => entries.allocation_size(),
             Self::Inner(_) => Self::LEAF * size_of::<(K, V)>() + 2 * FANOUT * size_of::<usize>(),
         };
-        bytes.max(2 << 10)
+        bytes.max(4 << 10)
     }
 
     pub(super) fn for_each(&self, visit: &mut impl FnMut(&K, &V)) {
