@@ -8,10 +8,10 @@ pub(crate) mod event;
 pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
-#[allow(unsafe_code)]
-pub(crate) mod read_mostly;
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 mod locks;
+#[allow(unsafe_code)]
+pub(crate) mod read_mostly;
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
