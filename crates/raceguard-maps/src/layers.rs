@@ -4,3 +4,4 @@ pub mod checked;
 pub mod coalesced;
 #[cfg(unix)]
 pub mod durable;
+pub mod observed;

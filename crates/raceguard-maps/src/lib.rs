@@ -50,18 +50,20 @@ pub use advice::WorkloadProfile;
 pub use consistency::Consistency;
 pub use counters::{CounterMap, QuotaMap};
 pub use error::MapError;
-#[cfg(unix)]
-pub use layers::durable::{self, Durable};
 pub use hash::{FastState, KeyedState};
 pub use layers::checked::{Checked, Misuse, MisuseKind};
 pub use layers::coalesced::{Coalesced, Coalescing};
+#[cfg(unix)]
+pub use layers::durable::{self, Durable};
+pub use layers::observed::{Kind, Observation, Observed};
 pub use lifecycle::CloseReport;
 pub use map::{Change, ConcurrentMap, Lookup, Operation};
 pub use snapshot::{Entries, MapSnapshot};
-pub use strategies::lock_free::LockFreeMap;
 pub use strategies::bucket::BucketMap;
 pub use strategies::inline::InlineMap;
+pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;
+pub use strategies::read_mostly::ReadMostlyMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
 pub use strategies::sharded::ShardedMap;

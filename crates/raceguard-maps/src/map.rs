@@ -137,6 +137,12 @@ where
         Ok(self.len()? == 0)
     }
 
+    /// How many entries each independent part of the map holds, for telling a bad hasher or too few shards: one part
+    /// unless the strategy has shards.
+    fn shard_lens(&self) -> Result<Vec<usize>, MapError> {
+        Ok(vec![self.len()?])
+    }
+
     /// Calls `visit` with every entry, in no order.
     fn for_each(&self, visit: impl FnMut(&K, &V)) -> Result<(), MapError>;
 

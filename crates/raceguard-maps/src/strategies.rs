@@ -1,9 +1,10 @@
 //! The strategies, one file each.
 
-pub mod lock_free;
 pub mod bucket;
 pub mod inline;
+pub mod lock_free;
 pub mod mutex;
+pub mod read_mostly;
 pub mod rwlock;
 pub mod serial;
 pub mod sharded;

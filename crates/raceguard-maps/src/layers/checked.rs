@@ -215,6 +215,12 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
     }
 
     #[track_caller]
+    fn shard_lens(&self) -> Result<Vec<usize>, MapError> {
+        let _entered = self.enter(Access::Read)?;
+        self.map.shard_lens()
+    }
+
+    #[track_caller]
     fn for_each(&self, visit: impl FnMut(&K, &V)) -> Result<(), MapError> {
         let _entered = self.enter(Access::Iterate)?;
         self.map.for_each(visit)

@@ -361,6 +361,10 @@ where
         self.core().with_flushed(M::len)
     }
 
+    fn shard_lens(&self) -> Result<Vec<usize>, MapError> {
+        self.core().with_flushed(M::shard_lens)
+    }
+
     fn for_each(&self, visit: impl FnMut(&K, &V)) -> Result<(), MapError> {
         self.core().with_flushed(|map| map.for_each(visit))
     }

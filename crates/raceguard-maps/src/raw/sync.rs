@@ -4,7 +4,11 @@
 //! Locks here never poison: a panic in a closure releases the lock, and what was written stays.
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
+pub(crate) use super::locks::{Mutex, MutexGuard, RwLock};
+
+/// The mutex that goes with a [`Condvar`]: waiting for it is not tallied.
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+pub(crate) use parking_lot::{Mutex as WaitMutex, MutexGuard as WaitMutexGuard};
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 pub(crate) use std::sync::atomic;
@@ -21,7 +25,7 @@ pub(crate) use shuttle::{sync::atomic, thread};
 pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, thread_local, yield_now};
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
-pub(crate) use modelled::{Mutex, MutexGuard, RwLock};
+pub(crate) use modelled::{Mutex, Mutex as WaitMutex, MutexGuard, MutexGuard as WaitMutexGuard, RwLock};
 
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
@@ -93,9 +97,9 @@ impl Waiting {
         match self.step {
             ..SPINS => (0..1 << self.step).for_each(|_| std::hint::spin_loop()),
             SPINS..YIELDS => thread::yield_now(),
-            _ => thread::sleep(std::time::Duration::from_micros(
-                (8 << (self.step - YIELDS).min(7)).min(1000),
-            )),
+            _ => {
+                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)))
+            }
         }
         self.step += 1;
     }

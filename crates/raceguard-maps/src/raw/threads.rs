@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::sync::MutexGuard;
+use super::sync::WaitMutexGuard;
 
 #[cfg(raceguard_loom)]
 use loom as model;
@@ -53,7 +53,7 @@ pub(crate) fn thread_id() -> usize {
     }
 }
 
-/// A condition variable that works on the guards of [`sync::Mutex`](super::sync::Mutex) by value.
+/// A condition variable that works on the guards of [`WaitMutex`](super::sync::WaitMutex) by value.
 #[derive(Debug, Default)]
 pub(crate) struct Condvar {
     #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
@@ -64,13 +64,17 @@ pub(crate) struct Condvar {
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 impl Condvar {
-    pub(crate) fn wait<'a, T>(&self, mut guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    pub(crate) fn wait<'a, T>(&self, mut guard: WaitMutexGuard<'a, T>) -> WaitMutexGuard<'a, T> {
         self.real.wait(&mut guard);
         guard
     }
 
     /// Waits for a notification, at most this long.
-    pub(crate) fn wait_for<'a, T>(&self, mut guard: MutexGuard<'a, T>, limit: Duration) -> MutexGuard<'a, T> {
+    pub(crate) fn wait_for<'a, T>(
+        &self,
+        mut guard: WaitMutexGuard<'a, T>,
+        limit: Duration,
+    ) -> WaitMutexGuard<'a, T> {
         self.real.wait_for(&mut guard, limit);
         guard
     }
@@ -83,11 +87,15 @@ impl Condvar {
 /// The checkers have no time: a limited wait ends at once, after others had a chance to run.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
 impl Condvar {
-    pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    pub(crate) fn wait<'a, T>(&self, guard: WaitMutexGuard<'a, T>) -> WaitMutexGuard<'a, T> {
         self.modelled.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub(crate) fn wait_for<'a, T>(&self, guard: MutexGuard<'a, T>, _limit: Duration) -> MutexGuard<'a, T> {
+    pub(crate) fn wait_for<'a, T>(
+        &self,
+        guard: WaitMutexGuard<'a, T>,
+        _limit: Duration,
+    ) -> WaitMutexGuard<'a, T> {
         yield_now();
         guard
     }

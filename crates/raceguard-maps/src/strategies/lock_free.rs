@@ -117,18 +117,15 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Loc
     fn insert(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(&key);
         let guard = pin();
+        let seen = self.core.find_to_write(&guard, hash, |found| *found == key)?;
         let new = self.core.prepare(&guard, hash, key, value);
         let locked = self.core.lock(&guard, hash)?;
-        match locked.find(|found| *found == new.entry().key) {
-            Some(place) => {
-                let old = locked.replace(&place, new);
-                Ok(Some(old.value().clone()))
-            }
-            None => {
-                locked.add(new);
-                Ok(None)
-            }
+        if let Some(place) = locked.find(seen, |found| *found == new.entry().key) {
+            let old = locked.replace(&place, new);
+            return Ok(Some(old.value().clone()));
         }
+        locked.add(new);
+        Ok(None)
     }
 
     fn insert_if_absent(&self, key: K, value: V) -> Result<Option<V>, MapError> {
@@ -139,7 +136,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Loc
         }
         let new = self.core.prepare(&guard, hash, key, value);
         let locked = self.core.lock(&guard, hash)?;
-        if let Some(place) = locked.find(|found| *found == new.entry().key) {
+        if let Some(place) = locked.find(None, |found| *found == new.entry().key) {
             drop(locked);
             return Ok(Some(place.entry().value.clone()));
         }
@@ -155,11 +152,12 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Loc
     ) -> Result<Option<R>, MapError> {
         let hash = self.hasher.hash_one(key);
         let guard = pin();
-        if self.core.find(&guard, hash, |found| key.matches(found))?.is_none() {
+        let seen = self.core.find_to_write(&guard, hash, |found| key.matches(found))?;
+        if seen.is_none() {
             return Ok(None);
         }
         let locked = self.core.lock(&guard, hash)?;
-        let Some(place) = locked.find(|found| key.matches(found)) else { return Ok(None) };
+        let Some(place) = locked.find(seen, |found| key.matches(found)) else { return Ok(None) };
         let entry = place.entry();
         let mut value = entry.value.clone();
         let result = change(&mut value);
@@ -171,8 +169,9 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Loc
     fn compute<R>(&self, key: K, decide: impl FnOnce(Option<&V>) -> (Change<V>, R)) -> Result<R, MapError> {
         let hash = self.hasher.hash_one(&key);
         let guard = pin();
+        let seen = self.core.find_to_write(&guard, hash, |found| *found == key)?;
         let locked = self.core.lock(&guard, hash)?;
-        let place = locked.find(|found| *found == key);
+        let place = locked.find(seen, |found| *found == key);
         let (change, result) = decide(place.as_ref().map(|place| &place.entry().value));
         match (change, place) {
             (Change::Keep, _) | (Change::Remove, None) => {}
@@ -192,11 +191,12 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Loc
     ) -> Result<Option<V>, MapError> {
         let hash = self.hasher.hash_one(key);
         let guard = pin();
-        if self.core.find(&guard, hash, |found| key.matches(found))?.is_none() {
+        let seen = self.core.find_to_write(&guard, hash, |found| key.matches(found))?;
+        if seen.is_none() {
             return Ok(None);
         }
         let locked = self.core.lock(&guard, hash)?;
-        let Some(place) = locked.find(|found| key.matches(found)) else { return Ok(None) };
+        let Some(place) = locked.find(seen, |found| key.matches(found)) else { return Ok(None) };
         if !condition(&place.entry().value) {
             return Ok(None);
         }

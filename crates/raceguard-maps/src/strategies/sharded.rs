@@ -239,6 +239,10 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Sha
         Ok(true)
     }
 
+    fn shard_lens(&self) -> Result<Vec<usize>, MapError> {
+        Self::shard_lens(self)
+    }
+
     fn for_each(&self, mut visit: impl FnMut(&K, &V)) -> Result<(), MapError> {
         for shard in &self.shards {
             shard.read().open()?.for_each(&mut visit);

@@ -174,6 +174,10 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Sha
         self.shards.iter().map(|shard| shard.with(|version| Ok(version.open()?.len()))).sum()
     }
 
+    fn shard_lens(&self) -> Result<Vec<usize>, MapError> {
+        Self::shard_lens(self)
+    }
+
     fn for_each(&self, mut visit: impl FnMut(&K, &V)) -> Result<(), MapError> {
         for shard in &self.shards {
             // Not pinned: `visit` may take long.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::MapError;
 use crate::raw::sync::atomic::{AtomicBool, Ordering};
-use crate::raw::sync::{Condvar, JoinHandle, Mutex};
+use crate::raw::sync::{Condvar, JoinHandle, WaitMutex};
 
 /// When to flush, and the thread that does. Without a pending write the thread sleeps; before the first one there is
 /// none.
@@ -16,7 +16,7 @@ pub(super) struct Flusher {
     /// Whether the thread knows of pending writes. Cleared before a flush, so that a write which the flush misses is
     /// announced again: a writer that reads `true` here buffered its write before the flush takes the stripe's lock.
     armed: AtomicBool,
-    state: Mutex<State>,
+    state: WaitMutex<State>,
     changed: Condvar,
 }
 
@@ -34,7 +34,7 @@ impl Flusher {
         Self {
             age,
             armed: AtomicBool::new(false),
-            state: Mutex::new(State::default()),
+            state: WaitMutex::new(State::default()),
             changed: Condvar::default(),
         }
     }

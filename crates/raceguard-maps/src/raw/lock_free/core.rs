@@ -5,10 +5,10 @@ use std::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
 use super::bucket::{Bucket, Word, tag_of};
-use super::table::{MIN_BUCKETS, Next, Table, chain, closed_mark};
+use super::table::{MIN_BUCKETS, Next, Table, chain, closed_mark, prefetch_to_write};
 use crate::raw::reclaim::{Guard, Limbo, Local, pin};
-use crate::raw::shelves::Shelves;
-use crate::raw::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
+use crate::raw::striped_count::StripedCount;
+use crate::raw::sync::atomic::{AtomicPtr, Ordering};
 
 /// A key with its value. Not changed after it was published.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub(crate) struct Core<K, V> {
     pub(super) root: CachePadded<AtomicPtr<Table<Entry<K, V>>>>,
     pub(super) entries: Limbo<Entry<K, V>>,
     pub(super) tables: Limbo<Table<Entry<K, V>>>,
-    /// Entries added less entries removed, per thread slot; only the owner of the slot writes.
-    counts: Shelves<CachePadded<AtomicIsize>>,
+    /// Entries added less entries removed.
+    counts: StripedCount,
 }
 
 // SAFETY: the entries are reached through raw pointers, by several threads at a time (Sync) and dropped by any (Send).
@@ -44,7 +44,7 @@ impl<K, V> Core<K, V> {
             root: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             entries: Limbo::new(),
             tables: Limbo::new(),
-            counts: Shelves::new(),
+            counts: StripedCount::new(),
         }
     }
 
@@ -86,9 +86,34 @@ impl<K, V> Core<K, V> {
         hash: u64,
         is_key: impl Fn(&K) -> bool,
     ) -> Result<Option<&'g Entry<K, V>>, Closed> {
+        Ok(self.find_place::<false>(guard, hash, is_key)?.map(|place| place.entry))
+    }
+
+    /// As `find`, for a caller that is going to lock the bucket: it already asks for the bucket's cache line as a writer,
+    /// and brings in the entry before the lock is taken. [`Locked::find`] then only checks that it is still there.
+    #[inline]
+    pub(crate) fn find_to_write<'g>(
+        &self,
+        guard: &'g Guard,
+        hash: u64,
+        is_key: impl Fn(&K) -> bool,
+    ) -> Result<Option<Place<'g, K, V>>, Closed> {
+        self.find_place::<true>(guard, hash, is_key)
+    }
+
+    #[inline]
+    fn find_place<'g, const TO_WRITE: bool>(
+        &self,
+        guard: &'g Guard,
+        hash: u64,
+        is_key: impl Fn(&K) -> bool,
+    ) -> Result<Option<Place<'g, K, V>>, Closed> {
         let Some(mut table) = self.table(guard)? else { return Ok(None) };
         loop {
             let bucket = table.bucket_of(hash);
+            if TO_WRITE {
+                prefetch_to_write(bucket);
+            }
             let word = bucket.word();
             if word.is_moved() {
                 match table.next() {
@@ -98,7 +123,7 @@ impl<K, V> Core<K, V> {
                 continue;
             }
             // SAFETY: the table lives as long as the guard.
-            return Ok(unsafe { find_in(bucket, word, tag_of(hash), is_key) }.map(|found| found.entry));
+            return Ok(unsafe { find_in(bucket, word, tag_of(hash), is_key) });
         }
     }
 
@@ -145,9 +170,7 @@ impl<K, V> Core<K, V> {
 
     /// How many entries there are: exact when nobody writes.
     pub(crate) fn len(&self) -> usize {
-        // ORDERING: Relaxed: each count is exact for the writes that happened before this call.
-        let sum: isize = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
-        usize::try_from(sum).unwrap_or(0)
+        self.counts.sum()
     }
 
     /// Buckets of the current table.
@@ -157,31 +180,35 @@ impl<K, V> Core<K, V> {
     }
 
     pub(super) fn count(&self, guard: &Guard, change: isize) -> isize {
-        let count = self.counts.get_or_add(guard.index());
-        // ORDERING: Relaxed: only the owner of the slot writes, so no read-modify-write is needed.
-        let changed = count.load(Ordering::Relaxed) + change;
-        count.store(changed, Ordering::Relaxed);
-        changed
+        self.counts.add(guard, change)
     }
 }
 
-/// Where an entry is.
-struct Found<'g, E> {
-    bucket: &'g Bucket<E>,
+/// Where an entry is, or was when it was looked for without the lock.
+pub(crate) struct Place<'g, K, V> {
+    root: &'g Bucket<Entry<K, V>>,
+    bucket: &'g Bucket<Entry<K, V>>,
     lane: usize,
-    entry: &'g E,
+    entry: &'g Entry<K, V>,
+}
+
+impl<'g, K, V> Place<'g, K, V> {
+    #[inline]
+    pub(crate) fn entry(&self) -> &'g Entry<K, V> {
+        self.entry
+    }
 }
 
 /// # Safety
 ///
-/// The bucket's table and entries live as long as `'g`.
+/// The bucket's table and entries live as long as the reference.
 #[inline]
-unsafe fn find_in<'g, K, V>(
-    root: &'g Bucket<Entry<K, V>>,
+unsafe fn find_in<K, V>(
+    root: &Bucket<Entry<K, V>>,
     word: Word,
     tag: u8,
     is_key: impl Fn(&K) -> bool,
-) -> Option<Found<'g, Entry<K, V>>> {
+) -> Option<Place<'_, K, V>> {
     let (mut bucket, mut word) = (root, word);
     loop {
         for lane in word.matches(tag) {
@@ -189,7 +216,7 @@ unsafe fn find_in<'g, K, V>(
             if let Some(entry) = unsafe { bucket.entry(lane).as_ref() }
                 && is_key(&entry.key)
             {
-                return Some(Found { bucket, lane, entry });
+                return Some(Place { root, bucket, lane, entry });
             }
         }
         bucket = bucket.next()?;
@@ -237,30 +264,30 @@ pub(crate) struct Locked<'g, K, V> {
     crowded: bool,
 }
 
-/// An entry that is still in its locked bucket.
-pub(crate) struct Place<'g, K, V>(Found<'g, Entry<K, V>>);
-
-impl<'g, K, V> Place<'g, K, V> {
-    #[inline]
-    pub(crate) fn entry(&self) -> &'g Entry<K, V> {
-        self.0.entry
-    }
-}
-
 impl<'g, K, V> Locked<'g, K, V> {
-    /// The entry whose key `is_key` accepts. `seen` is where a lookup before the lock found it: it is still there if
-    /// the same entry is, for no entry is freed and used again while the caller is pinned.
+    /// The entry whose key `is_key` accepts. `seen` is where it was found before the lock: the key is still there if the
+    /// same entry is, for no entry is freed and used again while the caller is pinned.
     #[inline]
-    pub(crate) fn find(&self, is_key: impl Fn(&K) -> bool) -> Option<Place<'g, K, V>> {
+    pub(crate) fn find(
+        &self,
+        seen: Option<Place<'g, K, V>>,
+        is_key: impl Fn(&K) -> bool,
+    ) -> Option<Place<'g, K, V>> {
+        if let Some(place) = seen
+            && ptr::eq(place.root, self.root)
+            && ptr::eq(place.bucket.entry(place.lane), place.entry)
+        {
+            return Some(place);
+        }
         // SAFETY: the guard lives as long as `'g`.
-        unsafe { find_in(self.root, self.word, tag_of(self.hash), is_key) }.map(Place)
+        unsafe { find_in(self.root, self.word, tag_of(self.hash), is_key) }
     }
 
     /// Puts an entry in the place of another one with the same key.
     #[inline]
     pub(crate) fn replace(self, place: &Place<'g, K, V>, new: Prepared<'g, K, V>) -> Unlinked<'g, K, V> {
-        let Found { bucket, lane, entry } = place.0;
-        bucket.set_entry(lane, new.publish());
+        let entry = place.entry;
+        place.bucket.set_entry(place.lane, new.publish());
         let (core, guard) = (self.core, self.guard);
         drop(self);
         // SAFETY: just unlinked, under the lock.
@@ -290,7 +317,7 @@ impl<'g, K, V> Locked<'g, K, V> {
                 // SAFETY: null or an entry that is not freed while the guard lives.
                 let Some(entry) = (unsafe { bucket.entry(lane).as_ref() }) else { continue };
                 if condition(entry) {
-                    self.unlink(&Found { bucket, lane, entry });
+                    self.unlink(bucket, lane);
                     self.core.count(self.guard, -1);
                     // SAFETY: just unlinked, under the lock.
                     removed.push(unsafe { self.core.unlinked(self.guard, entry) });
@@ -299,8 +326,7 @@ impl<'g, K, V> Locked<'g, K, V> {
         }
     }
 
-    fn unlink(&mut self, found: &Found<'g, Entry<K, V>>) {
-        let Found { bucket, lane, .. } = *found;
+    fn unlink(&mut self, bucket: &Bucket<Entry<K, V>>, lane: usize) {
         bucket.set_entry(lane, ptr::null_mut());
         if ptr::eq(bucket, self.root) {
             self.word = self.word.with_tag(lane, 0);
@@ -311,8 +337,8 @@ impl<'g, K, V> Locked<'g, K, V> {
 
     /// Takes an entry out.
     pub(crate) fn remove(mut self, place: &Place<'g, K, V>) -> Unlinked<'g, K, V> {
-        self.unlink(&place.0);
-        let entry = place.0.entry;
+        self.unlink(place.bucket, place.lane);
+        let entry = place.entry;
         let (core, guard, table) = (self.core, self.guard, self.table);
         let left = core.count(guard, -1);
         drop(self);

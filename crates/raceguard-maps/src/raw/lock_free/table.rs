@@ -151,7 +151,7 @@ impl<E> Table<E> {
 }
 
 /// A bucket and its overflow buckets.
-pub(super) fn chain<'a, E>(root: &'a Bucket<E>) -> impl Iterator<Item = &'a Bucket<E>> {
+pub(super) fn chain<E>(root: &Bucket<E>) -> impl Iterator<Item = &Bucket<E>> {
     std::iter::successors(Some(root), |bucket| bucket.next())
 }
 
@@ -166,4 +166,16 @@ pub(super) fn prefetch<T>(pointer: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = pointer;
+}
+
+/// As [`prefetch`], for a cache line that will be written: it comes once, not first to read and then to write.
+#[inline]
+pub(super) fn prefetch_to_write<T>(place: &T) {
+    #[cfg(all(target_arch = "x86_64", not(any(raceguard_shuttle, raceguard_loom))))]
+    // SAFETY: as for `prefetch`; processors without the instruction take it for one that does nothing.
+    unsafe {
+        std::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(any(raceguard_shuttle, raceguard_loom)))))]
+    let _ = place;
 }

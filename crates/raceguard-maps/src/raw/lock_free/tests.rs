@@ -133,7 +133,9 @@ mod threads {
                     })
                 })
                 .collect();
-            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            for writer in writers {
+                writer.join().unwrap();
+            }
             stop.store(true, Ordering::Relaxed);
         });
         assert_eq!(map.len(), Ok(100));
@@ -242,7 +244,7 @@ mod threads {
                 drop(map.update(&1, |value| {
                     value.clear();
                     stop()
-                }))
+                }));
             },
             &|| drop(map.compute(1, |_| -> (Change<String>, ()) { stop() })),
             &|| drop(map.remove_if(&1, |_| stop())),
@@ -265,7 +267,7 @@ mod threads {
                     .map(|part| {
                         let map = &map;
                         scope.spawn(move || {
-                            (0..).take_while(|key| map.insert((part, *key), ()).is_ok()).count()
+                            (0..u64::MAX).take_while(|key| map.insert((part, *key), ()).is_ok()).count()
                         })
                     })
                     .collect();
@@ -278,8 +280,8 @@ mod threads {
             assert_eq!(added, closed);
             assert_eq!(map.get(&(0, 0)), Err(MapError::Closed));
             assert_eq!(map.len(), Err(MapError::Closed));
-            assert_eq!(map.for_each(|_, _| ()), Err(MapError::Closed));
-            assert_eq!(map.retain(|_, _| true), Err(MapError::Closed));
+            assert_eq!(map.for_each(|_, ()| ()), Err(MapError::Closed));
+            assert_eq!(map.retain(|_, ()| true), Err(MapError::Closed));
             assert_eq!(map.snapshot().map(|snapshot| snapshot.len()), Err(MapError::Closed));
             let report = map.close().unwrap();
             assert!(report.already_closed && report.entries == closed);
@@ -301,7 +303,9 @@ mod threads {
             if turn == 0 {
                 map.clear().unwrap();
             } else {
-                (0..100_000).for_each(|key| drop(map.remove(&key)));
+                for key in 0..100_000 {
+                    map.remove(&key).unwrap();
+                }
             }
             assert!(map.core().buckets() <= 512, "{} buckets for no entries", map.core().buckets());
         }

@@ -26,8 +26,9 @@ pub(super) struct Slot {
     epoch: AtomicU64,
     /// The last epoch after whose sight the owner executed a full fence.
     fenced: AtomicU64,
-    /// The epoch in which the owner need not execute a fence to pin itself. Owner only.
-    quick: Cell<u64>,
+    /// The epoch in which the owner need not execute a fence to pin itself, 0 for none. Set by the owner before the
+    /// fence of its first pin in that epoch, revoked by an advance.
+    quick: AtomicU64,
     /// Pins beyond the first one, plus [`TEMPORARY`]. Owner only.
     nested: Cell<usize>,
     taken: AtomicBool,
@@ -111,7 +112,9 @@ impl Domain {
     fn detect_fences(&self) -> Fences {
         let found = match Fences::detect() {
             Fences::Asymmetric => FENCES_ASYMMETRIC,
-            _ => FENCES_SYMMETRIC,
+            Fences::Symmetric => FENCES_SYMMETRIC,
+            #[cfg(all(test, raceguard_loom))]
+            Fences::None => FENCES_NONE,
         };
         // Two threads may ask the kernel at once and, if it is out of memory, get different answers: the first counts.
         let _ =
@@ -123,7 +126,8 @@ impl Domain {
     pub(super) fn acquire(&self) -> &CachePadded<Slot> {
         self.fences();
         let slot = self.reuse().unwrap_or_else(|| self.add());
-        slot.quick.set(0);
+        // ORDERING: Relaxed: as in `pin`, the word matters once this thread has executed its first fence.
+        slot.quick.store(0, Ordering::Relaxed);
         slot
     }
 
@@ -141,7 +145,7 @@ impl Domain {
         let mut slot = Box::new(CachePadded::new(Slot {
             epoch: AtomicU64::new(0),
             fenced: AtomicU64::new(0),
-            quick: Cell::new(0),
+            quick: AtomicU64::new(0),
             nested: Cell::new(0),
             taken: AtomicBool::new(true),
             index: 0,
@@ -195,33 +199,34 @@ impl Domain {
         // ORDERING: Acquire pairs with the Release in `try_advance`: what was unlinked before the fence of an advance
         // is seen as unlinked by a pin in the epoch that follows it.
         let epoch = self.clock.epoch.load(Ordering::Acquire);
-        // ORDERING: Relaxed: ordered before the reads of the pinned section by the fence below, which pairs with the
-        // one in `try_advance`.
+        // ORDERING: Relaxed: ordered before the reads of the pinned section, and before the load of `quick`, by a fence:
+        // the one of `first_pin`, or the heavy one of the advance that revokes `quick`.
         slot.epoch.store(epoch, Ordering::Relaxed);
-        if slot.quick.get() == epoch {
-            compiler_fence(Ordering::SeqCst);
-        } else {
+        compiler_fence(Ordering::SeqCst);
+        if slot.quick.load(Ordering::Relaxed) != epoch {
             self.first_pin(slot, epoch);
         }
+        compiler_fence(Ordering::SeqCst);
     }
 
-    /// The first pin in each epoch executes the fence and says so. Where there are no asymmetric fences, every pin does.
+    /// The first pin in each epoch executes a full fence and says so. Where there is no heavy fence, every pin does.
     #[cold]
     fn first_pin(&self, slot: &Slot, epoch: u64) {
+        if self.fences() != Fences::Symmetric {
+            // ORDERING: Relaxed: before the fence, so that who does not see this word executed its fence before ours.
+            slot.quick.store(epoch, Ordering::Relaxed);
+        }
         fence(Ordering::SeqCst);
         // ORDERING: Release pairs with the Acquire in `stragglers`: who sees this also sees our slot as it was at the
         // fence.
         slot.fenced.store(epoch, Ordering::Release);
-        if self.fences() != Fences::Symmetric {
-            slot.quick.set(epoch);
-        }
     }
 
     /// # Safety
     ///
     /// As for `pin`, which this ends.
     #[inline]
-    pub(super) unsafe fn unpin(&self, slot: &Slot) {
+    pub(super) unsafe fn unpin(slot: &Slot) {
         if slot.nested.get() == 0 {
             // ORDERING: Release pairs with the Acquire in `stragglers`: our reads are over before anything is freed.
             slot.epoch.store(0, Ordering::Release);
@@ -263,30 +268,49 @@ impl Domain {
         if self.advancing.load(Ordering::Relaxed) || self.advancing.swap(true, Ordering::Acquire) {
             return false;
         }
-        let advanced = self.advance(urgent);
+        let Some(advanced) = self.advance(urgent) else {
+            // The kernel refused the heavy fence after it had agreed to it. Some slots look revoked and are not: nothing
+            // may be freed from now on.
+            return false;
+        };
         self.advancing.store(false, Ordering::Release);
         advanced
     }
 
-    fn advance(&self, urgent: bool) -> bool {
+    /// `None` if a heavy fence failed.
+    fn advance(&self, urgent: bool) -> Option<bool> {
         // ORDERING: Acquire pairs with the Release of the advance before.
         let epoch = self.clock.epoch.load(Ordering::Acquire);
         // ORDERING: full fence: pairs with the one of `stamp` (a batch stamped with an older epoch is unlinked for
         // whoever acquires the next epoch) and with the ones of the pins.
         fence(Ordering::SeqCst);
-        match self.stragglers(epoch) {
-            Stragglers::Pinned => return false,
-            Stragglers::Unfenced => {
-                let worth_it = urgent || self.fences() == Fences::Symmetric;
-                if !worth_it || !self.fences().heavy() || self.stragglers(epoch) == Stragglers::Pinned {
-                    return false;
-                }
+        let mut stragglers = self.stragglers(epoch);
+        if stragglers == Stragglers::Unfenced && urgent {
+            self.revoke(epoch);
+            if !self.fences().heavy() {
+                return None;
             }
-            Stragglers::None => {}
+            stragglers = self.stragglers(epoch);
+        }
+        if stragglers != Stragglers::None {
+            return Some(false);
         }
         // ORDERING: Release pairs with the Acquire in `pin` and `is_over`.
         self.clock.epoch.store(epoch + 1, Ordering::Release);
-        true
+        Some(true)
+    }
+
+    /// Makes the owners of slots that have not passed a fence in this epoch execute one when they pin themselves next:
+    /// once a heavy fence was executed, which the caller does.
+    fn revoke(&self, epoch: u64) {
+        for slot in self.slots() {
+            // ORDERING: Relaxed: only a hint, a fence too many does no harm.
+            if slot.fenced.load(Ordering::Relaxed) < epoch {
+                // ORDERING: Relaxed: the heavy fence follows, and pairs with the light one between the owner's store of
+                // its epoch and its load of this word.
+                slot.quick.store(0, Ordering::Relaxed);
+            }
+        }
     }
 
     fn stragglers(&self, epoch: u64) -> Stragglers {
@@ -300,12 +324,14 @@ impl Domain {
             // ORDERING: Acquire pairs with the Release in `first_pin`: the load of the slot's epoch below sees what the
             // owner wrote before that fence. It has to come first.
             let fenced = slot.fenced.load(Ordering::Acquire) >= epoch;
+            // ORDERING: Relaxed: ordered by the fence of `advance`, which pairs with the one in `first_pin`.
+            let revoked = slot.quick.load(Ordering::Relaxed) == 0;
             // ORDERING: Acquire pairs with the Release in `unpin`.
             let pinned = slot.epoch.load(Ordering::Acquire);
             if pinned != 0 && pinned != epoch {
                 return Stragglers::Pinned;
             }
-            if !fenced {
+            if !fenced && !revoked {
                 found = Stragglers::Unfenced;
             }
         }
@@ -357,7 +383,7 @@ impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: `pin` pinned this thread's slot, and a guard does not leave its thread.
-        unsafe { domain().unpin(self.slot) };
+        unsafe { Domain::unpin(self.slot) };
     }
 }
 

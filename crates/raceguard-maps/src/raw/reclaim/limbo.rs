@@ -15,6 +15,7 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
+use std::thread::panicking;
 
 use crossbeam_utils::CachePadded;
 
@@ -28,7 +29,7 @@ const BAG_ITEMS: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } el
 /// Bytes in a bag when it is sealed, however few the items.
 const BAG_BYTES: usize = 256 << 10;
 /// Sealed bags of one thread beyond which idle threads are made to pass a fence.
-const PATIENCE: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 16 };
+const PATIENCE: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 8 };
 /// Spare blocks of one thread, in items and in bytes.
 const SPARE_ITEMS: usize = 2 * BAG_ITEMS;
 const SPARE_BYTES: usize = 64 << 10;
@@ -147,7 +148,7 @@ impl<T> Limbo<T> {
     /// # Safety
     ///
     /// Each was allocated by [`Local::alloc`] or `Box`, comes once, and was not retired.
-    pub(crate) unsafe fn free_unshared(&mut self, items: impl Iterator<Item = NonNull<T>>) {
+    pub(crate) unsafe fn free_unshared(items: impl Iterator<Item = NonNull<T>>) {
         let mut items = items.peekable();
         let batches = std::iter::from_fn(|| {
             items.peek()?;
@@ -318,7 +319,7 @@ fn drop_items<T>(items: &[NonNull<T>]) -> Option<Box<dyn Any + Send>> {
 /// Lets a caught panic go on, unless that would end the process because there is one already.
 fn resume(panicked: Option<Box<dyn Any + Send>>) {
     if let Some(payload) = panicked
-        && !std::thread::panicking()
+        && !panicking()
     {
         panic::resume_unwind(payload);
     }

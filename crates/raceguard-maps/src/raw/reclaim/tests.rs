@@ -134,7 +134,9 @@ mod threads {
                     thread::spawn(move || retire(&limbo, &drops, false))
                 })
                 .collect();
-            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
         }
         collect_all(&limbo);
         assert_eq!(drops.load(Ordering::Relaxed), 80);
@@ -240,7 +242,7 @@ mod loom_models {
 
     /// A reader follows a pointer, the writer unlinks what it points to and frees it after the grace period. The cell
     /// tells loom of the read and of the free; loom fails when one does not happen before the other.
-    fn reader_and_reclaimer(domain: Domain, reader_pins_twice: bool) {
+    fn reader_and_reclaimer(domain: Domain, pins: usize, urgent: bool) {
         let shared = loom::sync::Arc::new((domain, ModelPtr::new(std::ptr::null_mut::<UnsafeCell<u32>>())));
         let old = Box::into_raw(Box::new(UnsafeCell::new(1_u32)));
         let new = Box::into_raw(Box::new(UnsafeCell::new(2_u32)));
@@ -250,7 +252,7 @@ mod loom_models {
             loom::thread::spawn(move || {
                 let (domain, pointer) = &*shared;
                 let slot = domain.acquire();
-                for _ in 0..=u32::from(reader_pins_twice) {
+                for _ in 0..pins {
                     // SAFETY: the slot is this thread's.
                     unsafe { domain.pin(slot) };
                     // SAFETY: pinned.
@@ -259,7 +261,7 @@ mod loom_models {
                         assert_ne!(unsafe { *value }, 0);
                     });
                     // SAFETY: as above.
-                    unsafe { domain.unpin(slot) };
+                    unsafe { Domain::unpin(slot) };
                 }
             })
         };
@@ -267,7 +269,7 @@ mod loom_models {
         pointer.store(new, Ordering::Release);
         let stamp = domain.stamp();
         for _ in 0..3 {
-            domain.try_advance(true);
+            domain.try_advance(urgent);
         }
         if domain.is_over(stamp) {
             // SAFETY: what the model checks.
@@ -283,12 +285,12 @@ mod loom_models {
 
     #[test]
     fn loom_nothing_is_freed_under_a_pin() {
-        model(|| reader_and_reclaimer(Domain::new(), false));
+        model(|| reader_and_reclaimer(Domain::new(), 1, true));
     }
 
     #[test]
     fn loom_nothing_is_freed_under_a_pin_without_heavy_fences() {
-        model(|| reader_and_reclaimer(Domain::without_heavy_fence(), true));
+        model(|| reader_and_reclaimer(Domain::without_heavy_fence(), 3, false));
     }
 
     #[test]

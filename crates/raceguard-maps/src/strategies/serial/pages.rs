@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::map::{Change, Lookup};
+use crate::raw::tally;
 
 /// A page with more entries is split.
 const PAGE_ENTRIES: usize = if cfg!(raceguard_stress) { 4 } else { 256 };
@@ -109,7 +110,7 @@ impl<K: Clone, V: Clone> Pages<K, V> {
             self.directory = Arc::new(vec![0]);
         }
         let index = self.page_of(hash).unwrap_or_default();
-        (index, Arc::make_mut(&mut self.list[index]))
+        (index, own(&mut self.list[index]))
     }
 
     pub(super) fn insert(&mut self, hash: u64, key: K, value: V) -> Option<V>
@@ -188,7 +189,7 @@ impl<K: Clone, V: Clone> Pages<K, V> {
     pub(super) fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) -> usize {
         let before = self.len;
         for shared in &mut self.list {
-            let page = Arc::make_mut(shared);
+            let page = own(shared);
             page.items.retain(|item| {
                 let stays = keep(&item.key, &item.value);
                 self.len -= usize::from(!stays);
@@ -210,7 +211,7 @@ impl<K: Clone, V: Clone> Pages<K, V> {
     fn split(&mut self, index: usize, hash: u64) {
         let mut index = index;
         loop {
-            let page = Arc::make_mut(&mut self.list[index]);
+            let page = own(&mut self.list[index]);
             if page.items.len() <= PAGE_ENTRIES || page.depth >= MAX_DEPTH {
                 return;
             }
@@ -239,6 +240,14 @@ impl<K: Clone, V: Clone> Pages<K, V> {
             *slot = newest;
         }
     }
+}
+
+/// The page for writing: itself, or a copy if a snapshot has it too.
+fn own<K: Clone, V: Clone>(shared: &mut Arc<Page<K, V>>) -> &mut Page<K, V> {
+    if Arc::get_mut(shared).is_none() {
+        tally::copied(shared.items.len());
+    }
+    Arc::make_mut(shared)
 }
 
 /// Gives memory back when three quarters of a page are unused.

@@ -10,7 +10,7 @@ use super::entries::SerialEntries;
 use crate::error::MapError;
 use crate::map::Operation;
 use crate::raw::sync::atomic::{AtomicUsize, Ordering};
-use crate::raw::sync::{Condvar, Mutex};
+use crate::raw::sync::{Condvar, WaitMutex};
 
 /// Work that was submitted as a closure; it answers its caller itself.
 pub(super) type Work<K, V, S> = Box<dyn FnOnce(&mut SerialEntries<'_, K, V, S>) + Send>;
@@ -35,7 +35,7 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Job<K, V, S> {
 
 /// First in, first out, bounded; drained as a whole, so that a wake-up is paid once per batch.
 pub(super) struct Queue<K, V, S> {
-    inner: Mutex<Inner<K, V, S>>,
+    inner: WaitMutex<Inner<K, V, S>>,
     /// How many operations wait, to look at without the lock.
     waiting: AtomicUsize,
     capacity: usize,
@@ -74,7 +74,12 @@ impl<K, V, S> Queue<K, V, S> {
     pub(super) fn new(capacity: usize) -> Self {
         let inner =
             Inner { jobs: VecDeque::new(), room: Vec::new(), thread: OwnerThread::Absent, closed: false };
-        Self { inner: Mutex::new(inner), waiting: AtomicUsize::new(0), capacity, arrived: Condvar::default() }
+        Self {
+            inner: WaitMutex::new(inner),
+            waiting: AtomicUsize::new(0),
+            capacity,
+            arrived: Condvar::default(),
+        }
     }
 
     pub(super) fn capacity(&self) -> usize {
