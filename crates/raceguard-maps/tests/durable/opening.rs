@@ -199,7 +199,7 @@ fn serde_types_and_other_strategies() {
 fn closing_drains_what_was_written_behind_and_can_be_repeated() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let options = DurableOptions::<u64, String>::new(Native, Native)
-        .sync(Sync::Group(std::time::Duration::from_secs(60)));
+        .sync(Sync::Group(std::time::Duration::from_mins(1)));
     let map = options.open(home.path(), MutexMap::new()).expect("a new log opens");
     let acks: Vec<_> = (0..10).map(|key| map.behind().insert(key, key.to_string()).expect("open")).collect();
     assert_eq!(map.get(&3), Ok(None), "what is not durable is not visible");

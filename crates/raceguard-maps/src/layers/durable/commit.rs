@@ -16,12 +16,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::MapError;
 use crate::map::{ConcurrentMap, Operation};
 use crate::raw::event::Event;
 use crate::raw::sync::Mutex;
+use crate::raw::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Sync;
 use super::core::{Core, Status};
@@ -40,6 +41,8 @@ pub(super) struct Batch {
     done: Event,
     /// Raised when the group is so large that its leader need not wait for more.
     pub(super) full: Event,
+    /// How many records are in the group.
+    joined: AtomicUsize,
     outcome: OnceLock<Result<(), Failure>>,
     /// What user code threw while the record with this sequence number was applied.
     panics: Mutex<Vec<(u64, Box<dyn Any + Send>)>>,
@@ -271,6 +274,8 @@ impl<K, V, M> Core<K, V, M> {
         let durable = if self.syncs() { group.first_sequence - 1 } else { known };
         write_frame(&mut group.buffers.bytes, sequence, durable, payload, sum, self.salt);
         group.buffers.records.push(Logged { sequence, hashes, record: Some(record), behind });
+        // ORDERING: Relaxed: a count to wait by; what it counts is guarded by the lock.
+        group.batch.joined.store(group.buffers.records.len(), Ordering::Relaxed);
         if group.buffers.bytes.len() >= FULL {
             group.batch.full.raise();
         }
@@ -290,7 +295,15 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
         if let Sync::Group(delay) = self.sync {
             batch.full.wait_timeout(delay);
         }
-        let mut log = self.log.lock();
+        let (mut log, contended) = match self.log.try_lock() {
+            Some(log) => (log, false),
+            None => (self.log.lock(), true),
+        };
+        if self.sync == Sync::Always {
+            // ORDERING: Relaxed: see `join`.
+            log.pace.gather(contended, || batch.joined.load(Ordering::Relaxed));
+        }
+        let start = Instant::now();
         let (mut group, failure) = self.take_group();
         let last = group.first_sequence + group.buffers.records.len() as u64 - 1;
         let written = match failure {
@@ -302,6 +315,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
             self.fail(failure);
         }
         let durable = if self.syncs() { last } else { log.durable() };
+        log.pace.note(group.buffers.records.len(), start.elapsed());
         self.note_extent(log.extent());
         let mut applied = self.applied.lock();
         drop(log);

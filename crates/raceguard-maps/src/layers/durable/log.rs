@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::Failure;
 use super::files::{Files, LogFile};
 use super::frame::{FILE_HEADER, FileHeader, FileKind};
+use super::pace::Pace;
 
 /// What all files of one log have in common.
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub(super) struct LogWriter {
     segments: Vec<Segment>,
     /// Bytes of frames in all of them.
     bytes: u64,
+    /// When to write, for the leaders who hold the lock of this log.
+    pub(super) pace: Pace,
 }
 
 impl LogWriter {
@@ -81,7 +84,18 @@ impl LogWriter {
         let file = prepare_segment(&*files, &identity, segment, capacity, tail)?;
         publish_segment(&*files, segment)?;
         segments.push(segment);
-        Ok(Self { files, identity, segment_bytes, syncs, file, offset: start, capacity, segments, bytes })
+        Ok(Self {
+            files,
+            identity,
+            segment_bytes,
+            syncs,
+            file,
+            offset: start,
+            capacity,
+            segments,
+            bytes,
+            pace: Pace::default(),
+        })
     }
 
     /// Writes frames, and syncs them if the log syncs. After an error the log must not be written any more: what the
