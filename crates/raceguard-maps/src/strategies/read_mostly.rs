@@ -66,7 +66,7 @@ impl<K, V, S> ReadMostlyMap<K, V, S> {
         Self { core: Core::new(), hasher, closed: Mutex::new(None) }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(any(raceguard_loom, raceguard_shuttle))))]
     pub(crate) fn core(&self) -> &Core<K, V> {
         &self.core
     }

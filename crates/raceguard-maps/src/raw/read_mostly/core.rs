@@ -14,7 +14,7 @@ use crate::raw::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// Removals of a thread after which it looks whether the read table is mostly tombstones.
 const LOOK: isize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 64 };
-/// A read table of fewer keys is left alone.
+/// A removal leaves a read table of fewer keys alone.
 const WORTH_IT: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 128 };
 
 /// The map was closed.
@@ -299,7 +299,7 @@ impl<K, V> Core<K, V> {
             unsafe { self.values.local(guard).retire(old) };
         }
         if removed && self.count.add(guard, -1) % LOOK == 0 {
-            self.compact(guard);
+            self.compact(guard, WORTH_IT);
         }
         result
     }
@@ -359,11 +359,11 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// Makes a read table without tombstones if there are more of them than keys.
+    /// Makes a read table without tombstones if there are more of them than keys, and `worth_it` in all.
     #[cold]
-    fn compact(&self, guard: &Guard) {
+    fn compact(&self, guard: &Guard, worth_it: usize) {
         let Ok(Some(read)) = self.read(guard) else { return };
-        if read.entries.len() < WORTH_IT || read.entries.len() < 2 * self.len() {
+        if read.entries.len() < worth_it || read.entries.len() < 2 * self.len() {
             return;
         }
         let mut dirty = self.dirty.lock();
@@ -417,7 +417,17 @@ impl<K, V> Core<K, V> {
     }
 
     /// Removes the keys for which `keep` is false and returns how many those were. `keep` runs under the entry's lock.
-    pub(crate) fn retain(&self, mut keep: impl FnMut(&K, &V) -> bool) -> Result<usize, Closed> {
+    pub(crate) fn retain(&self, keep: impl FnMut(&K, &V) -> bool) -> Result<usize, Closed> {
+        let removed = self.remove_where_not(keep)?;
+        if removed > 0 {
+            self.values.flush();
+            self.entries.flush();
+            self.tables.flush();
+        }
+        Ok(removed)
+    }
+
+    fn remove_where_not(&self, mut keep: impl FnMut(&K, &V) -> bool) -> Result<usize, Closed> {
         let guard = pin();
         let Some(read) = self.promoted(&guard)? else { return Ok(0) };
         let mut removed = 0;
@@ -436,7 +446,7 @@ impl<K, V> Core<K, V> {
                 (if stays { Change::Keep } else { Change::Remove }, ())
             });
         }
-        self.compact(&guard);
+        self.compact(&guard, 1);
         Ok(removed)
     }
 
