@@ -50,7 +50,9 @@ mod table;
 mod walk;
 mod words;
 
-#[cfg(test)]
+#[cfg(all(test, raceguard_loom))]
+mod model;
+#[cfg(all(test, not(any(raceguard_loom, raceguard_shuttle))))]
 mod tests;
 
 pub(crate) use core::{Buckets, Copied, Locked};
