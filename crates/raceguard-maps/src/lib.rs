@@ -63,6 +63,7 @@ pub use strategies::bucket::BucketMap;
 pub use strategies::inline::InlineMap;
 pub use strategies::lock_free::LockFreeMap;
 pub use strategies::mutex::MutexMap;
+pub use strategies::read_mostly::ReadMostlyMap;
 pub use strategies::rwlock::RwLockMap;
 pub use strategies::serial::{Acknowledgement, SerialMap, SerialReader, SerialSettings, SerialSnapshot};
 pub use strategies::sharded::ShardedMap;

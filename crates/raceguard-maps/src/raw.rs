@@ -11,11 +11,14 @@ pub(crate) mod lock_free;
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 mod locks;
 #[allow(unsafe_code)]
+pub(crate) mod read_mostly;
+#[allow(unsafe_code)]
 pub(crate) mod reclaim;
 #[allow(unsafe_code)]
 pub(crate) mod shelves;
 #[allow(unsafe_code)]
 pub(crate) mod snapshot_cell;
+pub(crate) mod striped_count;
 pub(crate) mod sync;
 #[allow(unsafe_code)]
 pub(crate) mod table_memory;

@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod inline;
 pub mod lock_free;
 pub mod mutex;
+pub mod read_mostly;
 pub mod rwlock;
 pub mod serial;
 pub mod sharded;

@@ -29,28 +29,27 @@ impl<T: Default> Shelves<T> {
 
     #[inline]
     pub(crate) fn get_or_add(&self, index: usize) -> &T {
-        let shelf = ((index + FIRST) / FIRST).ilog2() as usize;
-        let offset = index + FIRST - len_of(shelf);
+        let at = ((index + FIRST) / FIRST).ilog2() as usize;
+        let offset = index + FIRST - len_of(at);
         // ORDERING: Acquire pairs with the Release in `add`.
-        let mut elements = self.shelves[shelf].load(Ordering::Acquire);
+        let mut elements = self.shelves[at].load(Ordering::Acquire);
         if elements.is_null() {
-            elements = self.add(shelf);
+            elements = self.add(at);
         }
-        // SAFETY: the shelf has `len_of(shelf)` elements, more than `offset`, and stays until `self` goes.
+        // SAFETY: the shelf has `len_of(at)` elements, more than `offset`, and stays until `self` goes.
         unsafe { &*elements.add(offset) }
     }
 
     #[cold]
-    fn add(&self, shelf: usize) -> *mut T {
-        let elements: Box<[T]> = (0..len_of(shelf)).map(|_| T::default()).collect();
+    fn add(&self, at: usize) -> *mut T {
+        let elements: Box<[T]> = (0..len_of(at)).map(|_| T::default()).collect();
         let new = Box::into_raw(elements).cast::<T>();
         // ORDERING: Release publishes the elements; Acquire shows those of whoever was first.
-        match self.shelves[shelf].compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire)
-        {
+        match self.shelves[at].compare_exchange(ptr::null_mut(), new, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => new,
             Err(first) => {
                 // SAFETY: ours, and not published.
-                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(new, len_of(shelf))) });
+                drop(unsafe { Box::from_raw(ptr::slice_from_raw_parts_mut(new, len_of(at))) });
                 first
             }
         }

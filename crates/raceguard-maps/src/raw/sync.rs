@@ -56,8 +56,8 @@ mod modelled {
         pub(crate) fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
             match self.0.try_lock() {
                 Ok(guard) => Some(guard),
-                Err(model::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-                Err(model::TryLockError::WouldBlock) => None,
+                Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => None,
             }
         }
     }
@@ -96,9 +96,9 @@ impl Waiting {
         const YIELDS: u32 = 32;
         match self.step {
             ..SPINS => (0..1 << self.step).for_each(|_| std::hint::spin_loop()),
-            SPINS..YIELDS => thread::yield_now(),
+            SPINS..YIELDS => yield_now(),
             _ => {
-                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)))
+                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)));
             }
         }
         self.step += 1;

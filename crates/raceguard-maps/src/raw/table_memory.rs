@@ -23,10 +23,11 @@ unsafe impl Send for Block {}
 impl Block {
     /// `size` zeroed bytes at a multiple of `align`, a power of two.
     pub(crate) fn zeroed(size: usize, align: usize) -> Self {
-        if size >= OWN_PAGES && align <= OWN_PAGES {
-            if let Some(block) = pages::map(size) {
-                return block;
-            }
+        if size >= OWN_PAGES
+            && align <= OWN_PAGES
+            && let Some(block) = pages::map(size)
+        {
+            return block;
         }
         // The system allocator gets zeroed pages for free only if it is asked for no more than its natural alignment.
         let Some(size) = size.checked_add(align) else { capacity_overflow(size) };
@@ -37,11 +38,6 @@ impl Block {
         // SAFETY: less than `align` bytes further, which were allocated on top.
         let start = unsafe { allocation.add(allocation.align_offset(align)) };
         Self { start, allocation, size, pages: false }
-    }
-
-    /// The first byte.
-    pub(crate) fn start(&self) -> *mut u8 {
-        self.start.as_ptr()
     }
 
     /// Gives the memory back.
@@ -201,9 +197,9 @@ mod tests {
         for size in [1, 64, 4096, OWN_PAGES - 1, OWN_PAGES, 3 * OWN_PAGES + 4097] {
             for align in [64, 128, 4096] {
                 let block = Block::zeroed(size, align);
-                assert_eq!(block.start().addr() % align, 0);
+                assert_eq!(block.start.addr().get() % align, 0);
                 // SAFETY: `size` initialized bytes, ours alone.
-                let bytes = unsafe { std::slice::from_raw_parts_mut(block.start(), size) };
+                let bytes = unsafe { std::slice::from_raw_parts_mut(block.start.as_ptr(), size) };
                 assert!(bytes.iter().all(|byte| *byte == 0));
                 bytes.fill(0xFF);
                 // SAFETY: not used any more.

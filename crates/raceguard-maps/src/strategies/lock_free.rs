@@ -120,16 +120,12 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> ConcurrentMap<K, V> for Loc
         let seen = self.core.find_to_write(&guard, hash, |found| *found == key)?;
         let new = self.core.prepare(&guard, hash, key, value);
         let locked = self.core.lock(&guard, hash)?;
-        match locked.find(seen, |found| *found == new.entry().key) {
-            Some(place) => {
-                let old = locked.replace(&place, new);
-                Ok(Some(old.value().clone()))
-            }
-            None => {
-                locked.add(new);
-                Ok(None)
-            }
+        if let Some(place) = locked.find(seen, |found| *found == new.entry().key) {
+            let old = locked.replace(&place, new);
+            return Ok(Some(old.value().clone()));
         }
+        locked.add(new);
+        Ok(None)
     }
 
     fn insert_if_absent(&self, key: K, value: V) -> Result<Option<V>, MapError> {

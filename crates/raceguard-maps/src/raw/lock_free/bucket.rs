@@ -45,8 +45,9 @@ impl Word {
     /// Lanes with an entry.
     #[inline]
     pub(super) fn occupied(self) -> Lanes {
-        let tags = self.0 & (LOW_BITS * 0xFF);
-        Lanes(((tags & !HIGH_BITS) + !HIGH_BITS | tags) & HIGH_BITS)
+        // A byte that is not 0 has its high bit set, or carries into it when 0x7F is added to the rest.
+        let rest = self.0 & (LOW_BITS * 0x7F);
+        Lanes(((rest + LOW_BITS * 0x7F) | self.0) & HIGH_BITS)
     }
 
     /// The first lane without an entry.
@@ -65,7 +66,7 @@ impl Word {
 }
 
 /// A set of lanes, as the high bits of their bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Lanes(u64);
 
 impl Iterator for Lanes {

@@ -5,7 +5,7 @@ use std::ptr::{self, NonNull};
 use super::bucket::Bucket;
 use super::core::{Core, Entry};
 use super::table::{Next, Table, chain, closed_mark};
-use crate::raw::reclaim::{Guard, pin};
+use crate::raw::reclaim::{Guard, Limbo, pin};
 use crate::raw::sync::Waiting;
 use crate::raw::sync::atomic::Ordering;
 
@@ -79,9 +79,7 @@ impl<K, V> Core<K, V> {
 }
 
 /// The entries of a bucket that nobody else changes.
-fn entries_of<'a, K, V>(
-    root: &'a Bucket<Entry<K, V>>,
-) -> impl Iterator<Item = NonNull<Entry<K, V>>> + use<'a, K, V> {
+fn entries_of<K, V>(root: &Bucket<Entry<K, V>>) -> impl Iterator<Item = NonNull<Entry<K, V>>> {
     chain(root)
         .flat_map(|bucket| bucket.word().occupied().filter_map(|lane| NonNull::new(bucket.entry(lane))))
 }
@@ -97,7 +95,7 @@ impl<K, V> Drop for Core<K, V> {
             let live =
                 (0..table.len()).map(|index| table.bucket_at(index)).filter(|root| !root.word().is_moved());
             // SAFETY: in the map, so not retired; nobody shares the map.
-            unsafe { self.entries.free_unshared(live.flat_map(entries_of)) };
+            unsafe { Limbo::free_unshared(live.flat_map(entries_of)) };
             at = match table.next() {
                 Next::Table(next) => ptr::from_ref(next).cast_mut(),
                 Next::None | Next::Closed => ptr::null_mut(),

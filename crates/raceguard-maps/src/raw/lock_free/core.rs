@@ -7,8 +7,8 @@ use crossbeam_utils::CachePadded;
 use super::bucket::{Bucket, Word, tag_of};
 use super::table::{MIN_BUCKETS, Next, Table, chain, closed_mark, prefetch_to_write};
 use crate::raw::reclaim::{Guard, Limbo, Local, pin};
-use crate::raw::shelves::Shelves;
-use crate::raw::sync::atomic::{AtomicIsize, AtomicPtr, Ordering};
+use crate::raw::striped_count::StripedCount;
+use crate::raw::sync::atomic::{AtomicPtr, Ordering};
 
 /// A key with its value. Not changed after it was published.
 #[derive(Debug)]
@@ -29,8 +29,8 @@ pub(crate) struct Core<K, V> {
     pub(super) root: CachePadded<AtomicPtr<Table<Entry<K, V>>>>,
     pub(super) entries: Limbo<Entry<K, V>>,
     pub(super) tables: Limbo<Table<Entry<K, V>>>,
-    /// Entries added less entries removed, per thread slot; only the owner of the slot writes.
-    counts: Shelves<CachePadded<AtomicIsize>>,
+    /// Entries added less entries removed.
+    counts: StripedCount,
 }
 
 // SAFETY: the entries are reached through raw pointers, by several threads at a time (Sync) and dropped by any (Send).
@@ -44,7 +44,7 @@ impl<K, V> Core<K, V> {
             root: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             entries: Limbo::new(),
             tables: Limbo::new(),
-            counts: Shelves::new(),
+            counts: StripedCount::new(),
         }
     }
 
@@ -170,9 +170,7 @@ impl<K, V> Core<K, V> {
 
     /// How many entries there are: exact when nobody writes.
     pub(crate) fn len(&self) -> usize {
-        // ORDERING: Relaxed: each count is exact for the writes that happened before this call.
-        let sum: isize = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).sum();
-        usize::try_from(sum).unwrap_or(0)
+        self.counts.sum()
     }
 
     /// Buckets of the current table.
@@ -182,11 +180,7 @@ impl<K, V> Core<K, V> {
     }
 
     pub(super) fn count(&self, guard: &Guard, change: isize) -> isize {
-        let count = self.counts.get_or_add(guard.index());
-        // ORDERING: Relaxed: only the owner of the slot writes, so no read-modify-write is needed.
-        let changed = count.load(Ordering::Relaxed) + change;
-        count.store(changed, Ordering::Relaxed);
-        changed
+        self.counts.add(guard, change)
     }
 }
 
@@ -207,14 +201,14 @@ impl<'g, K, V> Place<'g, K, V> {
 
 /// # Safety
 ///
-/// The bucket's table and entries live as long as `'g`.
+/// The bucket's table and entries live as long as the reference.
 #[inline]
-unsafe fn find_in<'g, K, V>(
-    root: &'g Bucket<Entry<K, V>>,
+unsafe fn find_in<K, V>(
+    root: &Bucket<Entry<K, V>>,
     word: Word,
     tag: u8,
     is_key: impl Fn(&K) -> bool,
-) -> Option<Place<'g, K, V>> {
+) -> Option<Place<'_, K, V>> {
     let (mut bucket, mut word) = (root, word);
     loop {
         for lane in word.matches(tag) {

@@ -47,7 +47,7 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    fn start_moving(&self, table: &Table<Entry<K, V>>, buckets: usize, guard: &Guard) {
+    pub(super) fn start_moving(&self, table: &Table<Entry<K, V>>, buckets: usize, guard: &Guard) {
         let is_root = matches!(self.table(guard), Ok(Some(root)) if ptr::eq(root, table));
         if !is_root || !matches!(table.next(), Next::None) {
             return;

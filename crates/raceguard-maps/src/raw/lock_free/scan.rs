@@ -66,6 +66,8 @@ impl<K, V> Core<K, V> {
         })?;
         if removed > 0 {
             self.settle();
+            self.entries.flush();
+            self.tables.flush();
         }
         Ok(removed)
     }

@@ -151,7 +151,7 @@ impl<E> Table<E> {
 }
 
 /// A bucket and its overflow buckets.
-pub(super) fn chain<'a, E>(root: &'a Bucket<E>) -> impl Iterator<Item = &'a Bucket<E>> {
+pub(super) fn chain<E>(root: &Bucket<E>) -> impl Iterator<Item = &Bucket<E>> {
     std::iter::successors(Some(root), |bucket| bucket.next())
 }
 

@@ -112,7 +112,9 @@ impl Domain {
     fn detect_fences(&self) -> Fences {
         let found = match Fences::detect() {
             Fences::Asymmetric => FENCES_ASYMMETRIC,
-            _ => FENCES_SYMMETRIC,
+            Fences::Symmetric => FENCES_SYMMETRIC,
+            #[cfg(all(test, raceguard_loom))]
+            Fences::None => FENCES_NONE,
         };
         // Two threads may ask the kernel at once and, if it is out of memory, get different answers: the first counts.
         let _ =
@@ -224,7 +226,7 @@ impl Domain {
     ///
     /// As for `pin`, which this ends.
     #[inline]
-    pub(super) unsafe fn unpin(&self, slot: &Slot) {
+    pub(super) unsafe fn unpin(slot: &Slot) {
         if slot.nested.get() == 0 {
             // ORDERING: Release pairs with the Acquire in `stragglers`: our reads are over before anything is freed.
             slot.epoch.store(0, Ordering::Release);
@@ -381,7 +383,7 @@ impl Drop for Guard {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: `pin` pinned this thread's slot, and a guard does not leave its thread.
-        unsafe { domain().unpin(self.slot) };
+        unsafe { Domain::unpin(self.slot) };
     }
 }
 

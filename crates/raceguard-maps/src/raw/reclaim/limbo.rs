@@ -15,11 +15,12 @@ use std::fmt;
 use std::mem::MaybeUninit;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
+use std::thread::panicking;
 
 use crossbeam_utils::CachePadded;
 
 use super::biased::Biased;
-use super::domain::{Guard, domain};
+use super::domain::{Guard, domain, pin};
 use crate::raw::shelves::Shelves;
 use crate::raw::sync::thread;
 
@@ -142,12 +143,27 @@ impl<T> Limbo<T> {
         left
     }
 
+    /// Frees what the calling thread retired, unless somebody stays pinned meanwhile; the calling thread must not be.
+    /// Cheaper than `collect`: other threads' bags stay as they are.
+    pub(crate) fn flush(&self) {
+        for _ in 0..COLLECT_ROUNDS {
+            let guard = pin();
+            let local = self.local(&guard);
+            if !local.has_garbage() {
+                return;
+            }
+            local.turn_over(true);
+            drop(guard);
+            thread::yield_now();
+        }
+    }
+
     /// Drops and frees items of a structure that is not shared any more.
     ///
     /// # Safety
     ///
     /// Each was allocated by [`Local::alloc`] or `Box`, comes once, and was not retired.
-    pub(crate) unsafe fn free_unshared(&mut self, items: impl Iterator<Item = NonNull<T>>) {
+    pub(crate) unsafe fn free_unshared(items: impl Iterator<Item = NonNull<T>>) {
         let mut items = items.peekable();
         let batches = std::iter::from_fn(|| {
             items.peek()?;
@@ -242,18 +258,21 @@ impl<T> Local<'_, T> {
             })
         };
         if full {
-            self.turn_over();
+            self.turn_over(false);
         }
     }
 
     /// Frees what can be freed of what this thread retired, and does its part so that the rest can be.
     pub(crate) fn poll(&self) {
-        // SAFETY: as in `alloc`.
-        let waiting =
-            unsafe { self.bag.own(domain().fences(), |bag| !bag.fresh.is_empty() || !bag.sealed.is_empty()) };
-        if waiting {
-            self.turn_over();
+        if self.has_garbage() {
+            self.turn_over(false);
         }
+    }
+
+    fn has_garbage(&self) -> bool {
+        let garbage = |bag: &mut Bag<T>| !bag.fresh.is_empty() || !bag.sealed.is_empty();
+        // SAFETY: as in `alloc`.
+        unsafe { self.bag.own(domain().fences(), garbage) }
     }
 
     /// Drops an item that was never shared and keeps its block.
@@ -268,19 +287,19 @@ impl<T> Local<'_, T> {
         value
     }
 
-    /// Seals the full bag and frees what can be freed.
+    /// Seals the bag and frees what can be freed. `urgent` makes idle threads pass a fence at once.
     #[cold]
-    fn turn_over(&self) {
+    fn turn_over(&self, urgent: bool) {
         let fences = domain().fences();
         // SAFETY: as in `alloc`.
-        let (waiting, urgent) = unsafe {
+        let (waiting, much) = unsafe {
             self.bag.own(fences, |bag| {
                 bag.seal();
                 (bag.sealed.len(), bag.is_urgent())
             })
         };
-        if waiting > 1 || urgent {
-            domain().try_advance(urgent);
+        if waiting > 1 || much || urgent {
+            domain().try_advance(much || urgent);
         }
         // SAFETY: as in `alloc`.
         while let Some(batch) = unsafe { self.bag.own(fences, Bag::take_free) } {
@@ -318,7 +337,7 @@ fn drop_items<T>(items: &[NonNull<T>]) -> Option<Box<dyn Any + Send>> {
 /// Lets a caught panic go on, unless that would end the process because there is one already.
 fn resume(panicked: Option<Box<dyn Any + Send>>) {
     if let Some(payload) = panicked
-        && !std::thread::panicking()
+        && !panicking()
     {
         panic::resume_unwind(payload);
     }

@@ -134,7 +134,9 @@ mod threads {
                     thread::spawn(move || retire(&limbo, &drops, false))
                 })
                 .collect();
-            threads.into_iter().for_each(|thread| thread.join().unwrap());
+            for thread in threads {
+                thread.join().unwrap();
+            }
         }
         collect_all(&limbo);
         assert_eq!(drops.load(Ordering::Relaxed), 80);
@@ -259,7 +261,7 @@ mod loom_models {
                         assert_ne!(unsafe { *value }, 0);
                     });
                     // SAFETY: as above.
-                    unsafe { domain.unpin(slot) };
+                    unsafe { Domain::unpin(slot) };
                 }
             })
         };
