@@ -40,6 +40,11 @@ impl Block {
         Self { start, allocation, size, pages: false }
     }
 
+    /// The first byte.
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
     /// Gives the memory back.
     ///
     /// # Safety

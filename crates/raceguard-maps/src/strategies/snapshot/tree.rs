@@ -19,8 +19,9 @@ use crate::map::Lookup;
 const FANOUT_BITS: u32 = if cfg!(raceguard_stress) { 2 } else { 6 };
 pub(super) const FANOUT: usize = 1 << FANOUT_BITS;
 
-/// The lowest bit that picks a child; a leaf uses the bits below it.
-const FIRST_BIT: u32 = 16;
+/// The lowest bit that picks a child; a leaf uses the lowest bits of all. The ones just above those are left out, for
+/// foldhash spreads runs of small integers unevenly over them.
+const FIRST_BIT: u32 = 22;
 
 /// Below this many levels leaves do not split: what collides so far collides for ever.
 const DEEPEST: u32 = 6;
@@ -109,7 +110,9 @@ impl<K, V> Node<K, V> {
 
 #[inline]
 fn child_of(bits: u64) -> usize {
-    (bits % FANOUT as u64) as usize
+    #[expect(clippy::cast_possible_truncation, reason = "less than FANOUT")]
+    let child = (bits % FANOUT as u64) as usize;
+    child
 }
 
 fn child_at(hash: u64, level: u32) -> usize {
