@@ -86,12 +86,14 @@ impl<K, V> Node<K, V> {
         }
     }
 
-    /// The bytes that a version with this root does not share with the next one, roughly.
+    /// The bytes that a version with this root does not share with the next one, roughly. What keys and values own is
+    /// not known; so it is never less than makes some hundred versions a lot.
     pub(super) fn own_bytes(&self) -> usize {
-        match self {
+        let bytes = match self {
             Self::Leaf(entries) => entries.allocation_size(),
             Self::Inner(_) => Self::LEAF * size_of::<(K, V)>() + 2 * FANOUT * size_of::<usize>(),
-        }
+        };
+        bytes.max(4 << 10)
     }
 
     pub(super) fn for_each(&self, visit: &mut impl FnMut(&K, &V)) {
