@@ -24,7 +24,8 @@
 //!   thread. When it panics, the panic goes on to the caller and the map stays usable: nothing is poisoned, no entry is
 //!   lost, no lock stays held.
 //! - What each method promises to concurrent callers is stated per strategy in one table: [`Consistency`].
-//! - After [`ConcurrentMap::close`], every other method returns [`MapError::Closed`].
+//! - After [`ConcurrentMap::close`], every other method returns [`MapError::Closed`], or under [`Checked`] the misuse
+//!   with its call sites; [`MapError::is_closed`] is true for both.
 //! - `unsafe` lives in `raw` alone.
 //!
 //! # Where to start reading

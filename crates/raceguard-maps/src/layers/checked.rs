@@ -16,7 +16,7 @@ mod frames;
 mod identity;
 mod lock_order;
 mod misuse;
-#[cfg(test)]
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests;
 
 /// A map that detects misuse as Go's runtime does for its maps, and says where.

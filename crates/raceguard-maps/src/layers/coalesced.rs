@@ -20,7 +20,9 @@ use crate::raw::sync::{JoinHandle, Mutex, spawn};
 mod buffer;
 mod core;
 mod flusher;
-#[cfg(test)]
+#[cfg(all(test, raceguard_shuttle))]
+mod schedules;
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests;
 
 /// How writes are held back.
@@ -254,7 +256,7 @@ impl<M, K, V, S> Drop for Announced<'_, M, K, V, S> {
     }
 }
 
-/// What a method that is alone with the map inside promises: a weak promise is exact when nobody writes.
+/// What a method promises that looks at the map inside while nobody writes to it: a weak promise is then exact.
 const fn alone(promise: Promise) -> Promise {
     match promise {
         Promise::Monotone => Promise::Monotone,
@@ -277,7 +279,8 @@ where
         len: alone(M::CONSISTENCY.len),
         for_each: alone(M::CONSISTENCY.for_each),
         snapshot: alone(M::CONSISTENCY.snapshot),
-        retain: alone(M::CONSISTENCY.retain),
+        // Reads go on meanwhile: they see what the map inside lets them see.
+        retain: M::CONSISTENCY.retain,
         apply: Promise::PerEntry,
         update_on_panic: UpdateOnPanic::Unchanged,
     };

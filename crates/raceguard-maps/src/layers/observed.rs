@@ -29,7 +29,7 @@ mod profile;
 mod prometheus;
 mod sketch;
 mod stripes;
-#[cfg(test)]
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests;
 
 /// A map that counts what is done with it.
@@ -232,7 +232,7 @@ impl<M> Observed<M> {
         done: impl FnOnce(&R, &Stripe),
     ) -> Result<R, MapError> {
         let begun = self.begin::<()>(None);
-        counted(begun, kind, call(&self.map), |result, stripe| {
+        counted(begun.as_ref(), kind, call(&self.map), |result, stripe| {
             done(result, stripe);
             true
         })
@@ -250,12 +250,12 @@ struct Begun<'a> {
 /// After a call. `had_key` says whether the key was there before, and may count more.
 #[inline]
 fn counted<R>(
-    begun: Option<Begun<'_>>,
+    begun: Option<&Begun<'_>>,
     kind: Kind,
     result: Result<R, MapError>,
     had_key: impl FnOnce(&R, &Stripe) -> bool,
 ) -> Result<R, MapError> {
-    let Some(Begun { stripe, start, before }) = begun else { return result };
+    let Some(&Begun { stripe, start, before }) = begun else { return result };
     if let Some(start) = start {
         stripe.time(kind.group(), u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
     }
@@ -280,27 +280,27 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
         read: impl FnOnce(&V) -> R,
     ) -> Result<Option<R>, MapError> {
         let begun = self.begin(Some(key));
-        counted(begun, Kind::Get, self.map.get_with(key, read), |found, _| found.is_some())
+        counted(begun.as_ref(), Kind::Get, self.map.get_with(key, read), |found, _| found.is_some())
     }
 
     fn get<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Result<Option<V>, MapError> {
         let begun = self.begin(Some(key));
-        counted(begun, Kind::Get, self.map.get(key), |found, _| found.is_some())
+        counted(begun.as_ref(), Kind::Get, self.map.get(key), |found, _| found.is_some())
     }
 
     fn contains_key<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Result<bool, MapError> {
         let begun = self.begin(Some(key));
-        counted(begun, Kind::Get, self.map.contains_key(key), |found, _| *found)
+        counted(begun.as_ref(), Kind::Get, self.map.contains_key(key), |found, _| *found)
     }
 
     fn insert(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let begun = self.begin(Some(&key));
-        counted(begun, Kind::Insert, self.map.insert(key, value), created_if_none)
+        counted(begun.as_ref(), Kind::Insert, self.map.insert(key, value), created_if_none)
     }
 
     fn insert_if_absent(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let begun = self.begin(Some(&key));
-        counted(begun, Kind::InsertIfAbsent, self.map.insert_if_absent(key, value), created_if_none)
+        counted(begun.as_ref(), Kind::InsertIfAbsent, self.map.insert_if_absent(key, value), created_if_none)
     }
 
     fn update<Q: Lookup<K> + ?Sized, R>(
@@ -309,7 +309,7 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
         change: impl FnOnce(&mut V) -> R,
     ) -> Result<Option<R>, MapError> {
         let begun = self.begin(Some(key));
-        counted(begun, Kind::Update, self.map.update(key, change), |found, _| found.is_some())
+        counted(begun.as_ref(), Kind::Update, self.map.update(key, change), |found, _| found.is_some())
     }
 
     fn compute<R>(&self, key: K, decide: impl FnOnce(Option<&V>) -> (Change<V>, R)) -> Result<R, MapError> {
@@ -327,7 +327,7 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
             seen.set((before, after));
             (change, result)
         };
-        counted(begun, Kind::Compute, self.map.compute(key, watched), |_, stripe| {
+        counted(begun.as_ref(), Kind::Compute, self.map.compute(key, watched), |_, stripe| {
             match seen.get() {
                 (false, true) => stripe.created(1),
                 (true, false) => stripe.removed(1),
@@ -339,7 +339,7 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
 
     fn remove<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Result<Option<V>, MapError> {
         let begun = self.begin(Some(key));
-        counted(begun, Kind::Remove, self.map.remove(key), removed_if_some)
+        counted(begun.as_ref(), Kind::Remove, self.map.remove(key), removed_if_some)
     }
 
     fn remove_if<Q: Lookup<K> + ?Sized>(
@@ -348,7 +348,7 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
         condition: impl FnOnce(&V) -> bool,
     ) -> Result<Option<V>, MapError> {
         let begun = self.begin(Some(key));
-        counted(begun, Kind::Remove, self.map.remove_if(key, condition), removed_if_some)
+        counted(begun.as_ref(), Kind::Remove, self.map.remove_if(key, condition), removed_if_some)
     }
 
     fn retain(&self, keep: impl FnMut(&K, &V) -> bool) -> Result<usize, MapError> {
@@ -399,6 +399,7 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
     }
 }
 
+#[allow(clippy::ref_option)] // What `counted` has at hand.
 fn created_if_none<V>(replaced: &Option<V>, stripe: &Stripe) -> bool {
     if replaced.is_none() {
         stripe.created(1);
@@ -406,6 +407,7 @@ fn created_if_none<V>(replaced: &Option<V>, stripe: &Stripe) -> bool {
     replaced.is_some()
 }
 
+#[allow(clippy::ref_option)] // What `counted` has at hand.
 fn removed_if_some<V>(removed: &Option<V>, stripe: &Stripe) -> bool {
     if removed.is_some() {
         stripe.removed(1);

@@ -7,7 +7,7 @@
 
 use parking_lot::{RawMutex, RawRwLock, lock_api};
 
-use super::tally;
+use super::tally::Wait;
 
 /// A mutex whose waits are tallied.
 pub(crate) type Mutex<T> = lock_api::Mutex<TalliedMutex, T>;
@@ -30,7 +30,8 @@ unsafe impl lock_api::RawMutex for TalliedMutex {
     #[inline]
     fn lock(&self) {
         if !self.0.try_lock() {
-            tally::waiting(|| self.0.lock());
+            let _wait = Wait::begin();
+            self.0.lock();
         }
     }
 
@@ -64,7 +65,8 @@ unsafe impl lock_api::RawRwLock for TalliedRwLock {
     #[inline]
     fn lock_shared(&self) {
         if !self.0.try_lock_shared() {
-            tally::waiting(|| self.0.lock_shared());
+            let _wait = Wait::begin();
+            self.0.lock_shared();
         }
     }
 
@@ -82,7 +84,8 @@ unsafe impl lock_api::RawRwLock for TalliedRwLock {
     #[inline]
     fn lock_exclusive(&self) {
         if !self.0.try_lock_exclusive() {
-            tally::waiting(|| self.0.lock_exclusive());
+            let _wait = Wait::begin();
+            self.0.lock_exclusive();
         }
     }
 

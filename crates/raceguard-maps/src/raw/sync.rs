@@ -86,6 +86,9 @@ mod modelled {
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
     step: u32,
+    /// For whoever observes how long locks are waited for.
+    #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+    observed: Option<super::tally::Wait>,
 }
 
 impl Waiting {
@@ -94,6 +97,9 @@ impl Waiting {
     pub(crate) fn wait(&mut self) {
         const SPINS: u32 = 6;
         const YIELDS: u32 = 32;
+        if self.step == 0 {
+            self.observed = super::tally::Wait::begin();
+        }
         match self.step {
             ..SPINS => (0..1 << self.step).for_each(|_| std::hint::spin_loop()),
             SPINS..YIELDS => yield_now(),

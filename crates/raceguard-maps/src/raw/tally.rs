@@ -54,22 +54,28 @@ pub(crate) fn current() -> Tally {
     TALLY.try_with(Cell::get).unwrap_or_default()
 }
 
-/// Waits for a lock that was not free.
-#[cold]
-#[inline(never)]
+/// A wait for a lock that was not free, from its making to its drop.
+#[derive(Debug)]
 #[cfg_attr(any(raceguard_shuttle, raceguard_loom), allow(dead_code))] // The checkers' locks take no time.
-pub(crate) fn waiting<R>(wait: impl FnOnce() -> R) -> R {
-    if LISTENERS.load(Ordering::Relaxed) == 0 {
-        return wait();
+pub(crate) struct Wait(Instant);
+
+#[cfg_attr(any(raceguard_shuttle, raceguard_loom), allow(dead_code))]
+impl Wait {
+    /// `None` where nobody listens.
+    #[cold]
+    pub(crate) fn begin() -> Option<Self> {
+        (LISTENERS.load(Ordering::Relaxed) != 0).then(|| Self(Instant::now()))
     }
-    let start = Instant::now();
-    let got = wait();
-    let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-    change(|tally| {
-        tally.waits += 1;
-        tally.waited_nanos = tally.waited_nanos.saturating_add(nanos);
-    });
-    got
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let nanos = u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        change(|tally| {
+            tally.waits += 1;
+            tally.waited_nanos = tally.waited_nanos.saturating_add(nanos);
+        });
+    }
 }
 
 /// So many entries were copied to keep a snapshot as it was.

@@ -1,7 +1,7 @@
 //! [`SerialMap`]: one owner, one order of all operations, a bounded queue in front.
 //!
 //! The classic form of this design has an owner thread, a request channel and a reply channel, and each call pays for
-//! two wake-ups. Here ownership is a role that passes between threads ([`owner`]): a caller that waits for its result
+//! two wake-ups. Here ownership is a role that passes between threads (`serial/owner.rs` has the argument): a caller that waits for its result
 //! becomes the owner itself, a caller that does not wait leaves its operation in the queue, and a thread of the map
 //! does what nobody comes by to do.
 
@@ -33,7 +33,9 @@ mod owner;
 mod pages;
 mod published;
 mod queue;
-#[cfg(test)]
+#[cfg(all(test, raceguard_shuttle))]
+mod schedules;
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests;
 
 /// A map with one owner at a time and a bounded queue of operations (command-query separation).

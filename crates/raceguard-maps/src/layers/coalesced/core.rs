@@ -161,8 +161,11 @@ where
                 Err(error) => return Err(error),
             }
         }
-        locked.iter_mut().for_each(|buffer| buffer.closed = true);
-        let left: Vec<_> = locked.iter_mut().map(|buffer| buffer.take()).collect();
+        let mut left = Vec::new();
+        for buffer in &mut locked {
+            buffer.closed = true;
+            left.push(buffer.take());
+        }
         drop(locked);
         drop(left);
         Ok((drained, dropped))

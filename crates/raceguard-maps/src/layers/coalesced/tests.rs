@@ -256,6 +256,7 @@ fn a_panic_leaves_the_entry_as_it_was() {
 
 #[test]
 fn a_merge_that_panics_while_flushing_loses_nothing() {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // The type of a merge function.
     fn add_small(a: &u64, b: &u64) -> u64 {
         assert!(a + b < 100, "too much");
         a + b
@@ -297,7 +298,7 @@ fn age_flushes_without_any_further_call() {
 
 #[test]
 fn dropping_the_layer_flushes_and_joins() {
-    let map = Coalesced::with_age(crate::SerialMap::new(), adding(100), Duration::from_secs(3_600)).unwrap();
+    let map = Coalesced::with_age(crate::SerialMap::new(), adding(100), Duration::from_hours(1)).unwrap();
     map.put(1, 2).unwrap();
     let watch = Arc::downgrade(&map.shared);
     let core = Arc::clone(&map.shared);
@@ -349,9 +350,9 @@ fn a_reader_never_sees_a_key_go_back() {
         });
         for round in 0..20_000_u64 {
             if round % 2 == 0 {
-                map.put(1, round).unwrap()
+                map.put(1, round).unwrap();
             } else {
-                map.merge(1, 1).unwrap()
+                map.merge(1, 1).unwrap();
             }
             if round % 3 == 0 {
                 map.flush().unwrap();

@@ -68,7 +68,7 @@ fn bucket(nanos: u64) -> usize {
     (ceiling_of_log.saturating_sub(FIRST_EXPONENT) as usize).min(BOUNDED)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests {
     use super::*;
 

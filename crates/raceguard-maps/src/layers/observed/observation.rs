@@ -74,7 +74,7 @@ pub struct Observation {
     /// One for each [`Group`], in their order. Of sampled operations only.
     pub durations: [Durations; Group::ALL.len()],
     /// Waits for locks that were not free at once, one for each operation that had to wait. All of them, not a
-    /// sample. Of locks that the map's own strategy takes; a lock-free strategy has none.
+    /// sample. Of locks that the map's own strategy takes; what needs no lock, such as a read of `LockFreeMap`, has none.
     pub lock_waits: Durations,
     /// Keys that came into being. Those of batches are not known.
     pub keys_created: u64,

@@ -114,7 +114,7 @@ fn slope(certain: &[u64]) -> f64 {
     if spread > 0.0 { (-together / spread).clamp(0.0, 10.0) } else { 0.0 }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
 mod tests {
     use super::*;
 
