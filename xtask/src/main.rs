@@ -60,6 +60,8 @@ enum Task {
     Demo,
     /// Run every test: Rust, examples, seeded races, Go's own race suite
     Test,
+    /// Check the maps more thoroughly than `test` does: thresholds shrunk, shuttle, loom, valgrind
+    MapsCheck(test::maps::Arguments),
     /// Check that raceguard finds exactly the races of the bundled examples
     Examples,
     /// Run Go's own race suite (runtime/race) on raceguard's runtime
@@ -120,6 +122,7 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
     match task {
         Task::Demo => demo::run(raceguard),
         Task::Test => test::run(raceguard),
+        Task::MapsCheck(arguments) => test::maps::run(arguments),
         Task::Examples => examples::run(raceguard),
         Task::GoSuite(arguments) => go_suite::run(arguments, raceguard),
         Task::Seeded(arguments) => seeded::run(arguments, raceguard),

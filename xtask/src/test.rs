@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every test there is. A part that cannot run fails; nothing is skipped.
 
 mod cargo;
+pub(crate) mod maps;
 
 use crate::failure::Failure;
 use crate::report_line::{Tally, step};
@@ -13,6 +14,7 @@ pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {
 
     let mut total = part("Chromium", chromium::ensure().map(|()| Tally { passed: 1, failed: 0 }));
     total += part("Rust tests", cargo::check(&go));
+    total += part("maps", maps::check(&maps::Arguments::default()));
     total += part("examples", examples::check(&go, raceguard));
     total += part("seeded races", seeded::check(&go, raceguard, true));
     total += part("go-suite", go_suite::check(&go, raceguard));

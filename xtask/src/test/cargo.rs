@@ -1,5 +1,7 @@
 //! `cargo test` on the whole workspace, its output passed on and its closing lines added up.
 
+use std::process::Command;
+
 use crate::failure::Failure;
 use crate::report_line::{Tally, step};
 use crate::toolchain::Go;
@@ -9,10 +11,15 @@ use crate::{process, workspace};
 pub(super) fn check(go: &Go) -> Result<Tally, Failure> {
     step("cargo test --workspace");
     let mut command = workspace::cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(workspace::root());
+    command.args(["test", "--workspace", "--no-fail-fast"]);
     go.set_environment(&mut command);
+    count(&mut command)
+}
+
+/// Runs a `cargo test` and adds up the closing lines of its test binaries.
+pub(super) fn count(command: &mut Command) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    let status = process::follow(&mut command, |line| {
+    let status = process::follow(command.current_dir(workspace::root()), |line| {
         println!("{line}");
         if let Some(counted) = closing_line(line) {
             tally += counted;

@@ -42,6 +42,7 @@ mod lock;
 mod log;
 mod options;
 mod overlay;
+mod pace;
 mod read;
 mod report;
 mod snapshot_file;

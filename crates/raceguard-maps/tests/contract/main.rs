@@ -10,6 +10,7 @@ mod subjects;
 #[macro_use]
 mod suite;
 
+mod bounds;
 mod closing;
 mod drops;
 mod every_call;
@@ -42,11 +43,13 @@ contract!(mutex, crate::subjects::Mutex, any);
 contract!(rwlock, crate::subjects::RwLock, any);
 contract!(sharded, crate::subjects::Sharded, any);
 contract!(serial, crate::subjects::Serial, any);
+contract!(read_mostly, crate::subjects::ReadMostly, any);
 contract!(snapshots, crate::subjects::Snapshots, any);
 contract!(sharded_snapshots, crate::subjects::ShardedSnapshots, any);
 contract!(buckets, crate::subjects::Buckets, any);
 contract!(lock_free, crate::subjects::LockFree, any);
 contract!(inline, crate::subjects::Inline, copy);
 contract!(checked_mutex, crate::subjects::CheckedOver<crate::subjects::Mutex>, layer);
+contract!(observed_sharded, crate::subjects::ObservedOver<crate::subjects::Sharded>, layer);
 contract!(coalesced_sharded, crate::subjects::CoalescedOver<crate::subjects::Sharded>, layer);
 contract!(durable_mutex, crate::subjects::DurableOver<crate::subjects::Mutex>, layer);

@@ -21,6 +21,9 @@ pub(crate) enum Call {
 /// From here on, twenty ids at a time have one hash.
 pub(crate) const COLLIDING: u64 = 1_000;
 
+/// How long to wait for what is freed later, on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What the payload of every planned panic is.
 pub(crate) struct Planned;
 
@@ -73,14 +76,10 @@ impl World {
     }
 
     /// Waits until nothing tracked is left, for a strategy that frees later, and checks that nothing went twice.
-    pub(crate) fn expect_empty(&self, flush: fn(), when: &str) {
+    pub(crate) fn expect_empty(&self, flush: &mut dyn FnMut(), when: &str) {
         let start = Instant::now();
         while self.alive() > 0 {
-            assert!(
-                start.elapsed() < Duration::from_secs(20),
-                "{when}: {} objects were never dropped",
-                self.alive()
-            );
+            assert!(start.elapsed() < PATIENCE, "{when}: {} objects were never dropped", self.alive());
             flush();
             std::thread::yield_now();
         }

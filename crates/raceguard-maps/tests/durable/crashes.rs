@@ -59,7 +59,7 @@ impl Issued {
             10..14 => Self::Append(key, random.next().to_le_bytes()[0]),
             14..17 => Self::Unset(key),
             17..19 => Self::Batch(
-                (0..1 + random.below(5))
+                (0..=random.below(5))
                     .map(|_| (random.below(12), if random.percent(70) { Some(value(random)) } else { None }))
                     .collect(),
             ),
@@ -192,8 +192,11 @@ fn prefix_with(base: &Entries, issued: &[Issued], least: usize, wanted: &Entries
 /// Several lives of one log, each with a fault and an end. `Err` tells what went wrong.
 fn lives(seed: u64, faults: impl Fn(&mut Random) -> Faults) -> Result<(), String> {
     let mut random = Random::seeded(seed);
-    let sync = [Sync::Always, Sync::Always, Sync::Group(Duration::from_micros(20)), Sync::Os]
-        [random.below(4) as usize];
+    let sync = match random.below(4) {
+        0 => Sync::Os,
+        1 => Sync::Group(Duration::from_micros(20)),
+        _ => Sync::Always,
+    };
     let compact_at = if random.percent(20) { 2_000 } else { u64::MAX };
     let mut disk = Disk::new(seed, faults(&mut random));
     let mut base = Entries::new();
@@ -248,7 +251,7 @@ fn check(first_seed: u64, count: u64, faults: impl Fn(&mut Random) -> Faults + C
 
 #[test]
 fn a_crash_at_any_operation_keeps_what_was_acknowledged() {
-    check(0, cases(1_500), |random| Faults {
+    check(0, cases(1_000), |random| Faults {
         crash_at: Some(1 + random.below(160)),
         short_writes: random.percent(30),
         ..Faults::default()
@@ -257,7 +260,7 @@ fn a_crash_at_any_operation_keeps_what_was_acknowledged() {
 
 #[test]
 fn a_sync_that_fails_ends_the_writing_and_loses_nothing() {
-    check(1 << 32, cases(800), |random| Faults {
+    check(1 << 32, cases(500), |random| Faults {
         fail_sync: Some(1 + random.below(40)),
         ..Faults::default()
     });
@@ -265,7 +268,7 @@ fn a_sync_that_fails_ends_the_writing_and_loses_nothing() {
 
 #[test]
 fn an_operation_that_fails_loses_nothing() {
-    check(2 << 32, cases(800), |random| Faults {
+    check(2 << 32, cases(500), |random| Faults {
         fail_at: Some(1 + random.below(160)),
         short_writes: random.percent(30),
         ..Faults::default()
@@ -274,7 +277,7 @@ fn an_operation_that_fails_loses_nothing() {
 
 #[test]
 fn a_full_disk_refuses_and_loses_nothing() {
-    check(3 << 32, cases(400), |random| Faults {
+    check(3 << 32, cases(300), |random| Faults {
         capacity: Some(20_000 + usize::try_from(random.below(40_000)).expect("small")),
         ..Faults::default()
     });
@@ -282,14 +285,14 @@ fn a_full_disk_refuses_and_loses_nothing() {
 
 #[test]
 fn several_threads_lose_nothing_that_was_acknowledged() {
-    for seed in 0..cases(300) {
+    for seed in 0..cases(200) {
         threads(seed);
     }
 }
 
 /// Three threads with their own keys; each must find a prefix of its own writes.
 fn threads(seed: u64) {
-    let mut random = Random::seeded(seed ^ 77);
+    let mut random = Random::seeded(seed ^ 0xff);
     let disk = Disk::new(seed, Faults { crash_at: Some(10 + random.below(150)), ..Faults::default() });
     let Ok(map) = open(&disk, Sync::Always, 3_000) else { return };
     let writers: Vec<(u64, u64)> = std::thread::scope(|scope| {

@@ -126,11 +126,6 @@ impl Disk {
         })))
     }
 
-    /// How many operations there were.
-    pub(crate) fn operations(&self) -> u64 {
-        self.state().operations
-    }
-
     /// The bytes of a file.
     pub(crate) fn contents(&self, name: &str) -> Vec<u8> {
         let state = self.state();
@@ -174,7 +169,7 @@ impl Content {
 
     /// Keeps any part of what was not synced.
     fn lose_power(&mut self, random: &mut Random) {
-        let share = [0, 20, 50, 80, 100][random.below(5) as usize];
+        let share = random.below(6) * 20;
         for write in std::mem::take(&mut self.unsynced) {
             match write {
                 Write::Length(_) => {

@@ -3,5 +3,7 @@
 #![cfg(unix)]
 
 mod crashes;
+mod damage;
 mod disk;
+mod opening;
 mod random;

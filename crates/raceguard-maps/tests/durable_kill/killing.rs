@@ -92,7 +92,7 @@ fn write_until_killed(folder: &Path, style: &str) {
             scope.spawn(move || {
                 let last = (0..KEYS).filter_map(|key| map.get(&(thread << 32 | key)).expect("open")).max();
                 for count in last.map_or(1, |last| last + 1).. {
-                    let key = thread << 32 | count % KEYS;
+                    let key = (thread << 32) | (count % KEYS);
                     if style == "behind" {
                         let acks: Vec<_> = (0..4)
                             .map(|_| map.behind().insert(key, count).expect("the disk works"))
@@ -100,7 +100,7 @@ fn write_until_killed(folder: &Path, style: &str) {
                         for ack in acks {
                             ack.wait().expect("the disk works");
                         }
-                    } else if count % 3 == 0 {
+                    } else if count.is_multiple_of(3) {
                         map.compute(key, |_| (Change::Put(count), ())).expect("the disk works");
                     } else {
                         map.insert(key, count).expect("the disk works");
@@ -131,7 +131,7 @@ fn one_log(seed: u64, lives: u64, totals: &mut Totals) {
             totals.unacknowledged += found - sure;
             last.insert(thread, found);
         }
-        if mixed % 2 == 0 {
+        if mixed.is_multiple_of(2) {
             map.close().expect("closes");
         }
     }

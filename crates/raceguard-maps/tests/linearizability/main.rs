@@ -91,12 +91,14 @@ subjects! {
     rwlock: subjects::RwLock;
     sharded: subjects::Sharded;
     serial: subjects::Serial;
+    read_mostly: subjects::ReadMostly;
     snapshots: subjects::Snapshots;
     sharded_snapshots: subjects::ShardedSnapshots;
     buckets: subjects::Buckets;
     inline: subjects::Inline;
     lock_free: subjects::LockFree;
     checked_sharded: subjects::CheckedOver<subjects::Sharded>;
+    observed_buckets: subjects::ObservedOver<subjects::Buckets>;
     coalesced_mutex: subjects::CoalescedOver<subjects::Mutex>;
     coalesced_lock_free: subjects::CoalescedOver<subjects::LockFree>;
     durable_mutex: subjects::DurableOver<subjects::Mutex>;

@@ -7,8 +7,8 @@ use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
 
 use raceguard_maps::{
-    BucketMap, ConcurrentMap, InlineMap, LockFreeMap, MutexMap, RwLockMap, SerialMap, ShardedMap,
-    ShardedSnapshotMap, SnapshotMap,
+    BucketMap, ConcurrentMap, InlineMap, LockFreeMap, MutexMap, ReadMostlyMap, RwLockMap, SerialMap,
+    ShardedMap, ShardedSnapshotMap, SnapshotMap,
 };
 
 /// A map together with what it needs to live, such as the folder of its log.
@@ -50,10 +50,6 @@ pub(crate) trait Subject<K: Hash + Eq + Clone, V: Clone, S> {
 
     /// An empty one.
     fn make(hasher: S) -> Home<Self::Map>;
-
-    /// Makes the strategy free what it has put off. Called again and again until everything is freed.
-    #[allow(dead_code, reason = "only the tests of drops ask for it")]
-    fn flush() {}
 }
 
 /// The layers, each over any other subject.
@@ -61,7 +57,7 @@ mod layered {
     use std::marker::PhantomData;
 
     use raceguard_maps::durable::{Codec, CodecError, DurableOptions, Sync as SyncPolicy};
-    use raceguard_maps::{Checked, Coalesced, Coalescing, Durable};
+    use raceguard_maps::{Checked, Coalesced, Coalescing, Durable, Observed};
 
     use super::{BuildHasher, ConcurrentMap, Hash, Home, Subject};
 
@@ -74,9 +70,21 @@ mod layered {
         fn make(hasher: S) -> Home<Self::Map> {
             T::make(hasher).map(Checked::new)
         }
+    }
 
-        fn flush() {
-            T::flush();
+    /// Metrics, switched on.
+    pub(crate) struct ObservedOver<T>(PhantomData<T>);
+
+    impl<K, V, S, T> Subject<K, V, S> for ObservedOver<T>
+    where
+        K: Hash + Eq + Clone + Send + Sync,
+        V: Clone + Send + Sync,
+        T: Subject<K, V, S>,
+    {
+        type Map = Observed<T::Map>;
+
+        fn make(hasher: S) -> Home<Self::Map> {
+            T::make(hasher).map(Observed::new)
         }
     }
 
@@ -97,10 +105,6 @@ mod layered {
             let settings = Coalescing { most_pending: 5, ..Coalescing::default() };
             T::make(hasher.clone())
                 .map(|map| Coalesced::with_hasher(map, settings, hasher).expect("settings that make sense"))
-        }
-
-        fn flush() {
-            T::flush();
         }
     }
 
@@ -139,14 +143,10 @@ mod layered {
                 T::make(hasher).map(|map| options.open(folder.path(), map).expect("an empty folder opens"));
             home.keeping(folder)
         }
-
-        fn flush() {
-            T::flush();
-        }
     }
 }
 
-pub(crate) use layered::{CheckedOver, CoalescedOver, DurableOver};
+pub(crate) use layered::{CheckedOver, CoalescedOver, DurableOver, ObservedOver};
 
 /// A strategy that is made with a hasher and needs nothing else.
 macro_rules! strategies {
@@ -178,6 +178,8 @@ strategies! {
     Sharded: ShardedMap;
     /// One owner behind a queue.
     Serial: SerialMap;
+    /// A table for reads, a table for writes, promotion.
+    ReadMostly: ReadMostlyMap;
     /// Whole-map snapshots that share structure.
     Snapshots: SnapshotMap;
     /// The same per shard.

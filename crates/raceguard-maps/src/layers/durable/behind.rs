@@ -64,6 +64,7 @@ pub struct WriteBehind<'a, K, V, M> {
 
 impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> WriteBehind<'_, K, V, M> {
     /// As [`ConcurrentMap::insert`].
+    #[expect(clippy::needless_pass_by_value, reason = "the key goes into the map, as in the trait")]
     pub fn insert(&self, key: K, value: V) -> Result<Ack<Option<V>>, MapError> {
         self.stage(&key, |old| (Change::Put(value), old.cloned()))
     }
@@ -83,8 +84,10 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> WriteBehind<'_, K, 
         self.stage(key, |old| super::write::updated(old, change))
     }
 
-    /// As [`ConcurrentMap::compute`]. The closure runs before this returns, on what the value will be once all earlier
+    /// As [`ConcurrentMap::compute`].
+    /// The closure runs before this returns, on what the value will be once all earlier
     /// writes are durable.
+    #[expect(clippy::needless_pass_by_value, reason = "the key goes into the map, as in the trait")]
     pub fn compute<R>(
         &self,
         key: K,

@@ -16,12 +16,13 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::MapError;
 use crate::map::{ConcurrentMap, Operation};
 use crate::raw::event::Event;
 use crate::raw::sync::Mutex;
+use crate::raw::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Sync;
 use super::core::{Core, Status};
@@ -40,6 +41,8 @@ pub(super) struct Batch {
     done: Event,
     /// Raised when the group is so large that its leader need not wait for more.
     pub(super) full: Event,
+    /// How many records are in the group.
+    joined: AtomicUsize,
     outcome: OnceLock<Result<(), Failure>>,
     /// What user code threw while the record with this sequence number was applied.
     panics: Mutex<Vec<(u64, Box<dyn Any + Send>)>>,
@@ -113,18 +116,30 @@ struct Logged<K, V> {
     behind: bool,
 }
 
+/// The frames of a group, and what they do.
+#[derive(Debug)]
+struct Buffers<K, V> {
+    bytes: Vec<u8>,
+    records: Vec<Logged<K, V>>,
+}
+
+impl<K, V> Default for Buffers<K, V> {
+    fn default() -> Self {
+        Self { bytes: Vec::new(), records: Vec::new() }
+    }
+}
+
 /// The group that records join.
 #[derive(Debug)]
 struct Group<K, V> {
-    bytes: Vec<u8>,
-    records: Vec<Logged<K, V>>,
+    buffers: Buffers<K, V>,
     first_sequence: u64,
     batch: Arc<Batch>,
 }
 
 impl<K, V> Group<K, V> {
-    fn new(bytes: Vec<u8>, records: Vec<Logged<K, V>>) -> Self {
-        Self { bytes, records, first_sequence: 0, batch: Arc::default() }
+    fn new(buffers: Buffers<K, V>) -> Self {
+        Self { buffers, first_sequence: 0, batch: Arc::default() }
     }
 }
 
@@ -133,7 +148,7 @@ impl<K, V> Group<K, V> {
 pub(super) struct State<K, V> {
     group: Group<K, V>,
     /// Buffers of an earlier group.
-    spare: Option<(Vec<u8>, Vec<Logged<K, V>>)>,
+    spare: Buffers<K, V>,
     pub(super) next_sequence: u64,
     /// All records up to this one are durable. Behind the truth where the log syncs: see `join`.
     durable: u64,
@@ -147,8 +162,8 @@ pub(super) struct State<K, V> {
 impl<K, V> State<K, V> {
     pub(super) fn new(next_sequence: u64, durable: u64) -> Self {
         Self {
-            group: Group::new(Vec::new(), Vec::new()),
-            spare: None,
+            group: Group::new(Buffers::default()),
+            spare: Buffers::default(),
             next_sequence,
             durable,
             finished: next_sequence - 1,
@@ -172,17 +187,17 @@ impl<K, V> State<K, V> {
 
     /// The open group, if any record has joined it.
     pub(super) fn open_batch(&self) -> Option<Arc<Batch>> {
-        (!self.group.records.is_empty()).then(|| Arc::clone(&self.group.batch))
+        (!self.group.buffers.records.is_empty()).then(|| Arc::clone(&self.group.batch))
     }
 
     /// The open group, if the writer of its first record has gone.
     pub(super) fn leaderless(&self) -> Option<Arc<Batch>> {
-        let first = self.group.records.first()?;
+        let first = self.group.buffers.records.first()?;
         first.behind.then(|| Arc::clone(&self.group.batch))
     }
 
     fn too_full(&self) -> Option<Arc<Batch>> {
-        (self.group.bytes.len() >= TOO_FULL).then(|| Arc::clone(&self.group.batch))
+        (self.group.buffers.bytes.len() >= TOO_FULL).then(|| Arc::clone(&self.group.batch))
     }
 }
 
@@ -251,15 +266,17 @@ impl<K, V, M> Core<K, V, M> {
         state.next_sequence += 1;
         let known = state.durable;
         let group = &mut state.group;
-        let first = group.records.is_empty();
+        let first = group.buffers.records.is_empty();
         if first {
             group.first_sequence = sequence;
         }
         // Where each group is synced before the next is written, all before this group will be durable by then.
         let durable = if self.syncs() { group.first_sequence - 1 } else { known };
-        write_frame(&mut group.bytes, sequence, durable, payload, sum, self.salt);
-        group.records.push(Logged { sequence, hashes, record: Some(record), behind });
-        if group.bytes.len() >= FULL {
+        write_frame(&mut group.buffers.bytes, sequence, durable, payload, sum, self.salt);
+        group.buffers.records.push(Logged { sequence, hashes, record: Some(record), behind });
+        // ORDERING: Relaxed: a count to wait by; what it counts is guarded by the lock.
+        group.batch.joined.store(group.buffers.records.len(), Ordering::Relaxed);
+        if group.buffers.bytes.len() >= FULL {
             group.batch.full.raise();
         }
         let batch = Arc::clone(&group.batch);
@@ -278,18 +295,27 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
         if let Sync::Group(delay) = self.sync {
             batch.full.wait_timeout(delay);
         }
-        let mut log = self.log.lock();
+        let (mut log, contended) = match self.log.try_lock() {
+            Some(log) => (log, false),
+            None => (self.log.lock(), true),
+        };
+        if self.sync == Sync::Always {
+            // ORDERING: Relaxed: see `join`.
+            log.pace.gather(contended, || batch.joined.load(Ordering::Relaxed));
+        }
+        let start = Instant::now();
         let (mut group, failure) = self.take_group();
-        let last = group.first_sequence + group.records.len() as u64 - 1;
+        let last = group.first_sequence + group.buffers.records.len() as u64 - 1;
         let written = match failure {
             Some(failure) => Err(failure),
-            None => log.append(&group.bytes, group.first_sequence),
+            None => log.append(&group.buffers.bytes, group.first_sequence),
         };
         if let Err(failure) = &written {
             // Before the next leader gets the log, so that it does not write behind a hole.
             self.fail(failure);
         }
         let durable = if self.syncs() { last } else { log.durable() };
+        log.pace.note(group.buffers.records.len(), start.elapsed());
         self.note_extent(log.extent());
         let mut applied = self.applied.lock();
         drop(log);
@@ -306,18 +332,18 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
 
     fn take_group(&self) -> (Group<K, V>, Option<Failure>) {
         let mut state = self.state.lock();
-        let (bytes, records) = state.spare.take().unwrap_or_default();
-        let group = std::mem::replace(&mut state.group, Group::new(bytes, records));
+        let spare = std::mem::take(&mut state.spare);
+        let group = std::mem::replace(&mut state.group, Group::new(spare));
         (group, state.failure.clone())
     }
 
     /// Applies the records to the map in memory, in order.
     fn apply_group(&self, group: &mut Group<K, V>) -> Result<(), Failure> {
-        for logged in &mut group.records {
+        for logged in &mut group.buffers.records {
             let Some(record) = logged.record.take() else { continue };
             match catch_unwind(AssertUnwindSafe(|| self.apply_record(record))) {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(self.fell_behind(error)),
+                Ok(Err(error)) => return Err(self.fell_behind(&error)),
                 Err(panic) => {
                     group.batch.panics.lock().push((logged.sequence, panic));
                     self.apply_again(logged)?;
@@ -351,18 +377,18 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
         };
         match catch_unwind(AssertUnwindSafe(attempt)) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.fell_behind(error)),
+            Ok(Err(error)) => Err(self.fell_behind(&error)),
             Err(_) => Err(self.fell_behind("user code panicked again and again")),
         }
     }
 
     /// The log holds what the map in memory lacks: only reading the log again can mend that.
-    fn fell_behind(&self, cause: impl ToString) -> Failure {
+    fn fell_behind(&self, cause: &(impl ToString + ?Sized)) -> Failure {
         Failure::new("applying what is in", self.folder.clone(), cause)
     }
 
     fn finish_group(&self, batch: &Batch, group: &Group<K, V>, durable: u64, outcome: Result<(), Failure>) {
-        let count = group.records.len() as u64;
+        let count = group.buffers.records.len() as u64;
         {
             let mut state = self.state.lock();
             state.durable = state.durable.max(durable);
@@ -377,7 +403,7 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
 
     /// Takes the records of writers that did not wait out of the overlay. After finishing: nobody waits for it.
     fn clean_up_behind(&self, group: &Group<K, V>) {
-        for logged in group.records.iter().filter(|logged| logged.behind) {
+        for logged in group.buffers.records.iter().filter(|logged| logged.behind) {
             for hash in logged.hashes.as_slice() {
                 self.forget_pending(*hash, logged.sequence);
             }
@@ -385,11 +411,11 @@ impl<K: std::hash::Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, 
     }
 
     fn recycle(&self, group: Group<K, V>) {
-        let (mut bytes, mut records) = (group.bytes, group.records);
-        bytes.clear();
-        records.clear();
-        if bytes.capacity() <= 2 * FULL {
-            self.state.lock().spare = Some((bytes, records));
+        let mut buffers = group.buffers;
+        buffers.bytes.clear();
+        buffers.records.clear();
+        if buffers.bytes.capacity() <= 2 * FULL {
+            self.state.lock().spare = buffers;
         }
     }
 }

@@ -41,11 +41,13 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, V, M> {
         let snapshot = snapshot?;
         let size =
             snapshot_file::write(&*self.files, &self.identity, sequence, &self.encoder(), snapshot.iter())
-                .map_err(|error| Failure::new("writing", self.folder.join(snapshot_name(sequence)), error))?;
+                .map_err(|error| {
+                    Failure::new("writing", self.folder.join(snapshot_name(sequence)), &error)
+                })?;
         let removed = self.remove_old(sequence, old);
         // ORDERING: Relaxed: a threshold, nothing is published by it.
         self.compact_at.store(least.max(size.saturating_mul(2)), Ordering::Relaxed);
-        removed.map_err(|error| Failure::new("removing old files of", self.folder.clone(), error))?;
+        removed.map_err(|error| Failure::new("removing old files of", self.folder.clone(), &error))?;
         Ok(Compaction { sequence, entries: snapshot.len(), bytes: size, segments: old })
     }
 

@@ -27,11 +27,14 @@ pub(super) enum Status {
     Closed = 2,
 }
 
+/// A stripe on cache lines of its own.
+type PaddedStripe<K, V> = CachePadded<Mutex<Stripe<K, V>>>;
+
 /// Everything but the threads.
 pub(super) struct Core<K, V, M> {
     pub(super) map: M,
     pub(super) hasher: FastState,
-    pub(super) stripes: Box<[CachePadded<Mutex<Stripe<K, V>>>]>,
+    pub(super) stripes: Box<[PaddedStripe<K, V>]>,
     pub(super) state: CachePadded<Mutex<State<K, V>>>,
     pub(super) log: CachePadded<Mutex<LogWriter>>,
     /// Number of the last record that is in `map`. Locked while records are applied.

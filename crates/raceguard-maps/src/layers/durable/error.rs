@@ -106,7 +106,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn new(operation: &'static str, path: PathBuf, cause: impl ToString) -> Self {
+    pub(super) fn new(operation: &'static str, path: PathBuf, cause: &(impl ToString + ?Sized)) -> Self {
         Self { operation, path, cause: cause.to_string() }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::error::Failure;
 use super::files::{Files, LogFile};
 use super::frame::{FILE_HEADER, FileHeader, FileKind};
+use super::pace::Pace;
 
 /// What all files of one log have in common.
 #[derive(Debug, Clone)]
@@ -62,6 +63,8 @@ pub(super) struct LogWriter {
     segments: Vec<Segment>,
     /// Bytes of frames in all of them.
     bytes: u64,
+    /// When to write, for the leaders who hold the lock of this log.
+    pub(super) pace: Pace,
 }
 
 impl LogWriter {
@@ -81,7 +84,18 @@ impl LogWriter {
         let file = prepare_segment(&*files, &identity, segment, capacity, tail)?;
         publish_segment(&*files, segment)?;
         segments.push(segment);
-        Ok(Self { files, identity, segment_bytes, syncs, file, offset: start, capacity, segments, bytes })
+        Ok(Self {
+            files,
+            identity,
+            segment_bytes,
+            syncs,
+            file,
+            offset: start,
+            capacity,
+            segments,
+            bytes,
+            pace: Pace::default(),
+        })
     }
 
     /// Writes frames, and syncs them if the log syncs. After an error the log must not be written any more: what the
@@ -162,7 +176,7 @@ impl LogWriter {
 
     fn failed(&self, operation: &'static str) -> impl FnOnce(io::Error) -> Failure {
         let path = self.files.folder().join(segment_name(self.current().ordinal));
-        move |error| Failure::new(operation, path, error)
+        move |error| Failure::new(operation, path, &error)
     }
 }
 
@@ -184,12 +198,12 @@ fn prepare_segment(
     let mut bytes = identity.header(segment.first_sequence).encode(FileKind::Segment);
     bytes.extend_from_slice(frames);
     prepare(files, &name, capacity, |file| file.write_all(0, &bytes))
-        .map_err(|error| Failure::new("creating", files.folder().join(&name), error))
+        .map_err(|error| Failure::new("creating", files.folder().join(&name), &error))
 }
 
 fn publish_segment(files: &dyn Files, segment: Segment) -> Result<(), Failure> {
     let name = segment_name(segment.ordinal);
-    publish(files, &name).map_err(|error| Failure::new("creating", files.folder().join(&name), error))
+    publish(files, &name).map_err(|error| Failure::new("creating", files.folder().join(&name), &error))
 }
 
 /// Writes a file under a temporary name and makes it durable. It is there entirely or, after a crash, not at all.

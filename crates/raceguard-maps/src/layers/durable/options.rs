@@ -236,5 +236,5 @@ impl<K, V> DurableOptions<K, V> {
 /// A number that no other log has.
 fn fresh_identity() -> u128 {
     let [high, low] = [(); 2].map(|()| RandomState::new().hash_one(std::process::id()));
-    u128::from(high) << 64 | u128::from(low)
+    (u128::from(high) << 64) | u128::from(low)
 }

@@ -102,15 +102,12 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, V, M> {
         let mut stripe = self.stripe(hash).lock();
         let Stripe { pending, scratch } = &mut *stripe;
         let on_its_way = pending.find(hash, |pending| pending.hash == hash && key.matches(&pending.key));
-        let (change, result, present, other) = match on_its_way {
-            Some(seen) => {
-                let (change, result) = decide(seen.value.as_ref());
-                (change, result, seen.value.is_some(), Wait::Other(Arc::clone(&seen.batch)))
-            }
-            None => {
-                let (change, result, present) = self.decide_on_durable(key, decide)?;
-                (change, result, present, Wait::Nothing)
-            }
+        let (change, result, present, other) = if let Some(seen) = on_its_way {
+            let (change, result) = decide(seen.value.as_ref());
+            (change, result, seen.value.is_some(), Wait::Other(Arc::clone(&seen.batch)))
+        } else {
+            let (change, result, present) = self.decide_on_durable(key, decide)?;
+            (change, result, present, Wait::Nothing)
         };
         let value = match change {
             Change::Put(value) => Some(value),
@@ -150,13 +147,11 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, V, M> {
     ) -> Result<(Change<V>, R, bool), MapError> {
         let mut decide = Some(decide);
         let mut once = |value: Option<&V>| (decide.take().expect("a map calls a closure once"))(value);
-        Ok(match self.map.get_with(key, |value| once(Some(value)))? {
-            Some((change, result)) => (change, result, true),
-            None => {
-                let (change, result) = once(None);
-                (change, result, false)
-            }
-        })
+        if let Some((change, result)) = self.map.get_with(key, |value| once(Some(value)))? {
+            return Ok((change, result, true));
+        }
+        let (change, result) = once(None);
+        Ok((change, result, false))
     }
 
     /// All stripes at once, for operations on many keys.
@@ -233,11 +228,11 @@ fn encode<'a, K: 'a, V: 'a, M>(
 pub(super) struct Stripes<'a, K, V>(Vec<MutexGuard<'a, Stripe<K, V>>>);
 
 impl<K: Eq, V> Stripes<'_, K, V> {
-    /// What a record on its way makes of this key; `None` when there is no such record.
-    pub(super) fn pending(&self, hash: u64, key: &K) -> Option<Option<&V>> {
+    /// Whether a record on its way leaves this key there; `None` when there is no such record.
+    pub(super) fn will_be_present(&self, hash: u64, key: &K) -> Option<bool> {
         let stripe = &self.0[(hash >> 48) as usize % STRIPES];
         let found = stripe.pending.find(hash, |pending| pending.hash == hash && pending.key == *key);
-        found.map(|pending| pending.value.as_ref())
+        found.map(|pending| pending.value.is_some())
     }
 
     /// All entries.

@@ -55,7 +55,7 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> Core<K, V, M> {
         let mut unwanted = Vec::new();
         self.map.for_each(|key, value| {
             let hash = self.hasher.hash_one(key);
-            if stripes.pending(hash, key).is_none() && !keep(key, value) {
+            if stripes.will_be_present(hash, key).is_none() && !keep(key, value) {
                 unwanted.push((hash, key.clone(), None));
             }
         })?;
@@ -197,13 +197,13 @@ impl<K: Hash + Eq + Clone, V: Clone, M: ConcurrentMap<K, V>> ConcurrentMap<K, V>
                 Operation::Remove(key) => (key, None, false),
             };
             let hash = self.core.hasher.hash_one(&key);
-            let present = match (effects.place(hash, &key), stripes.pending(hash, &key)) {
+            let present = match (effects.place(hash, &key), stripes.will_be_present(hash, &key)) {
                 (Some(index), _) => effects.changes[index].2.is_some(),
-                (None, Some(pending)) => pending.is_some(),
+                (None, Some(present)) => present,
                 (None, None) => self.core.map.contains_key(&key)?,
             };
-            let changes = if only_if_absent { !present } else { present || value.is_some() };
-            if changes {
+            let takes_effect = if only_if_absent { !present } else { present || value.is_some() };
+            if takes_effect {
                 changed += 1;
                 effects.set(hash, key, value);
             }
