@@ -98,6 +98,7 @@ fn ours() -> Vec<Candidate> {
         strategy!(BucketMap),
         strategy!(copy InlineMap),
         strategy!(LockFreeMap),
+        strategy!(ReadMostlyMap),
         strategy!(SnapshotMap),
         Candidate::any::<ReaderOfSnapshots<u64, u64>, ReaderOfSnapshots<String, Text>>(
             "SnapshotMap-reader",
