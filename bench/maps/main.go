@@ -83,6 +83,8 @@ func (s *state) serve(one request) answer {
 			return failed(err)
 		}
 		s.sequences = sequences
+		// What fills and earlier cells left is collected now, not while the next cell is measured.
+		runtime.GC()
 		return answer{}
 	case "mixed":
 		return answer{Figure: mixed(s.maps[one.Map], s.sequences, one)}

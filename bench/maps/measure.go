@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"runtime"
-	"sort"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -61,7 +61,6 @@ func readAll(files []string) ([][]uint32, error) {
 var sink atomic.Uint64
 
 func mixed(m measured, sequences [][]uint32, one request) float64 {
-	runtime.GC()
 	return together(one.Cores, func(thread int) float64 {
 		return repeat(one.Seconds, sequences[thread], func(part []uint32) { sink.Add(m.loop(part)) })
 	})
@@ -144,7 +143,7 @@ func quantiles(nanoseconds []uint32) []float64 {
 	if len(nanoseconds) == 0 {
 		return nil
 	}
-	sort.Slice(nanoseconds, func(one, other int) bool { return nanoseconds[one] < nanoseconds[other] })
+	slices.Sort(nanoseconds)
 	result := make([]float64, 0, 4)
 	for _, part := range []float64{0.5, 0.99, 0.999, 1} {
 		result = append(result, float64(nanoseconds[int(part*float64(len(nanoseconds)-1))])/1e3)

@@ -1,10 +1,80 @@
-//! The figures of a run as the file that `raceguard_maps::advice` is built with.
+//! The figures of a run as the file that `raceguard_maps::advice` is built with, and whether its advice fits them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use raceguard_maps::advice::{Cell, Measurements, Strategy, Values};
+use raceguard_maps::advice::{Cell, Measurements, Mix, Strategy, Values, WorkloadProfile, advise_from};
 
-use crate::report::{GridCell, Report, median};
+use crate::report::{AdviceCheck, GridCell, MissedAdvice, Report, median};
+
+/// Advice fits when the strategy it picks does at least this part of what the best of ours does.
+const FITS: f64 = 0.9;
+
+/// Asks for advice on every cell: once from all figures, and once from those of the other cells.
+pub(crate) fn check(measured: &Measurements) -> Result<AdviceCheck, String> {
+    let mut check = AdviceCheck { cells: measured.cells.len(), known: 0, unknown: 0, missed: Vec::new() };
+    for (place, cell) in measured.cells.iter().enumerate() {
+        let mut others = measured.clone();
+        others.cells.remove(place);
+        for (figures, is_known) in [(measured, true), (&others, false)] {
+            let missed = missed(figures, cell, is_known)?;
+            let fits = if is_known { &mut check.known } else { &mut check.unknown };
+            *fits += usize::from(missed.is_none());
+            check.missed.extend(missed);
+        }
+    }
+    println!(
+        "\nadvice within 10 % of the best of ours: {} of {} cells, {} without the cell's own figures",
+        check.known, check.cells, check.unknown
+    );
+    for one in &check.missed {
+        let source = if one.known { "all figures" } else { "the other cells" };
+        println!("  {}: {} at {:.2} of {}, from {source}", one.cell, one.picked, one.ratio, one.best);
+    }
+    Ok(check)
+}
+
+fn missed(figures: &Measurements, cell: &Cell, known: bool) -> Result<Option<MissedAdvice>, String> {
+    let advice = advise_from(figures, &profile(cell)).map_err(|error| error.to_string())?;
+    let Some((best, most)) = cell.mops.iter().max_by(|one, other| one.1.total_cmp(other.1)) else {
+        return Ok(None);
+    };
+    let ratio = cell.mops.get(&advice.strategy).copied().unwrap_or(0.0) / most;
+    Ok((ratio < FITS).then(|| MissedAdvice {
+        cell: format!(
+            "{} keys, skew {}, {} % writes, {} thread(s), {}",
+            cell.keys,
+            cell.skew,
+            cell.writes * 100.0,
+            cell.threads,
+            if cell.values == Values::Any { "texts" } else { "numbers" }
+        ),
+        picked: advice.strategy.to_string(),
+        best: best.to_string(),
+        ratio,
+        known,
+    }))
+}
+
+/// Figures that `--advice` wrote.
+pub(crate) fn read(path: &Path) -> Result<Measurements, String> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn profile(cell: &Cell) -> WorkloadProfile {
+    let copies = cell.values == Values::Copy;
+    WorkloadProfile {
+        mix: Mix { reads: Some(1.0 - cell.writes), overwrites: Some(cell.writes), ..Mix::default() },
+        keys: Some(cell.keys),
+        key_copy: Some(copies),
+        value_copy: Some(copies),
+        skew: Some(cell.skew),
+        threads: Some(cell.threads),
+        ..WorkloadProfile::default()
+    }
+}
 
 /// The grid, our strategies alone.
 pub(crate) fn measurements(report: &Report) -> Measurements {

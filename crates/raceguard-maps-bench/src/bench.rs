@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::data::{Data, Value};
+use crate::data::{Data, Numbers, Value};
 use crate::latencies::Quantiles;
 use crate::sequence::Operation;
 use crate::subject::{Handle, Subject};
@@ -35,11 +35,14 @@ pub(crate) trait Bench {
     /// Millions of operations a second that all threads did together.
     fn mixed(&self, plan: &Plan) -> f64;
 
-    /// How long reads and writes took while all threads worked.
-    fn latency(&self, plan: &Plan) -> Option<ReadsAndWrites>;
-
     /// Milliseconds of one pass over all values.
     fn iterate(&self, core: usize) -> Option<f64>;
+}
+
+/// What is measured with numbers alone.
+pub(crate) trait Deep: Bench {
+    /// How long reads and writes took while all threads worked.
+    fn latency(&self, plan: &Plan) -> Option<ReadsAndWrites>;
 
     /// One thread passes over all values again and again while another overwrites them.
     fn iterate_beside_writer(&self, plan: &Plan) -> Option<BesideWriter>;
@@ -138,12 +141,14 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Bench for Filled<D, M> {
         rates.iter().sum()
     }
 
-    fn latency(&self, plan: &Plan) -> Option<ReadsAndWrites> {
-        Some(self.measure_latency(plan))
-    }
-
     fn iterate(&self, core: usize) -> Option<f64> {
         Some(self.measure_iteration(core))
+    }
+}
+
+impl<M: Subject<u64, u64>> Deep for Filled<Numbers, M> {
+    fn latency(&self, plan: &Plan) -> Option<ReadsAndWrites> {
+        Some(self.measure_latency(plan))
     }
 
     fn iterate_beside_writer(&self, plan: &Plan) -> Option<BesideWriter> {

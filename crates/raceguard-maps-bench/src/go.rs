@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::bench::{Bench, BesideWriter, Plan, ReadsAndWrites};
+use crate::bench::{Bench, BesideWriter, Deep, Plan, ReadsAndWrites};
 use crate::latencies::Quantiles;
 
 /// The maps that the child knows.
@@ -150,12 +150,14 @@ impl Bench for GoMap {
         self.go.ask(&request).figure
     }
 
-    fn latency(&self, _plan: &Plan) -> Option<ReadsAndWrites> {
-        None
-    }
-
     fn iterate(&self, core: usize) -> Option<f64> {
         Some(self.go.ask(&json!({ "do": "iterate", "map": self.name, "cores": [core] })).figure)
+    }
+}
+
+impl Deep for GoMap {
+    fn latency(&self, _plan: &Plan) -> Option<ReadsAndWrites> {
+        None
     }
 
     fn iterate_beside_writer(&self, _plan: &Plan) -> Option<BesideWriter> {

@@ -79,6 +79,11 @@ enum Command {
     Durable(measure::durable::Arguments),
     /// A workload profile on every map
     Replay(measure::replay::Arguments),
+    /// Whether the advice that raceguard-maps gives fits a file of figures, or those that it is built with
+    AdviceCheck {
+        /// A file that `--advice` wrote
+        figures: Option<PathBuf>,
+    },
     /// Everything
     All(measure::all::Arguments),
 }
@@ -119,6 +124,13 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Command::Claims(claims) => report.claims = measure::claims::run(claims, &candidates, go.as_ref()),
         Command::Durable(durable) => report.durable = measure::durable::run(durable)?,
         Command::Replay(replay) => report.replay = Some(measure::replay::run(replay, &candidates)?),
+        Command::AdviceCheck { figures } => {
+            let measured = match figures {
+                Some(path) => advice::read(path)?,
+                None => raceguard_maps::advice::Measurements::built_in(),
+            };
+            report.advice = Some(advice::check(&measured)?);
+        }
         Command::All(all) => measure::all::run(all, &candidates, go.as_ref(), &mut report)?,
     }
     if let Some(path) = &arguments.json {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use raceguard_maps as maps;
 
-use crate::bench::{Bench, Filled};
+use crate::bench::{Bench, Deep, Filled};
 use crate::data::{Data, Numbers, Texts};
 use crate::go::{self, Go, GoMap};
 use crate::subject::Subject;
@@ -27,7 +27,7 @@ pub(crate) enum Family {
 }
 
 /// Makes a map that holds all keys of its data.
-type Make<D> = Box<dyn Fn(&Arc<D>) -> Box<dyn Bench>>;
+type Make<D, B> = Box<dyn Fn(&Arc<D>) -> Box<B>>;
 
 /// One map that can be measured.
 pub(crate) struct Candidate {
@@ -38,9 +38,9 @@ pub(crate) struct Candidate {
     /// Whether it could hold any values, here or in Go.
     pub(crate) any_value: bool,
     /// Filled with numbers.
-    pub(crate) numbers: Make<Numbers>,
+    pub(crate) numbers: Make<Numbers, dyn Deep>,
     /// Filled with texts; maps that copy their entries cannot hold them.
-    pub(crate) texts: Option<Make<Texts>>,
+    pub(crate) texts: Option<Make<Texts, dyn Bench>>,
 }
 
 impl Candidate {
@@ -48,13 +48,9 @@ impl Candidate {
     fn any<N, T>(name: &'static str, family: Family) -> Self
     where
         N: Subject<u64, u64>,
-        T: Subject<String, Arc<str>>,
+        T: Subject<String, Text>,
     {
-        Self {
-            any_value: true,
-            texts: Some(Box::new(filled::<Texts, T>)),
-            ..Self::copying::<N>(name, family)
-        }
+        Self { any_value: true, texts: Some(Box::new(with_texts::<T>)), ..Self::copying::<N>(name, family) }
     }
 
     /// A map for entries that can be copied as bytes.
@@ -64,14 +60,18 @@ impl Candidate {
             family,
             copies_all: false,
             any_value: false,
-            numbers: Box::new(filled::<Numbers, N>),
+            numbers: Box::new(with_numbers::<N>),
             texts: None,
         }
     }
 }
 
-fn filled<D: Data, M: Subject<D::Key, D::Value>>(data: &Arc<D>) -> Box<dyn Bench> {
-    Box::new(Filled::<D, M>::new(data))
+fn with_numbers<M: Subject<u64, u64>>(data: &Arc<Numbers>) -> Box<dyn Deep> {
+    Box::new(Filled::<Numbers, M>::new(data))
+}
+
+fn with_texts<M: Subject<String, Text>>(data: &Arc<Texts>) -> Box<dyn Bench> {
+    Box::new(Filled::<Texts, M>::new(data))
 }
 
 type Text = Arc<str>;
@@ -98,6 +98,7 @@ fn ours() -> Vec<Candidate> {
         strategy!(BucketMap),
         strategy!(copy InlineMap),
         strategy!(LockFreeMap),
+        strategy!(ReadMostlyMap),
         strategy!(SnapshotMap),
         Candidate::any::<ReaderOfSnapshots<u64, u64>, ReaderOfSnapshots<String, Text>>(
             "SnapshotMap-reader",
@@ -147,7 +148,7 @@ fn of_go(go: &Go) -> Vec<Candidate> {
     let one = |name| {
         let go = go.clone();
         let numbers =
-            move |data: &Arc<Numbers>| -> Box<dyn Bench> { Box::new(GoMap::filled(&go, name, data.keys())) };
+            move |data: &Arc<Numbers>| -> Box<dyn Deep> { Box::new(GoMap::filled(&go, name, data.keys())) };
         Candidate {
             name,
             family: Family::Go,

@@ -33,6 +33,8 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) durable: Vec<Figure>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) advice: Option<AdviceCheck>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) replay: Option<Ranking>,
 }
 
@@ -174,6 +176,29 @@ impl Throughput {
             rounds,
         }
     }
+}
+
+/// Whether advice fits what was measured.
+#[derive(Debug, Serialize)]
+pub(crate) struct AdviceCheck {
+    pub(crate) cells: usize,
+    /// Cells in which the pick is within ten percent of the best of ours.
+    pub(crate) known: usize,
+    /// The same when the figures of the cell itself are kept from the advice.
+    pub(crate) unknown: usize,
+    pub(crate) missed: Vec<MissedAdvice>,
+}
+
+/// A cell in which something else is faster by more.
+#[derive(Debug, Serialize)]
+pub(crate) struct MissedAdvice {
+    pub(crate) cell: String,
+    pub(crate) picked: String,
+    pub(crate) best: String,
+    /// What the pick does, as a part of the best.
+    pub(crate) ratio: f64,
+    /// Whether the figures of the cell were there.
+    pub(crate) known: bool,
 }
 
 /// What a profile showed, best map first.

@@ -24,13 +24,12 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Filled<D, M> {
             repeat(plan.time, &plan.sequences[thread], |code| {
                 let operation = Operation::of(code);
                 number = number.wrapping_add(1);
-                if !number.is_multiple_of(SAMPLED) {
-                    return self.step::<false>(&mut handle, operation, plan.hold);
-                }
-                let begin = Instant::now();
+                let begin = number.is_multiple_of(SAMPLED).then(Instant::now);
                 let result = self.step::<false>(&mut handle, operation, plan.hold);
-                let took = begin.elapsed();
-                if matches!(operation, Operation::Read(_)) { &mut reads } else { &mut writes }.add(took);
+                if let Some(begin) = begin {
+                    let took = begin.elapsed();
+                    if matches!(operation, Operation::Read(_)) { &mut reads } else { &mut writes }.add(took);
+                }
                 result
             });
             (reads, writes)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::grid::{Rounds, Values, Write};
 use super::{claims, durable, grid, growth, iteration, latency, memory};
+use crate::advice;
 use crate::go::Go;
 use crate::registry::Candidates;
 use crate::report::Report;
@@ -82,6 +83,7 @@ pub(crate) fn run(
     };
     report.grid = grid::run(&numbers, candidates);
     report.grid.extend(grid::run(&texts, candidates));
+    report.advice = Some(advice::check(&advice::measurements(report))?);
     report.counters = grid::run(&counters, candidates);
     for (keys, writes) in [(1_000, 50.0), (1_000_000, 10.0)] {
         let load = latency::Arguments { threads: None, keys, writes, rounds: effort.other };

@@ -88,7 +88,7 @@ fn filled<'a>(
     };
     if copies(workload) {
         let data = Arc::new(Numbers::new(shape));
-        candidates.iter().filter(suits).map(|one| (one, (one.numbers)(&data))).collect()
+        candidates.iter().filter(suits).map(|one| (one, (one.numbers)(&data) as Box<dyn Bench>)).collect()
     } else {
         let data = Arc::new(Texts::new(shape));
         candidates.iter().filter(suits).filter_map(|one| Some((one, (one.texts.as_ref()?)(&data)))).collect()

@@ -102,9 +102,9 @@ impl Waiting {
         }
         match self.step {
             ..SPINS => (0..1 << self.step).for_each(|_| std::hint::spin_loop()),
-            SPINS..YIELDS => thread::yield_now(),
+            SPINS..YIELDS => yield_now(),
             _ => {
-                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)))
+                thread::sleep(std::time::Duration::from_micros((8 << (self.step - YIELDS).min(7)).min(1000)));
             }
         }
         self.step += 1;
@@ -138,7 +138,7 @@ pub(crate) mod cell {
 }
 
 /// A point between the copying of two words, where a model lets another thread run: it cannot see plain memory.
-#[inline]
+#[inline(always)]
 pub(crate) fn between_words() {
     #[cfg(raceguard_shuttle)]
     thread::yield_now();
