@@ -35,14 +35,19 @@ where
     explore(make, PctScheduler::new_from_seed(seed, DEPTH, half))
 }
 
+/// Shuttle's own, with room on the stack.
+pub(crate) fn config() -> shuttle::Config {
+    let mut config = shuttle::Config::default();
+    config.stack_size = STACK;
+    config
+}
+
 fn explore<M>(make: fn() -> Home<M>, scheduler: impl Scheduler + 'static) -> Result<(), String>
 where
     M: ConcurrentMap<u64, u64> + Send + Sync + 'static,
 {
     let found = Arc::new(Mutex::new(None));
-    let mut config = shuttle::Config::default();
-    config.stack_size = STACK;
-    let runner = Runner::new(scheduler, config);
+    let runner = Runner::new(scheduler, config());
     let note = found.clone();
     let run = catch_unwind(AssertUnwindSafe(move || {
         runner.run(move || {
