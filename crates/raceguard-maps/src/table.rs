@@ -46,7 +46,7 @@ impl<K, V> Leftover<K, V> {
 
 /// A hash table that is told the hash of each key, so that a strategy which picks a shard by it hashes once.
 ///
-/// It uses the lowest bits of a hash for the place in a segment, 25 bits from `INDEX_SHIFT` on for the
+/// It uses the lowest bits of a hash for the place in a segment, those from `INDEX_SHIFT` on for the
 /// segment, and the seven highest as tags; the bits from [`SHARD_SHIFT`] on are free for picking a shard.
 #[derive(Debug)]
 #[repr(C)]

@@ -16,7 +16,7 @@
 //! # Parts
 //!
 //! - [`shape`]: where things lie; tags. [`header`]: the lock and the version. [`words`]: copying that may be torn.
-//! - [`chain`]: a locked bucket. [`overflow`]: where the rest of a chain lies. [`memory`]: pages for tables.
+//! - [`chain`]: a locked bucket. [`overflow`]: where the rest of a chain lies.
 //! - [`table`]: a table. [`growth`]: moving from one to the next, and closing. [`count`]: how many entries there are.
 //! - [`core`]: operations on one key. [`optimistic`]: reading without a lock. [`walk`]: going over all entries.
 //!
@@ -43,7 +43,6 @@ mod core;
 mod count;
 mod growth;
 mod header;
-mod memory;
 mod optimistic;
 mod overflow;
 mod shape;
@@ -51,7 +50,9 @@ mod table;
 mod walk;
 mod words;
 
-#[cfg(test)]
+#[cfg(all(test, raceguard_loom))]
+mod model;
+#[cfg(all(test, not(any(raceguard_loom, raceguard_shuttle))))]
 mod tests;
 
 pub(crate) use core::{Buckets, Copied, Locked};

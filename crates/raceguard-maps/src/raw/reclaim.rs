@@ -62,5 +62,5 @@ mod limbo;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use domain::{Guard, pin};
+pub(crate) use domain::{Guard, pin, pin_quickly};
 pub(crate) use limbo::{Limbo, Local};

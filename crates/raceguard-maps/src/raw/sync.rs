@@ -128,7 +128,7 @@ pub(crate) mod cell {
 }
 
 /// A point between the copying of two words, where a model lets another thread run: it cannot see plain memory.
-#[inline(always)]
+#[inline]
 pub(crate) fn between_words() {
     #[cfg(raceguard_shuttle)]
     thread::yield_now();

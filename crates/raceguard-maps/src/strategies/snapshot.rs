@@ -111,10 +111,13 @@ impl<K, V, S> SnapshotMap<K, V, S> {
     /// # Errors
     ///
     /// [`MapError::Closed`] after [`close`](ConcurrentMap::close).
-    pub fn reader(&self) -> Result<Reader<'_, K, V, S>, MapError> {
+    pub fn reader(&self) -> Result<Reader<'_, K, V, S>, MapError>
+    where
+        S: Clone,
+    {
         let version = self.core.load();
         version.open()?;
-        Ok(Reader::new(self, version))
+        Ok(Reader::new(&self.core, &self.shared, version))
     }
 
     /// The number of the current version: 0 for the empty map, one more for each published change.

@@ -25,8 +25,9 @@ const SMALLEST: usize = 28;
 type Plan = Vec<(usize, u64)>;
 
 impl<K, V> Table<K, V> {
-    /// The lowest bit of a hash that picks the segment. A segment uses fewer bits than this.
-    pub(super) const INDEX_SHIFT: u32 = 16;
+    /// The lowest bit of a hash that picks the segment. A segment uses fewer bits than this. The bits just above those
+    /// are not used: foldhash spreads runs of small integers unevenly over them.
+    pub(super) const INDEX_SHIFT: u32 = 22;
 
     /// How many entries a segment is made for.
     pub(super) const SEGMENT: usize = {

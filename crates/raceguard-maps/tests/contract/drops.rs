@@ -54,10 +54,25 @@ pub(crate) fn everything_is_dropped_once<T: Subject<Tracked, Tracked, FastState>
         all_ways(&*map, round * 6, &world);
     }
     map.clear().expect("open");
-    world.expect_empty(T::flush, "after clear");
     all_ways(&*map, 0, &world);
     drop(map);
     world.expect_empty(T::flush, "after the map went");
+}
+
+/// Strategies may free later, but not ever more of it.
+pub(crate) fn garbage_stays_bounded<T: Subject<Tracked, Tracked, FastState>>() {
+    const WRITES: u64 = 20_000;
+    const MOST_ALIVE: usize = 6_000;
+    let world = World::new();
+    let map = T::make(FastState::default());
+    for n in 0..WRITES {
+        map.insert(key(n % 5, &world), key(n, &world)).expect("open");
+        if n % 3 == 0 {
+            map.remove(&key(n % 5, &world)).expect("open");
+        }
+        let alive = world.alive();
+        assert!(alive < MOST_ALIVE, "{alive} objects for at most 5 entries after {n} writes");
+    }
 }
 
 pub(crate) fn close_frees_the_entries<T: Subject<Tracked, Tracked, FastState>>() {

@@ -1,8 +1,17 @@
 //! Every method of the interface once, for checks that have to hold for all of them.
 
-use raceguard_maps::{Change, ConcurrentMap, MapError, Operation};
+use raceguard_maps::{Change, ConcurrentMap, MapError, MisuseKind, Operation};
 
 use crate::family::Family;
+
+/// Whether the error says that the map is closed: plainly, or with the place of the close as `Checked` does.
+pub(crate) fn says_closed(error: &MapError) -> bool {
+    match error {
+        MapError::Closed => true,
+        MapError::Misuse(misuse) => misuse.kind == MisuseKind::UseAfterClose,
+        _ => false,
+    }
+}
 
 /// Calls everything but `close` and returns each method's name with its error, if it gave one.
 pub(crate) fn outcomes<F: Family, M: ConcurrentMap<F::Key, F::Value>>(

@@ -5,8 +5,9 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use raceguard_maps::{Change, CloseReport, ConcurrentMap, MapError};
+use raceguard_maps::{Change, CloseReport, ConcurrentMap};
 
+use crate::every_call::says_closed;
 use crate::watchdog::within_limit;
 
 const THREADS: u64 = 4;
@@ -185,7 +186,7 @@ pub(crate) fn close_counts_every_write<M: ConcurrentMap<u64, u64> + Sync>(map: &
             let known = closed.load(Ordering::SeqCst);
             match map.insert(n * THREADS + thread, n) {
                 Ok(None) => assert!(!known, "a write after close had returned"),
-                Err(MapError::Closed) => break,
+                Err(error) if says_closed(&error) => break,
                 other => panic!("{other:?}"),
             }
             written += 1;

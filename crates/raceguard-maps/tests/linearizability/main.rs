@@ -91,4 +91,13 @@ subjects! {
     rwlock: subjects::RwLock;
     sharded: subjects::Sharded;
     serial: subjects::Serial;
+    snapshots: subjects::Snapshots;
+    sharded_snapshots: subjects::ShardedSnapshots;
+    buckets: subjects::Buckets;
+    inline: subjects::Inline;
+    lock_free: subjects::LockFree;
+    checked_sharded: subjects::CheckedOver<subjects::Sharded>;
+    coalesced_mutex: subjects::CoalescedOver<subjects::Mutex>;
+    coalesced_lock_free: subjects::CoalescedOver<subjects::LockFree>;
+    durable_mutex: subjects::DurableOver<subjects::Mutex>;
 }

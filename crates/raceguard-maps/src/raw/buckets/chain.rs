@@ -16,6 +16,7 @@ use super::words;
 pub(super) struct Chain<'t, K, V> {
     table: Root<K, V>,
     head: &'t Head,
+    number: usize,
     /// The head's header while the bucket is locked: tags and flags are changed here.
     header: u64,
     /// An insertion made the chain longer.
@@ -53,7 +54,9 @@ pub(super) fn state(header: u64) -> State {
     }
 }
 
-impl<'t, K, V> Chain<'t, K, V> {
+// Places are good for the chain that gave them: methods that use one borrow it.
+#[allow(clippy::unused_self)]
+impl<K, V> Chain<'_, K, V> {
     /// Locks the bucket with this number.
     ///
     /// # Safety
@@ -64,7 +67,7 @@ impl<'t, K, V> Chain<'t, K, V> {
         // SAFETY: by the caller.
         let head = unsafe { &*table.bucket(number) };
         let header = head.header().lock();
-        Self { table, head, header, overflowed: false }
+        Self { table, head, number, header, overflowed: false }
     }
 
     #[inline]
@@ -76,6 +79,22 @@ impl<'t, K, V> Chain<'t, K, V> {
     #[inline]
     pub(super) fn overflowed(&self) -> bool {
         self.overflowed
+    }
+
+    #[inline]
+    pub(super) fn table(&self) -> Root<K, V> {
+        self.table
+    }
+
+    /// As `find`, where it takes no more than a look at one slot of the bucket itself. `None` shows nothing.
+    #[inline]
+    pub(super) fn glance(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<Place<K, V>> {
+        let bucket = ptr::from_ref(self.head).cast_mut();
+        // SAFETY: a bucket of this shape. A header that is special has no tags.
+        let (lane, entry) =
+            unsafe { Shape::<K, V>::first_slot(bucket, self.header, Shape::<K, V>::tag(hash)) }?;
+        // SAFETY: the tag says that the slot holds an entry, and we have the lock.
+        is_it(unsafe { &entry.as_ref().key }).then(|| Place { bucket: self.head.into(), lane, entry })
     }
 
     /// The entry with this hash for whose key `is_it` holds.
@@ -186,7 +205,7 @@ impl<'t, K, V> Chain<'t, K, V> {
         let free = unsafe { bucket.as_ref() }.and_then(|head| Shape::<K, V>::empty(head.tags()).next());
         let lane = free.unwrap_or_else(|| {
             // SAFETY: the table lives for `'t`.
-            bucket = unsafe { self.table.details() }.overflow.take();
+            bucket = unsafe { self.table.details().overflow.take(&*self.table.near_overflow(self.number)) };
             // SAFETY: a bucket that is now ours.
             unsafe { (*bucket).set_next(self.head.next()) };
             self.head.set_next(bucket);
@@ -280,7 +299,7 @@ impl<'t, K, V> Chain<'t, K, V> {
         }
         // Holes are filled from the first overflow bucket. In this order, what is in it is never doomed any more, unless
         // the hole is there too.
-        let (in_head, overflowed) = doomed.split(self.head);
+        let [in_head, overflowed] = doomed.split(self.head);
         for place in overflowed.iter().chain(in_head) {
             removed.push(self.remove(place));
         }
@@ -331,9 +350,9 @@ impl<K, V> Doomed<K, V> {
     }
 
     /// Those in the chain's head, and the others.
-    fn split(&self, head: &Head) -> (&[Place<K, V>], &[Place<K, V>]) {
+    fn split(&self, head: &Head) -> [&[Place<K, V>]; 2] {
         let in_head = self.0.iter().take_while(|place| ptr::eq(place.bucket.as_ptr(), head)).count();
-        self.0.split_at(in_head)
+        self.0.split_at(in_head).into()
     }
 }
 

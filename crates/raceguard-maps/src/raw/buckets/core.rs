@@ -13,10 +13,10 @@ use crate::raw::reclaim::{self, Limbo};
 use crate::raw::sync::Mutex;
 use crate::raw::sync::atomic::{AtomicPtr, Ordering};
 
-use super::chain::{Chain, State};
+use super::chain::{Chain, Place, State};
 use super::count::Count;
 use super::growth::Retired;
-use super::header::Head;
+use super::header::{Head, prefetch};
 use super::shape::Shape;
 use super::table::{FEWEST_BITS, Root};
 
@@ -41,6 +41,10 @@ pub(crate) enum Locked {}
 /// Entries are read without a lock, by copying. So values are never changed where they lie.
 #[derive(Debug)]
 pub(crate) enum Copied {}
+
+/// The map was closed. Smaller than the public error, so that results fit into registers.
+#[derive(Debug)]
+pub(super) struct Closed;
 
 /// What every operation reads and almost none writes.
 struct Hot<S> {
@@ -136,13 +140,58 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         self.hot.hasher.hash_one(key)
     }
 
-    /// Locks the chain for `hash` and lets `work` at it, which returns by how much it changed the number of entries.
+    /// Does what an operation on one key does, under the lock of the bucket for `hash`. `is_it` finds the key, `found` and
+    /// `absent` do the work in either case, and return by how much it changed the number of entries; the three have no
+    /// state of their own but share `given`, so that the quick and the careful way can both hold them.
+    ///
+    /// The usual case is here: pinning is easy, nothing moves, and the key is in the bucket itself.
     #[inline]
-    fn with_chain<R>(
+    fn step<G, R>(
         &self,
         hash: u64,
-        work: impl FnOnce(&mut Chain<'_, K, V>) -> (R, isize),
+        given: G,
+        is_it: impl Fn(&G, &K) -> bool,
+        found: impl Fn(G, &mut Chain<'_, K, V>, &Place<K, V>) -> (R, isize),
+        absent: impl Fn(G, &mut Chain<'_, K, V>) -> (R, isize),
     ) -> Result<R, MapError> {
+        let Some(guard) = reclaim::pin_quickly() else {
+            return self.step_pinned(hash, given, is_it, found, absent).map_err(|Closed| MapError::Closed);
+        };
+        let table = self.root();
+        let number = table.number(hash);
+        if table.is_moving() {
+            drop(guard);
+            return self.step_pinned(hash, given, is_it, found, absent).map_err(|Closed| MapError::Closed);
+        }
+        // SAFETY: the table was reachable while we were pinned, and a hash has the number of a bucket.
+        let mut chain = unsafe {
+            prefetch(table.near_overflow(number));
+            Chain::lock(table, number)
+        };
+        let Some(place) = chain.glance(hash, |key| is_it(&given, key)) else {
+            return self
+                .step_carefully((guard, chain), hash, given, is_it, found, absent)
+                .map_err(|Closed| MapError::Closed);
+        };
+        let (result, change) = found(given, &mut chain, &place);
+        drop(chain);
+        if change != 0 {
+            let stripe = self.len.add(guard.index(), change);
+            drop(guard);
+            self.shrink_if_due(stripe);
+        }
+        Ok(result)
+    }
+
+    #[inline(never)]
+    fn step_pinned<G, R>(
+        &self,
+        hash: u64,
+        given: G,
+        is_it: impl Fn(&G, &K) -> bool,
+        found: impl Fn(G, &mut Chain<'_, K, V>, &Place<K, V>) -> (R, isize),
+        absent: impl Fn(G, &mut Chain<'_, K, V>) -> (R, isize),
+    ) -> Result<R, Closed> {
         let mut guard = reclaim::pin();
         let mut table = self.root();
         if table.is_moving() {
@@ -151,36 +200,57 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
             guard = reclaim::pin();
             table = self.root();
         }
-        let mut chain = loop {
-            // SAFETY: the table was reachable while we were pinned; a hash shifted by its root is a bucket's number.
-            let chain = unsafe { Chain::lock(table, table.number(hash)) };
+        // SAFETY: the table was reachable while we were pinned, and a hash has the number of a bucket.
+        let chain = unsafe { Chain::lock(table, table.number(hash)) };
+        self.step_carefully((guard, chain), hash, given, is_it, found, absent)
+    }
+
+    /// Does the step wherever the key may be: `chain` is where the search begins, `pinned` keeps its table alive.
+    #[inline(never)]
+    fn step_carefully<G, R>(
+        &self,
+        (pinned, mut chain): (impl Sized, Chain<'_, K, V>),
+        hash: u64,
+        given: G,
+        is_it: impl Fn(&G, &K) -> bool,
+        found: impl Fn(G, &mut Chain<'_, K, V>, &Place<K, V>) -> (R, isize),
+        absent: impl Fn(G, &mut Chain<'_, K, V>) -> (R, isize),
+    ) -> Result<R, Closed> {
+        loop {
             match chain.state() {
-                State::Open => break chain,
-                State::Closed => return Err(MapError::Closed),
+                State::Open => break,
+                State::Closed => return Err(Closed),
                 State::Moved => {
-                    drop(chain);
                     // SAFETY: the header said that there is a next table, and we are pinned.
-                    table = unsafe { table.next() };
+                    let table = unsafe { chain.table().next() };
+                    drop(chain);
+                    // SAFETY: as above; a hash has the number of a bucket.
+                    chain = unsafe { Chain::lock(table, table.number(hash)) };
                 }
             }
+        }
+        let (result, change) = match chain.find(hash, |key| is_it(&given, key)) {
+            Some(place) => found(given, &mut chain, &place),
+            None => absent(given, &mut chain),
         };
-        let (result, change) = work(&mut chain);
         let overflowed = chain.overflowed();
         drop(chain);
+        drop(pinned);
         if change != 0 {
-            self.changed(guard, change, overflowed);
+            let stripe = self.len.add(reclaim::pin().index(), change);
+            if overflowed {
+                self.grow_if_full();
+            } else if change < 0 {
+                self.shrink_if_due(stripe);
+            }
         }
         Ok(result)
     }
 
-    /// Counts, and begins to grow or shrink where it is time. How full the table is, is looked at where a chain has
-    /// become longer, and at every 64th removal.
-    fn changed(&self, guard: reclaim::Guard, change: isize, overflowed: bool) {
-        let stripe = self.len.add(guard.index(), change);
-        drop(guard);
-        if overflowed {
-            self.grow_if_full();
-        } else if change < 0 && stripe % 64 == 0 {
+    /// How full the table is, is looked at where a chain has become longer, and at every 64th removal of a stripe.
+    #[inline]
+    fn shrink_if_due(&self, stripe: isize) {
+        if stripe % 64 == 0 {
             self.shrink_if_empty();
         }
     }
@@ -189,14 +259,17 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
     #[inline]
     pub(crate) fn insert(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hash(&key);
-        let replaced = self.with_chain(hash, |chain| match chain.find(hash, |found| *found == key) {
+        let replaced = self.step(
+            hash,
+            (key, value),
+            |(key, _), found| found == key,
             // The key goes out with the old value: user code that drops them runs without the lock.
-            Some(place) => (Some((chain.replace(&place, value), key)), 0),
-            None => {
+            |(key, value), chain, place| (Some((chain.replace(place, value), key)), 0),
+            |(key, value), chain| {
                 chain.insert(hash, key, value);
                 (None, 1)
-            }
-        })?;
+            },
+        )?;
         Ok(replaced.map(|(old, _)| old))
     }
 
@@ -207,14 +280,17 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         V: Clone,
     {
         let hash = self.hash(&key);
-        let found = self.with_chain(hash, |chain| match chain.find(hash, |found| *found == key) {
-            Some(place) => (Some((chain.entry(&place).1.clone(), key, value)), 0),
-            None => {
+        let found = self.step(
+            hash,
+            (key, value),
+            |(key, _), found| found == key,
+            |given, chain, place| (Some((chain.entry(place).1.clone(), given)), 0),
+            |(key, value), chain| {
                 chain.insert(hash, key, value);
                 (None, 1)
-            }
-        })?;
-        Ok(found.map(|(old, ..)| old))
+            },
+        )?;
+        Ok(found.map(|(old, _)| old))
     }
 
     /// Shows `decide` the value of `key`, or its absence, and does what it returns.
@@ -225,15 +301,19 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         decide: impl FnOnce(Option<&V>) -> (Change<V>, R),
     ) -> Result<R, MapError> {
         let hash = self.hash(&key);
-        let (result, ..) = self.with_chain(hash, |chain| {
-            if let Some(place) = chain.find(hash, |found| *found == key) {
-                let (change, result) = decide(Some(chain.entry(&place).1));
+        let (result, ..) = self.step(
+            hash,
+            (key, decide),
+            |(key, _), found| found == key,
+            |(key, decide), chain, place| {
+                let (change, result) = decide(Some(chain.entry(place).1));
                 match change {
                     Change::Keep => ((result, Some(key), None, None), 0),
-                    Change::Put(value) => ((result, Some(key), Some(chain.replace(&place, value)), None), 0),
-                    Change::Remove => ((result, Some(key), None, Some(chain.remove(&place))), -1),
+                    Change::Put(value) => ((result, Some(key), Some(chain.replace(place, value)), None), 0),
+                    Change::Remove => ((result, Some(key), None, Some(chain.remove(place))), -1),
                 }
-            } else {
+            },
+            |(key, decide), chain| {
                 let (change, result) = decide(None);
                 match change {
                     Change::Put(value) => {
@@ -242,8 +322,8 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
                     }
                     Change::Keep | Change::Remove => ((result, Some(key), None, None), 0),
                 }
-            }
-        })?;
+            },
+        )?;
         Ok(result)
     }
 
@@ -254,11 +334,15 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         key: &Q,
         condition: impl FnOnce(&V) -> bool,
     ) -> Result<Option<V>, MapError> {
-        let hash = self.hash(key);
-        let removed = self.with_chain(hash, |chain| match chain.find(hash, |found| key.matches(found)) {
-            Some(place) if condition(chain.entry(&place).1) => (Some(chain.remove(&place)), -1),
-            _ => (None, 0),
-        })?;
+        let removed = self.step(
+            self.hash(key),
+            condition,
+            |_, found| key.matches(found),
+            |condition, chain, place| {
+                if condition(chain.entry(place).1) { (Some(chain.remove(place)), -1) } else { (None, 0) }
+            },
+            |_, _| (None, 0),
+        )?;
         Ok(removed.map(|entry| entry.value))
     }
 }
@@ -271,11 +355,13 @@ impl<K: Hash + Eq, V, S: BuildHasher> Buckets<K, V, S, Locked> {
         key: &Q,
         read: impl FnOnce(&V) -> R,
     ) -> Result<Option<R>, MapError> {
-        let hash = self.hash(key);
-        self.with_chain(hash, |chain| {
-            let place = chain.find(hash, |found| key.matches(found));
-            (place.map(|place| read(chain.entry(&place).1)), 0)
-        })
+        self.step(
+            self.hash(key),
+            read,
+            |_, found| key.matches(found),
+            |read, chain, place| (Some(read(chain.entry(place).1)), 0),
+            |_, _| (None, 0),
+        )
     }
 
     /// Changes the value of `key` where it lies, under the lock of its bucket.
@@ -285,12 +371,14 @@ impl<K: Hash + Eq, V, S: BuildHasher> Buckets<K, V, S, Locked> {
         key: &Q,
         change: impl FnOnce(&mut V) -> R,
     ) -> Result<Option<R>, MapError> {
-        let hash = self.hash(key);
-        self.with_chain(hash, |chain| {
-            let place = chain.find(hash, |found| key.matches(found));
+        self.step(
+            self.hash(key),
+            change,
+            |_, found| key.matches(found),
             // SAFETY: in a `Locked` map entries are read under the lock alone.
-            (place.map(|place| change(unsafe { chain.value_mut(&place) })), 0)
-        })
+            |change, chain, place| (Some(change(unsafe { chain.value_mut(place) })), 0),
+            |_, _| (None, 0),
+        )
     }
 }
 
@@ -302,16 +390,17 @@ impl<K: Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
         key: &Q,
         change: impl FnOnce(&mut V) -> R,
     ) -> Result<Option<R>, MapError> {
-        let hash = self.hash(key);
-        self.with_chain(hash, |chain| {
-            let place = chain.find(hash, |found| key.matches(found));
-            let result = place.map(|place| {
-                let mut value = *chain.entry(&place).1;
+        self.step(
+            self.hash(key),
+            change,
+            |_, found| key.matches(found),
+            |change, chain, place| {
+                let mut value = *chain.entry(place).1;
                 let result = change(&mut value);
-                chain.replace(&place, value);
-                result
-            });
-            (result, 0)
-        })
+                chain.replace(place, value);
+                (Some(result), 0)
+            },
+            |_, _| (None, 0),
+        )
     }
 }

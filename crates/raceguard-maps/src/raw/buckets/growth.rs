@@ -17,9 +17,9 @@
 //!
 //! # Panics
 //!
-//! To grow, `Hash` of the user runs for every entry, before anything of its bucket has moved. If it panics, the unit is
-//! put back, to be tried again by a later write; entries stay where they are found. The panic is not passed on, since
-//! the entry is none of the caller's business.
+//! To grow, `Hash` of the user runs for every entry, before anything of its bucket has moved. If it panics, the panic goes
+//! on to the caller of the write that was helping, which has then done nothing else, and entries stay where they are
+//! found. The unit is tried again by later writes; should it panic again, they go on with their own work.
 
 use std::hash::{BuildHasher, Hash};
 use std::panic::{self, AssertUnwindSafe};
@@ -222,7 +222,7 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         // SAFETY: `from` was the root while we were pinned, and marked as moving.
         let (details, to) = unsafe { (from.details(), from.next()) };
         let plan = Plan::new(from, to);
-        let Some(unit) = take_unit(details, &plan) else { return false };
+        let Some((unit, again)) = take_unit(details, &plan) else { return false };
         let groups = unit * plan.groups_per_unit..(unit + 1) * plan.groups_per_unit;
         let mut hashes = Vec::new();
         let moved = panic::catch_unwind(AssertUnwindSafe(|| {
@@ -234,8 +234,11 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
                 }
             }
         }));
-        if moved.is_err() {
+        if let Err(payload) = moved {
             details.again.lock().push(unit);
+            if !again {
+                panic::resume_unwind(payload);
+            }
             return false;
         }
         // ORDERING: AcqRel: who counts the last unit has all the others behind it before the table is retired.
@@ -289,16 +292,17 @@ fn merge<K, V>(from: Root<K, V>, to: Root<K, V>, number: usize) {
     }
 }
 
-fn take_unit(details: &Details, plan: &Plan) -> Option<usize> {
+/// The next unit to move, and whether it was tried before.
+fn take_unit(details: &Details, plan: &Plan) -> Option<(usize, bool)> {
     // ORDERING: Relaxed: which unit it is carries no data; buckets have their own locks. Read first: late helpers
     // should not let the count run up.
     if details.taken.load(Ordering::Relaxed) < plan.units() {
         let unit = details.taken.fetch_add(1, Ordering::Relaxed);
         if unit < plan.units() {
-            return Some(unit);
+            return Some((unit, false));
         }
     }
-    details.again.lock().pop()
+    Some((details.again.lock().pop()?, true))
 }
 
 impl<K, V, S, A> Drop for Buckets<K, V, S, A> {

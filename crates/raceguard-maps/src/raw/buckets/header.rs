@@ -11,14 +11,12 @@
 //! # Optimistic reads (a sequence lock)
 //!
 //! A reader loads the header, copies what it wants, and loads the header again. Equal and unlocked both times means
-//! that no writer was there in between (36 bits of version: a reader would have to sleep through exactly a multiple of
-//! 2^36 writes of one bucket, minutes of nothing else, to be wrong). Follows H.-J. Boehm, "Can seqlocks get along with
+//! that no writer was there in between (32 bits of version: to be wrong, a reader would have to be held up for exactly
+//! a multiple of 2^32 writes of one bucket, at least half a minute of nothing else). Follows H.-J. Boehm, "Can seqlocks get along with
 //! programming language memory models?" (MSPC 2012): the data are copied by relaxed atomic loads, then a fence.
 
 use crate::raw::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 use crate::raw::sync::{self};
-
-use super::shape::TAGS;
 
 /// The lock is taken. No other bit is then set.
 pub(super) const LOCKED: u64 = 1;
@@ -26,9 +24,11 @@ pub(super) const LOCKED: u64 = 1;
 pub(super) const MOVED: u64 = 2;
 /// The map was closed.
 pub(super) const CLOSED: u64 = 4;
+/// In a near overflow bucket: it is part of a chain.
+const CLAIMED: u64 = 1;
 /// A reader or writer must look closer.
 pub(super) const SPECIAL: u64 = LOCKED | MOVED | CLOSED;
-const VERSION: u64 = TAGS + (1 << TAGS.trailing_zeros());
+const VERSION: u64 = 1 << 32;
 
 /// What begins every bucket. All zero is an unlocked bucket with nothing in it.
 #[derive(Debug)]
@@ -69,6 +69,23 @@ impl Head {
     pub(super) fn set_tags(&self, tags: u64) {
         // ORDERING: Relaxed: as in `tags`.
         self.header.0.store(tags, Ordering::Relaxed);
+    }
+
+    /// Takes a near overflow bucket for a chain, unless another one has it.
+    pub(super) fn claim(&self) -> bool {
+        // ORDERING: Acquire pairs with the Release in `disclaim`: the chain that had it is done with it.
+        self.header.0.compare_exchange(0, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+
+    /// Whether this is a near overflow bucket, and some chain's.
+    pub(super) fn is_claimed(&self) -> bool {
+        self.tags() & CLAIMED != 0
+    }
+
+    /// Gives a near overflow bucket back.
+    pub(super) fn disclaim(&self) {
+        // ORDERING: Release pairs with the Acquire in `claim`.
+        self.header.0.store(0, Ordering::Release);
     }
 
     /// The next bucket of the chain, on the same terms as `tags`.
@@ -148,4 +165,17 @@ impl Header {
             waiting.wait();
         }
     }
+}
+
+/// Asks the processor to fetch a cache line that may be needed.
+#[inline]
+pub(super) fn prefetch(line: *const Head) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which faults at no address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = line;
 }

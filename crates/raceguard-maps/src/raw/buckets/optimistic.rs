@@ -6,10 +6,11 @@ use std::mem::MaybeUninit;
 use crate::error::MapError;
 use crate::map::Lookup;
 use crate::raw::reclaim;
+use crate::raw::sync::atomic::Ordering;
 
 use super::chain::{Chain, State, state};
-use super::core::{Buckets, Copied};
-use super::header::{Head, LOCKED, SPECIAL};
+use super::core::{Buckets, Closed, Copied};
+use super::header::{Head, LOCKED, SPECIAL, prefetch};
 use super::shape::{Entry, Shape};
 use super::table::Root;
 use super::words;
@@ -31,27 +32,45 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
     #[inline]
     pub(crate) fn copy<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Result<Option<V>, MapError> {
         let hash = self.hash(key);
-        let _guard = reclaim::pin();
+        let Some(guard) = reclaim::pin_quickly() else {
+            return self.copy_pinned(hash, key).map_err(|Closed| MapError::Closed);
+        };
         let table = self.root();
-        // SAFETY: the table was reachable while we were pinned, and a hash shifted by its root is a bucket's number.
-        match unsafe { find(table.bucket(table.number(hash)), hash, |found| key.matches(found)) } {
-            Attempt::Done(found) => Ok(found),
-            _ => Self::copy_disturbed(table, hash, key),
+        let number = table.number(hash);
+        // SAFETY: the table was reachable while we were pinned, and a hash has the number of a bucket.
+        let (head, near) = unsafe { (table.bucket(number), table.near_overflow(number)) };
+        prefetch(near);
+        // SAFETY: as above.
+        if let Some(value) = unsafe { glance(head, hash, |found| key.matches(found)) } {
+            return Ok(Some(value));
         }
+        // SAFETY: as above.
+        if unsafe { is_absent::<K, V>(head, hash) } {
+            return Ok(None);
+        }
+        Self::copy_carefully(guard, table, hash, key).map_err(|Closed| MapError::Closed)
     }
 
-    /// Attempts again where a writer was in the way, at last under the lock, and follows moved entries to their table.
-    /// The caller is pinned since before it read `table`.
     #[cold]
-    fn copy_disturbed<Q: Lookup<K> + ?Sized>(
+    #[inline(never)]
+    fn copy_pinned<Q: Lookup<K> + ?Sized>(&self, hash: u64, key: &Q) -> Result<Option<V>, Closed> {
+        let guard = reclaim::pin();
+        Self::copy_carefully(guard, self.root(), hash, key)
+    }
+
+    /// Looks at the whole chain, again where a writer was in the way, at last under the lock, and follows moved entries to
+    /// their table.
+    #[inline(never)]
+    fn copy_carefully<Q: Lookup<K> + ?Sized, G>(
+        _pinned: G,
         mut table: Root<K, V>,
         hash: u64,
         key: &Q,
-    ) -> Result<Option<V>, MapError> {
+    ) -> Result<Option<V>, Closed> {
         let is_it = |found: &K| key.matches(found);
         let mut disturbed = 0;
         loop {
-            // SAFETY: the table lives while we are pinned, and a hash shifted by its root is a bucket's number.
+            // SAFETY: the table lives while we are pinned, and a hash has the number of a bucket.
             let head = unsafe { table.bucket(table.number(hash)) };
             let state = if disturbed < PATIENCE {
                 // SAFETY: a bucket of a table that lives.
@@ -74,7 +93,7 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
                 chain.state()
             };
             if state == State::Closed {
-                return Err(MapError::Closed);
+                return Err(Closed);
             }
             // SAFETY: the header said that there is a next table, and we are pinned.
             table = unsafe { table.next() };
@@ -82,12 +101,53 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
     }
 }
 
-/// One attempt to copy the value of the entry for whose key `is_it` holds.
+/// The usual case of a read: the entry is in the bucket itself and nobody disturbs. As few instructions as can be depend
+/// on what is read, since those have to wait for memory, and a processor can have only so many that wait: for a table
+/// that does not fit the cache, that decides how many reads it has under way at once.
 ///
 /// # Safety
 ///
 /// `head` is a bucket of a table that lives.
 #[inline]
+unsafe fn glance<K: Copy, V: Copy>(head: *mut Head, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<V> {
+    // SAFETY: by the caller.
+    let header = unsafe { &*head }.header();
+    let before = header.read();
+    // SAFETY: by the caller.
+    let (_, slot) = unsafe { Shape::<K, V>::first_slot(head, before, Shape::<K, V>::tag(hash)) }?;
+    // SAFETY: a slot of a bucket of a table that lives.
+    let copy = unsafe { words::load(slot.as_ptr()) };
+    if !header.is_still(before) {
+        return None;
+    }
+    // SAFETY: nobody wrote between the two looks at the header, so the tags told the truth: the slot held an entry, and
+    // the copy is whole. A header that is `SPECIAL` has no tags.
+    let entry = unsafe { copy.assume_init() };
+    is_it(&entry.key).then_some(entry.value)
+}
+
+/// Whether a single look shows that no key has this hash.
+///
+/// # Safety
+///
+/// `head` is a bucket of a table that lives.
+#[inline]
+unsafe fn is_absent<K, V>(head: *mut Head, hash: u64) -> bool {
+    // SAFETY: by the caller.
+    let (header, next) = unsafe { ((*head).header(), &(*head).next) };
+    let before = header.read();
+    before & SPECIAL == 0
+        && Shape::<K, V>::has_none(before, Shape::<K, V>::tag(hash))
+        // ORDERING: Relaxed: counts only if the header is still the same.
+        && next.load(Ordering::Relaxed).is_null()
+        && header.is_still(before)
+}
+
+/// One attempt to copy the value of the entry for whose key `is_it` holds, from anywhere in the chain.
+///
+/// # Safety
+///
+/// `head` is a bucket of a table that lives.
 unsafe fn find<K: Copy, V: Copy>(
     head: *mut Head,
     hash: u64,
@@ -109,8 +169,7 @@ unsafe fn find<K: Copy, V: Copy>(
             if !header.is_still(before) {
                 return Attempt::Disturbed;
             }
-            // SAFETY: nobody wrote between the two looks at the header, so the tags told the truth: the slot held an
-            // entry, and the copy is whole.
+            // SAFETY: as in `glance`.
             let entry = unsafe { copy.assume_init() };
             if is_it(&entry.key) {
                 return Attempt::Done(Some(entry.value));
@@ -118,6 +177,7 @@ unsafe fn find<K: Copy, V: Copy>(
         }
         // SAFETY: buckets live as long as their table, also when they have left the chain.
         bucket = unsafe { &*bucket }.next();
+        // Looked at for each bucket: only an unchanged chain is sure to have an end.
         if !header.is_still(before) {
             return Attempt::Disturbed;
         }

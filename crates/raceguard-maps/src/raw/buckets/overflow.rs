@@ -9,8 +9,8 @@ use std::ptr;
 use crate::raw::sync::Mutex;
 
 use super::header::Head;
-use super::memory::Block;
 use super::table::make_heads;
+use crate::raw::table_memory::Block;
 
 /// The overflow buckets of one table.
 #[derive(Debug)]
@@ -38,7 +38,8 @@ unsafe impl Send for State {}
 impl Overflow {
     /// None yet, for a table of so many buckets.
     pub(super) fn new(stride: usize, align: usize, buckets: usize) -> Self {
-        // At the load at which a table grows one bucket in eight has overflowed. A segment of 2 MiB is a huge page.
+        // At the load at which a table grows, one bucket in eight has overflowed, and two thirds of those have the near
+        // bucket. A segment of 2 MiB is a huge page.
         let largest = ((2 << 20) / stride).max(4);
         Self {
             stride,
@@ -53,8 +54,11 @@ impl Overflow {
         }
     }
 
-    /// A bucket with nothing in it, for the owner of a chain's lock.
-    pub(super) fn take(&self) -> *mut Head {
+    /// A bucket with nothing in it, for the owner of a chain's lock: the near one, if no other chain has it.
+    pub(super) fn take(&self, near: &Head) -> *mut Head {
+        if near.claim() {
+            return ptr::from_ref(near).cast_mut();
+        }
         let mut state = self.state.lock();
         if !state.free.is_null() {
             let bucket = state.free;
@@ -81,9 +85,14 @@ impl Overflow {
 
     /// Takes an empty bucket back that is no longer part of its chain.
     pub(super) fn give_back(&self, bucket: *mut Head) {
-        let mut state = self.state.lock();
-        // SAFETY: a bucket of ours that no chain has any more.
+        // SAFETY: a bucket of this table that no chain has any more.
         let head = unsafe { &*bucket };
+        if head.is_claimed() {
+            head.set_next(ptr::null_mut());
+            head.disclaim();
+            return;
+        }
+        let mut state = self.state.lock();
         head.set_tags(0);
         head.set_next(state.free);
         state.free = bucket;

@@ -8,9 +8,14 @@
 //! ```
 //!
 //! Small entries get up to six slots in a line; larger ones as many lines as three slots need. The header has 24 bits
-//! for tags, so a tag has 8 bits with three slots, 6 with four, 4 with five or six. A tag of zero is an empty slot.
+//! for tags, so a tag has 8 bits with three slots, 6 with four, 4 with five or six, and begins that many bits from the
+//! lowest one. A tag of zero is an empty slot.
+
+// Lanes and bits are small numbers, and half words are cut on purpose.
+#![allow(clippy::cast_possible_truncation)]
 
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 
 use super::header::Head;
 
@@ -30,10 +35,9 @@ pub(super) const LINE: usize = 64;
 const FEWEST_SLOTS: usize = 3;
 const MOST_SLOTS: usize = 6;
 
-const TAGS_AT: u32 = 4;
 const TAGS_WIDTH: u32 = 24;
-/// The bits of a header that hold tags.
-pub(super) const TAGS: u64 = ((1 << TAGS_WIDTH) - 1) << TAGS_AT;
+/// The bits of a header that can hold tags, whatever the shape.
+pub(super) const TAGS: u64 = 0xFFFF_FFF0;
 
 const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
@@ -62,7 +66,7 @@ impl<K, V> Shape<K, V> {
         let mut ones = 0;
         let mut lane = 0;
         while lane < Self::SLOTS as u32 {
-            ones |= 1 << (TAGS_AT + lane * Self::TAG_BITS);
+            ones |= 1 << ((lane + 1) * Self::TAG_BITS);
             lane += 1;
         }
         ones
@@ -82,8 +86,60 @@ impl<K, V> Shape<K, V> {
     pub(super) fn matching(word: u64, tag: u64) -> Lanes<K, V> {
         let differs = word ^ (tag * Self::ONES);
         // A lane's highest bit is set below unless all its bits are zero; no carry crosses lanes.
-        let nonzero = (differs & Self::LOW) + Self::LOW | differs;
+        let nonzero = ((differs & Self::LOW) + Self::LOW) | differs;
         Lanes(!nonzero & Self::HIGH, PhantomData)
+    }
+
+    /// A bit in the lane of the first slot whose tag is `tag`: its highest. Cheaper than `matching`.
+    #[inline]
+    fn first_bit(word: u64, tag: u64) -> Option<u32> {
+        // In half a word: what lies above the tags is of no use here, and constants are shorter.
+        let differs = (word ^ (tag * Self::ONES)) as u32;
+        // Borrows go upwards, from the first lane that is zero: the others may be wrong.
+        let zero = differs.wrapping_sub(Self::ONES as u32) & !differs & Self::HIGH as u32;
+        (zero != 0).then(|| zero.trailing_zeros())
+    }
+
+    /// Whether no slot has the tag `tag`.
+    #[inline]
+    pub(super) fn has_none(word: u64, tag: u64) -> bool {
+        Self::first_bit(word, tag).is_none()
+    }
+
+    /// The first slot with the tag `tag` in the bucket at `bucket`, whose tags are those in `word`.
+    ///
+    /// # Safety
+    ///
+    /// `bucket` is a bucket of this shape.
+    #[inline]
+    pub(super) unsafe fn first_slot(
+        bucket: *mut Head,
+        word: u64,
+        tag: u64,
+    ) -> Option<(usize, NonNull<Entry<K, V>>)> {
+        let bit = Self::first_bit(word, tag)?;
+        let lane = Self::lane(bit);
+        let slot = if Self::ENTRY.is_multiple_of(Self::TAG_BITS as usize) {
+            // Lanes are as far apart as tags have bits: no division, which matters for what has to wait for memory.
+            let bytes = (bit - (2 * Self::TAG_BITS - 1)) as usize * (Self::ENTRY / Self::TAG_BITS as usize);
+            // SAFETY: a multiple of the size of an entry, within the bucket.
+            unsafe { bucket.byte_add(Self::FIRST_SLOT + bytes).cast() }
+        } else {
+            // SAFETY: by the caller.
+            unsafe { Self::slot(bucket, lane) }
+        };
+        // SAFETY: no bucket lies at address zero.
+        Some((lane, unsafe { NonNull::new_unchecked(slot) }))
+    }
+
+    #[inline]
+    fn lane(bit: u32) -> usize {
+        (bit as usize / Self::TAG_BITS as usize).wrapping_sub(1)
+    }
+
+    #[inline]
+    fn shift(lane: usize) -> u32 {
+        (lane as u32 + 1) * Self::TAG_BITS
     }
 
     /// The slots that hold nothing.
@@ -101,19 +157,19 @@ impl<K, V> Shape<K, V> {
     /// `word` with `tag` in `lane`, which was empty.
     #[inline]
     pub(super) fn with_tag(word: u64, lane: usize, tag: u64) -> u64 {
-        word | tag << (TAGS_AT + lane as u32 * Self::TAG_BITS)
+        word | tag << Self::shift(lane)
     }
 
     /// `word` with `lane` empty.
     #[inline]
     pub(super) fn without_tag(word: u64, lane: usize) -> u64 {
-        word & !(((1 << Self::TAG_BITS) - 1) << (TAGS_AT + lane as u32 * Self::TAG_BITS))
+        word & !(((1 << Self::TAG_BITS) - 1) << Self::shift(lane))
     }
 
     /// The tag in `lane`.
     #[inline]
     pub(super) fn tag_at(word: u64, lane: usize) -> u64 {
-        word >> (TAGS_AT + lane as u32 * Self::TAG_BITS) & ((1 << Self::TAG_BITS) - 1)
+        word >> Self::shift(lane) & ((1 << Self::TAG_BITS) - 1)
     }
 
     /// The slot `lane` of the bucket at `bucket`.
@@ -140,9 +196,9 @@ impl<K, V> Iterator for Lanes<K, V> {
         if self.0 == 0 {
             return None;
         }
-        let lane = (self.0.trailing_zeros() - TAGS_AT) / Shape::<K, V>::TAG_BITS;
+        let lane = Shape::<K, V>::lane(self.0.trailing_zeros());
         self.0 &= self.0 - 1;
-        Some(lane as usize)
+        Some(lane)
     }
 }
 
@@ -184,7 +240,10 @@ mod tests {
                 let tag = lane as u64 + 1;
                 assert_eq!(Shape::<K, V>::tag_at(word, lane), tag);
                 assert_eq!(Shape::<K, V>::matching(word, tag).collect::<Vec<_>>(), [lane]);
+                let first = Shape::<K, V>::first_bit(word | !TAGS, tag);
+                assert_eq!(first.map(Shape::<K, V>::lane), Some(lane));
                 let without = Shape::<K, V>::without_tag(word, lane);
+                assert!(Shape::<K, V>::has_none(without, tag));
                 assert_eq!(Shape::<K, V>::empty(without).collect::<Vec<_>>(), [lane]);
                 assert_eq!(Shape::<K, V>::occupied(without).count(), Shape::<K, V>::SLOTS - 1);
             }

@@ -2,6 +2,13 @@
 //!
 //! A table is named by one word, its [`Root`]: the address of its first bucket, and in the low bits (buckets are
 //! aligned) how many bits of a hash number a bucket, and whether entries are moving to a next table. So one load finds a bucket. The rest, [`Details`], lies behind the last bucket.
+//!
+//! After each eight buckets comes an overflow bucket for one of them, the first that needs it. It can be fetched together
+//! with the bucket, as its place is known without looking: for a table that does not fit the cache, to find out only
+//! from the bucket that a second line is needed means to wait for memory twice.
+
+// Numbers of buckets are the low bits of a hash: what is cut is not wanted.
+#![allow(clippy::cast_possible_truncation)]
 
 use std::marker::PhantomData;
 
@@ -10,18 +17,22 @@ use crate::raw::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 
 use super::header::Head;
-use super::memory::Block;
 use super::overflow::Overflow;
 use super::shape::Shape;
+use crate::raw::table_memory::Block;
 
 const BITS: usize = 63;
 const MOVING: usize = 64;
 const ADDRESS: usize = !(BITS | MOVING);
 const ALIGN: usize = 128;
 
+/// Buckets that share a near overflow bucket, to the power of two.
+const GROUP_BITS: u32 = 3;
+const GROUP: usize = 1 << GROUP_BITS;
+
 /// The fewest buckets are two to this power.
 pub(super) const FEWEST_BITS: u32 =
-    if cfg!(any(raceguard_stress, raceguard_shuttle, raceguard_loom)) { 0 } else { 2 };
+    if cfg!(any(raceguard_stress, raceguard_shuttle, raceguard_loom)) { 0 } else { GROUP_BITS };
 
 /// The name of a table as one word; as long as it is current, or the thread that read it is pinned, the table lives.
 #[derive(Debug)]
@@ -61,12 +72,15 @@ impl<K, V> Root<K, V> {
     pub(super) fn create(bits: u32) -> Self {
         let align = ALIGN.max(Shape::<K, V>::ALIGN).max(align_of::<Details>());
         let buckets = 1_usize << bits;
-        let size = buckets
+        let lines = Self::lines(buckets);
+        let size = lines
             .checked_mul(Shape::<K, V>::STRIDE)
             .map(|size| size.next_multiple_of(align_of::<Details>()))
             .and_then(|size| size.checked_add(size_of::<Details>()))
             .unwrap_or(usize::MAX);
         let memory = Block::zeroed(size, align);
+        // The block is aligned for it.
+        #[allow(clippy::cast_ptr_alignment)]
         let first = memory.start().cast::<Head>();
         let root = Self(first.map_addr(|address| address | bits as usize), PhantomData);
         let details = Details {
@@ -80,7 +94,7 @@ impl<K, V> Root<K, V> {
         // SAFETY: the block has room for the buckets and the details behind them, and is ours.
         unsafe {
             root.details_at().write(details);
-            make_heads(first, buckets, Shape::<K, V>::STRIDE);
+            make_heads(first, lines, Shape::<K, V>::STRIDE);
         }
         root
     }
@@ -150,7 +164,24 @@ impl<K, V> Root<K, V> {
     #[inline]
     pub(super) unsafe fn bucket(self, number: usize) -> *mut Head {
         // SAFETY: by the caller, within the block.
-        unsafe { self.first().byte_add(number * Shape::<K, V>::STRIDE) }
+        unsafe { self.first().byte_add((number + number / GROUP) * Shape::<K, V>::STRIDE) }
+    }
+
+    /// The overflow bucket that the bucket with this number shares with its neighbours.
+    ///
+    /// # Safety
+    ///
+    /// As for `bucket`.
+    #[inline]
+    pub(super) unsafe fn near_overflow(self, number: usize) -> *mut Head {
+        let line = (number | (GROUP - 1)) + number / GROUP + 1;
+        // SAFETY: by the caller, within the block.
+        unsafe { self.first().byte_add(line * Shape::<K, V>::STRIDE) }
+    }
+
+    /// Buckets with their near overflow buckets.
+    fn lines(buckets: usize) -> usize {
+        buckets.div_ceil(GROUP).saturating_mul(GROUP + 1)
     }
 
     #[inline]
@@ -167,7 +198,8 @@ impl<K, V> Root<K, V> {
     }
 
     fn details_at(self) -> *mut Details {
-        let behind = (self.buckets() * Shape::<K, V>::STRIDE).next_multiple_of(align_of::<Details>());
+        let behind =
+            (Self::lines(self.buckets()) * Shape::<K, V>::STRIDE).next_multiple_of(align_of::<Details>());
         self.first().wrapping_byte_add(behind).cast()
     }
 

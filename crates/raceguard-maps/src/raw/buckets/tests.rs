@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -180,9 +181,16 @@ fn a_panicking_hash_stops_neither_the_map_nor_its_growth() {
     let map: BucketMap<Moody, u64> = BucketMap::new();
     map.insert(Moody(3), 3).unwrap();
     PANICS.store(true, Ordering::Relaxed);
+    let mut panics = 0;
     for key in 4..500 {
-        map.insert(Moody(key), key).unwrap();
+        let insert = || map.insert(Moody(key), key).unwrap();
+        if catch_unwind(AssertUnwindSafe(insert)).is_err() {
+            panics += 1;
+            assert_eq!(map.get(&Moody(key)), Ok(None));
+            insert();
+        }
     }
+    assert_eq!(panics, 1);
     let stuck = map.bits();
     PANICS.store(false, Ordering::Relaxed);
     for key in 500..1000 {

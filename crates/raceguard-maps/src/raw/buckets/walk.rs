@@ -9,6 +9,9 @@
 //! each at one instant. An entry that stays is in exactly one of those buckets at that instant, so it is seen exactly
 //! once; one that is removed and put back has the same hash, so it is not seen again.
 
+// Numbers of buckets are the low bits of a hash: what is cut is not wanted.
+#![allow(clippy::cast_possible_truncation)]
+
 use std::hash::{BuildHasher, Hash};
 use std::mem::MaybeUninit;
 

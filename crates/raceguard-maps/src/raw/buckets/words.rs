@@ -16,7 +16,7 @@ use crate::raw::sync::atomic::Ordering;
 /// # Safety
 ///
 /// `from` is valid for reads and aligned; others write it through [`store`] alone while this runs.
-#[inline(always)]
+#[inline]
 pub(super) unsafe fn load<T>(from: *const T) -> MaybeUninit<T> {
     let mut copy = MaybeUninit::uninit();
     let to = copy.as_mut_ptr();
@@ -32,7 +32,7 @@ pub(super) unsafe fn load<T>(from: *const T) -> MaybeUninit<T> {
     copy
 }
 
-#[inline(always)]
+#[inline]
 unsafe fn load_words<T, W: Primitive + AtomicLoad>(from: *const T, to: *mut T) {
     for word in 0..size_of::<T>() / size_of::<W>() {
         // SAFETY: by the caller of `load`.
@@ -49,7 +49,7 @@ unsafe fn load_words<T, W: Primitive + AtomicLoad>(from: *const T, to: *mut T) {
 /// # Safety
 ///
 /// `to` is valid for writes and aligned; others only read it, and through [`load`] alone, while this runs.
-#[inline(always)]
+#[inline]
 pub(super) unsafe fn store<T>(to: *mut T, value: &MaybeUninit<T>) {
     let from = value.as_ptr();
     // SAFETY: by the caller; the words cover `T`, whose size is a multiple of its alignment.
@@ -63,7 +63,7 @@ pub(super) unsafe fn store<T>(to: *mut T, value: &MaybeUninit<T>) {
     }
 }
 
-#[inline(always)]
+#[inline]
 unsafe fn store_words<T, W: Primitive + AtomicStore>(to: *mut T, from: *const T) {
     for word in 0..size_of::<T>() / size_of::<W>() {
         // SAFETY: by the caller of `store`.

@@ -209,6 +209,29 @@ impl Domain {
         compiler_fence(Ordering::SeqCst);
     }
 
+    /// Whether the thread is now pinned, and was not before.
+    ///
+    /// # Safety
+    ///
+    /// As for `pin`.
+    #[inline]
+    pub(super) unsafe fn pin_quickly(&self, slot: &Slot) -> bool {
+        // ORDERING: all as in `pin`.
+        if slot.epoch.load(Ordering::Relaxed) != 0 {
+            return false;
+        }
+        let epoch = self.clock.epoch.load(Ordering::Acquire);
+        slot.epoch.store(epoch, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
+        if slot.quick.load(Ordering::Relaxed) != epoch {
+            // ORDERING: Release: as in `unpin`, though nothing was read.
+            slot.epoch.store(0, Ordering::Release);
+            return false;
+        }
+        compiler_fence(Ordering::SeqCst);
+        true
+    }
+
     /// The first pin in each epoch executes a full fence and says so. Where there is no heavy fence, every pin does.
     #[cold]
     fn first_pin(&self, slot: &Slot, epoch: u64) {
@@ -369,6 +392,42 @@ pub(crate) fn pin() -> Guard {
     // SAFETY: this thread owns the slot.
     unsafe { domain().pin(slot) };
     Guard { slot, _not_send: PhantomData }
+}
+
+/// As [`Guard`], for a thread that was not pinned before.
+#[derive(Debug)]
+pub(crate) struct QuickGuard {
+    slot: &'static CachePadded<Slot>,
+    _not_send: PhantomData<*const ()>,
+}
+
+/// Pins the calling thread if that takes a few plain loads and stores and nothing else: not the first time in an epoch,
+/// nor if the thread is pinned already. For operations so short that what [`pin`] may have to do beyond that would cost
+/// them registers; where this returns `None`, they go another way, which calls `pin`.
+#[inline]
+pub(crate) fn pin_quickly() -> Option<QuickGuard> {
+    let slot = SLOT.with(Cell::get);
+    // SAFETY: null, or the slot that this thread owns; slots are never freed.
+    let slot = unsafe { slot.as_ref() }?;
+    // SAFETY: this thread owns the slot.
+    unsafe { domain().pin_quickly(slot) }.then(|| QuickGuard { slot, _not_send: PhantomData })
+}
+
+impl QuickGuard {
+    /// As [`Guard::index`].
+    #[inline]
+    pub(crate) fn index(&self) -> usize {
+        self.slot.index
+    }
+}
+
+impl Drop for QuickGuard {
+    #[inline]
+    fn drop(&mut self) {
+        // Pins that began later have ended: `nested` is as it was, and not `TEMPORARY`, or there would have been no slot.
+        // ORDERING: as in `unpin`.
+        self.slot.epoch.store(0, Ordering::Release);
+    }
 }
 
 impl Guard {

@@ -1,11 +1,10 @@
-//! What a caller holds of a [`SnapshotMap`]: a [`Snapshot`] or a [`Reader`].
+//! What a caller holds of a [`SnapshotMap`](super::SnapshotMap): a [`Snapshot`] or a [`Reader`].
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
-use super::SnapshotMap;
-use super::core::Version;
+use super::core::{Core, Version};
 use crate::error::MapError;
 use crate::hash::FastState;
 use crate::map::Lookup;
@@ -26,7 +25,7 @@ impl<S> Shared<S> {
     }
 }
 
-/// One version of a [`SnapshotMap`]. It stays as it is and readable for as long as it is held, also after the map was
+/// One version of a [`SnapshotMap`](super::SnapshotMap). It stays as it is and readable for as long as it is held, also after the map was
 /// closed or dropped, and shares memory with the versions before and after it.
 pub struct Snapshot<K, V, S = FastState> {
     version: Arc<Version<K, V>>,
@@ -91,26 +90,32 @@ impl<K, V, S> fmt::Debug for Snapshot<K, V, S> {
     }
 }
 
-/// A thread's own way into a [`SnapshotMap`]: the quickest there is.
+/// A thread's own way into a [`SnapshotMap`](super::SnapshotMap): the quickest there is.
 ///
 /// It keeps the version that it last saw and, on each call, asks with one load whether that is still the current one.
 /// So reads through it are as linearizable as those of the map, and cost what a plain hash table costs. One that is
 /// not used keeps its version's memory: drop those of idle threads.
 pub struct Reader<'a, K, V, S = FastState> {
-    map: &'a SnapshotMap<K, V, S>,
     version: Arc<Version<K, V>>,
+    core: &'a Core<K, V>,
+    /// A copy of the map's: one pointer less to follow.
+    hasher: S,
+    shared: &'a Arc<Shared<S>>,
 }
 
-impl<'a, K, V, S> Reader<'a, K, V, S> {
-    pub(super) fn new(map: &'a SnapshotMap<K, V, S>, version: Arc<Version<K, V>>) -> Self {
+impl<'a, K, V, S: Clone> Reader<'a, K, V, S> {
+    pub(super) fn new(core: &'a Core<K, V>, shared: &'a Arc<Shared<S>>, version: Arc<Version<K, V>>) -> Self {
+        let hasher = shared.hasher.clone();
         // ORDERING: Relaxed: a count that nothing else hangs on.
-        map.shared.readers.fetch_add(1, Ordering::Relaxed);
-        Self { map, version }
+        shared.readers.fetch_add(1, Ordering::Relaxed);
+        Self { version, core, hasher, shared }
     }
+}
 
+impl<K, V, S> Reader<'_, K, V, S> {
     #[inline]
     fn current(&mut self) -> Result<&Version<K, V>, MapError> {
-        if !self.map.core.is_current(&self.version) {
+        if !self.core.is_current(&self.version) {
             self.refresh()?;
         }
         Ok(&self.version)
@@ -119,7 +124,7 @@ impl<'a, K, V, S> Reader<'a, K, V, S> {
     /// Takes over the current version. A closed map has none, so the next call comes here again.
     #[cold]
     fn refresh(&mut self) -> Result<(), MapError> {
-        let current = self.map.core.load();
+        let current = self.core.load();
         current.open()?;
         self.version = current;
         Ok(())
@@ -141,7 +146,7 @@ impl<'a, K, V, S> Reader<'a, K, V, S> {
     /// [`MapError::Closed`] after the map was closed.
     pub fn snapshot(&mut self) -> Result<Snapshot<K, V, S>, MapError> {
         self.current()?;
-        Ok(Snapshot::new(Arc::clone(&self.version), Arc::clone(&self.map.shared)))
+        Ok(Snapshot::new(Arc::clone(&self.version), Arc::clone(self.shared)))
     }
 }
 
@@ -157,7 +162,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Reader<'_, K, V, S> {
         key: &Q,
         read: impl FnOnce(&V) -> R,
     ) -> Result<Option<R>, MapError> {
-        let hash = self.map.shared.hasher.hash_one(key);
+        let hash = self.hasher.hash_one(key);
         Ok(self.current()?.get(hash, key).map(read))
     }
 
@@ -178,7 +183,7 @@ impl<K: Hash + Eq, V, S: BuildHasher> Reader<'_, K, V, S> {
 impl<K, V, S> Drop for Reader<'_, K, V, S> {
     fn drop(&mut self) {
         // ORDERING: Relaxed: a count that nothing else hangs on.
-        self.map.shared.readers.fetch_sub(1, Ordering::Relaxed);
+        self.shared.readers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -296,7 +296,10 @@ fn readers_see_whole_batches_in_the_order_of_versions() {
                 let mut numbers = Numbers(seed);
                 for _ in 0..1_500 {
                     let (from, to) = (numbers.below(ACCOUNTS), numbers.below(ACCOUNTS));
-                    while from != to {
+                    if from == to {
+                        continue;
+                    }
+                    loop {
                         let seen = map.snapshot().unwrap();
                         let sum = |account| *seen.get(&Account(account)).unwrap();
                         let transfer = [

@@ -19,11 +19,15 @@ use crate::map::Lookup;
 const FANOUT_BITS: u32 = if cfg!(raceguard_stress) { 2 } else { 6 };
 pub(super) const FANOUT: usize = 1 << FANOUT_BITS;
 
-/// The lowest bit that picks a child; a leaf uses the bits below it.
-const FIRST_BIT: u32 = 16;
+/// The lowest bit that picks a child; a leaf uses the lowest bits of all. The ones just above those are left out, for
+/// foldhash spreads runs of small integers unevenly over them.
+const FIRST_BIT: u32 = 22;
 
 /// Below this many levels leaves do not split: what collides so far collides for ever.
 const DEEPEST: u32 = 6;
+
+/// What the entries of a leaf may weigh.
+const LEAF_BYTES: usize = 32 << 10;
 
 /// The table of a leaf does not get smaller than this.
 const SMALLEST: usize = 14;
@@ -61,15 +65,14 @@ impl<K, V> Node<K, V> {
     const LEAF: usize = {
         let size = size_of::<(K, V)>();
         let copies = if std::mem::needs_drop::<(K, V)>() { 128 } else { 512 };
-        let fits = if size == 0 { copies } else { (32 << 10) / size };
         if cfg!(raceguard_stress) {
             4
-        } else if fits < 16 {
-            16
-        } else if fits < copies {
-            fits
-        } else {
+        } else if size * copies <= LEAF_BYTES {
             copies
+        } else if size * 16 >= LEAF_BYTES {
+            16
+        } else {
+            LEAF_BYTES / size
         }
     };
 
@@ -107,7 +110,9 @@ impl<K, V> Node<K, V> {
 
 #[inline]
 fn child_of(bits: u64) -> usize {
-    bits as usize & (FANOUT - 1)
+    #[expect(clippy::cast_possible_truncation, reason = "less than FANOUT")]
+    let child = (bits % FANOUT as u64) as usize;
+    child
 }
 
 fn child_at(hash: u64, level: u32) -> usize {
