@@ -88,6 +88,8 @@ impl<K, V> Core<K, V> {
     }
 
     fn finish_moving(&self, table: &Table<Entry<K, V>>, next: &Table<Entry<K, V>>, guard: &Guard) {
+        // Not before it was filled: then each write that touched a huge page first would wait for all of it to be zeroed.
+        next.advise_huge();
         // ORDERING: Release publishes the next table to whoever starts there.
         self.root.store(ptr::from_ref(next).cast_mut(), Ordering::Release);
         let local = self.tables.local(guard);

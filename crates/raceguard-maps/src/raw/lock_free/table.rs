@@ -72,6 +72,11 @@ impl<E> Table<E> {
         size_of::<Self>() + self.len() * size_of::<Bucket<E>>()
     }
 
+    /// The table is filled: it may be put into huge pages.
+    pub(super) fn advise_huge(&self) {
+        self.buckets.advise_huge();
+    }
+
     #[inline]
     pub(super) fn bucket_at(&self, index: usize) -> &Bucket<E> {
         debug_assert!(index <= self.mask);
