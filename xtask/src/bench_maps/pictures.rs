@@ -55,12 +55,12 @@ fn ratios(cells: &[&Cell], title: &str) -> String {
     let row =
         |cell: &Cell| format!("{} keys, {}, {}", keys(cell.keys), skew(cell.skew), threads(cell.threads));
     let column = |cell: &Cell| format!("{} %", cell.writes);
-    let place = |list: &mut Vec<String>, name: String| match list.iter().position(|known| *known == name) {
-        Some(place) => place,
-        None => {
+    let place = |list: &mut Vec<String>, name: String| {
+        let known = list.iter().position(|known| *known == name);
+        known.unwrap_or_else(|| {
             list.push(name);
             list.len() - 1
-        }
+        })
     };
     let mut fields = Vec::new();
     for cell in cells {
