@@ -10,26 +10,24 @@ use crate::report::{AdviceCheck, GridCell, MissedAdvice, Report, median};
 /// Advice fits when the strategy it picks does at least this part of what the best of ours does.
 const FITS: f64 = 0.9;
 
-/// Asks for advice on every cell: once from all figures, and once from those of the other cells.
-pub(crate) fn check(measured: &Measurements) -> Result<AdviceCheck, String> {
-    let mut check = AdviceCheck { cells: measured.cells.len(), known: 0, unknown: 0, missed: Vec::new() };
-    for (place, cell) in measured.cells.iter().enumerate() {
-        let mut others = measured.clone();
-        others.cells.remove(place);
-        for (figures, is_known) in [(measured, true), (&others, false)] {
-            let missed = missed(figures, cell, is_known)?;
-            let fits = if is_known { &mut check.known } else { &mut check.unknown };
+/// Asks for advice on every cell of the figures, and on other cells, whose figures the advice does not have.
+pub(crate) fn check(measured: &Measurements, others: &[Cell]) -> Result<AdviceCheck, String> {
+    let mut check =
+        AdviceCheck { cells: measured.cells.len(), others: others.len(), ..AdviceCheck::default() };
+    for (cells, known) in [(measured.cells.as_slice(), true), (others, false)] {
+        for cell in cells {
+            let missed = missed(measured, cell, known)?;
+            let fits = if known { &mut check.fitting } else { &mut check.others_fitting };
             *fits += usize::from(missed.is_none());
             check.missed.extend(missed);
         }
     }
     println!(
-        "\nadvice within 10 % of the best of ours: {} of {} cells, {} without the cell's own figures",
-        check.known, check.cells, check.unknown
+        "\nadvice within 10 % of the best of ours: {} of {} cells, {} of {} between them",
+        check.fitting, check.cells, check.others_fitting, check.others
     );
     for one in &check.missed {
-        let source = if one.known { "all figures" } else { "the other cells" };
-        println!("  {}: {} at {:.2} of {}, from {source}", one.cell, one.picked, one.ratio, one.best);
+        println!("  {}: {} at {:.2} of {}", one.cell, one.picked, one.ratio, one.best);
     }
     Ok(check)
 }
@@ -87,7 +85,7 @@ pub(crate) fn measurements(report: &Report) -> Measurements {
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn cell(cell: &GridCell) -> Cell {
+pub(crate) fn cell(cell: &GridCell) -> Cell {
     let mops: BTreeMap<Strategy, f64> = cell
         .maps
         .iter()

@@ -118,7 +118,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
         Command::Latency(latency) => report.latency.push(measure::latency::run(latency, &candidates)),
         Command::Growth(growth) => report.growth = Some(measure::growth::run(growth, &candidates)),
         Command::Iterate(iteration) => {
-            report.iteration = Some(measure::iteration::run(iteration, &candidates))
+            report.iteration = Some(measure::iteration::run(iteration, &candidates));
         }
         Command::Memory(memory) => report.memory = Some(measure::memory::run(memory, &candidates)?),
         Command::Claims(claims) => report.claims = measure::claims::run(claims, &candidates, go.as_ref()),
@@ -129,7 +129,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
                 Some(path) => advice::read(path)?,
                 None => raceguard_maps::advice::Measurements::built_in(),
             };
-            report.advice = Some(advice::check(&measured)?);
+            report.advice = Some(advice::check(&measured, &[])?);
         }
         Command::All(all) => measure::all::run(all, &candidates, go.as_ref(), &mut report)?,
     }

@@ -211,6 +211,11 @@ impl Candidates {
         self.special.iter().filter(|one| one.name == NOTHING).chain(&self.chosen)
     }
 
+    /// Ours alone.
+    pub(crate) fn strategies() -> Self {
+        Self { chosen: ours(), special: Vec::new() }
+    }
+
     /// What only counts.
     pub(crate) fn counters(&self) -> impl Iterator<Item = &Candidate> {
         self.special.iter().filter(|one| one.name == COUNTER)

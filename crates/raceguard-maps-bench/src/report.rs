@@ -17,6 +17,9 @@ pub(crate) struct Report {
     pub(crate) go: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) grid: Vec<GridCell>,
+    /// Loads between those of the grid, our strategies alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) between: Vec<GridCell>,
     /// Increments instead of overwrites.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) counters: Vec<GridCell>,
@@ -92,7 +95,7 @@ pub(crate) struct Waits {
     pub(crate) name: String,
     pub(crate) family: Family,
     #[serde(flatten)]
-    pub(crate) waits: ReadsAndWrites,
+    pub(crate) times: ReadsAndWrites,
 }
 
 impl Waits {
@@ -101,11 +104,11 @@ impl Waits {
         let of = |pick: fn(&ReadsAndWrites) -> Option<Quantiles>| {
             Quantiles::median(&rounds.iter().flatten().filter_map(pick).collect::<Vec<_>>())
         };
-        let waits = ReadsAndWrites { reads: of(|one| one.reads), writes: of(|one| one.writes) };
+        let times = ReadsAndWrites { reads: of(|one| one.reads), writes: of(|one| one.writes) };
         rounds.iter().any(Option::is_some).then(|| Self {
             name: candidate.name.to_owned(),
             family: candidate.family,
-            waits,
+            times,
         })
     }
 }
@@ -179,13 +182,15 @@ impl Throughput {
 }
 
 /// Whether advice fits what was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct AdviceCheck {
+    /// Cells whose figures the advice has.
     pub(crate) cells: usize,
-    /// Cells in which the pick is within ten percent of the best of ours.
-    pub(crate) known: usize,
-    /// The same when the figures of the cell itself are kept from the advice.
-    pub(crate) unknown: usize,
+    /// Those in which the pick is within ten percent of the best of ours.
+    pub(crate) fitting: usize,
+    /// Cells between them, whose figures the advice does not have.
+    pub(crate) others: usize,
+    pub(crate) others_fitting: usize,
     pub(crate) missed: Vec<MissedAdvice>,
 }
 
@@ -197,7 +202,7 @@ pub(crate) struct MissedAdvice {
     pub(crate) best: String,
     /// What the pick does, as a part of the best.
     pub(crate) ratio: f64,
-    /// Whether the figures of the cell were there.
+    /// Whether the advice has figures of the cell.
     pub(crate) known: bool,
 }
 

@@ -158,9 +158,10 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
+    #[allow(clippy::cast_possible_truncation)]
     #[inline]
     pub(crate) fn below(&mut self, bound: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(bound) >> 32) as u32
+        (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     /// A number in 0..1.

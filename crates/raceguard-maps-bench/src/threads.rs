@@ -84,7 +84,8 @@ pub(crate) fn repeat(time: Time, sequence: &[u32], mut step: impl FnMut(u32) -> 
                 counted += end - position;
                 if now - from >= time {
                     std::hint::black_box(checksum);
-                    return counted as f64 / (clock.now(now - begin) - clock_from).as_secs_f64() / 1e6;
+                    let took = clock.now(now - begin).saturating_sub(clock_from);
+                    return counted as f64 / took.as_secs_f64() / 1e6;
                 }
             }
         }

@@ -110,9 +110,9 @@ fn group_table(cells: &[&Cell]) -> String {
         }
     }
     let mut text = String::from("| map |");
-    cells.iter().for_each(|cell| {
+    for cell in cells {
         let _ = write!(text, " {} % writes |", cell.writes);
-    });
+    }
     let _ = writeln!(text, "\n|---|{}", "--:|".repeat(cells.len()));
     for (name, family) in names {
         let shown = if family == Family::Ours { format!("**{name}**") } else { name.to_owned() };
@@ -125,9 +125,9 @@ fn group_table(cells: &[&Cell]) -> String {
     }
     if cells.iter().any(|cell| !cell.round_trips.is_empty()) {
         text.push_str("| *round trip* |");
-        cells.iter().for_each(|cell| {
+        for cell in cells {
             let _ = write!(text, " {} |", round_trip(&cell.round_trips));
-        });
+        }
         text.push('\n');
     }
     text

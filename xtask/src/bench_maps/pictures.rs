@@ -55,12 +55,12 @@ fn ratios(cells: &[&Cell], title: &str) -> String {
     let row =
         |cell: &Cell| format!("{} keys, {}, {}", keys(cell.keys), skew(cell.skew), threads(cell.threads));
     let column = |cell: &Cell| format!("{} %", cell.writes);
-    let place = |list: &mut Vec<String>, name: String| match list.iter().position(|known| *known == name) {
-        Some(place) => place,
-        None => {
+    let place = |list: &mut Vec<String>, name: String| {
+        let known = list.iter().position(|known| *known == name);
+        known.unwrap_or_else(|| {
             list.push(name);
             list.len() - 1
-        }
+        })
     };
     let mut fields = Vec::new();
     for cell in cells {
@@ -72,8 +72,9 @@ fn ratios(cells: &[&Cell], title: &str) -> String {
     let mut canvas = Canvas::new(620, 80 + 24 * u32::try_from(rows.len()).unwrap_or(0), title);
     for (index, name) in columns.iter().enumerate() {
         let x = left + width * (offset(index) + 0.5);
-        canvas.text(x, top - 8.0, Anchor::Middle, "dim", &format!("{name} writes"));
+        canvas.text(x, top - 8.0, Anchor::Middle, "dim", name);
     }
+    canvas.text(left - 8.0, top - 8.0, Anchor::End, "dim", "writes");
     for (index, name) in rows.iter().enumerate() {
         canvas.text(left - 8.0, top + ROW * offset(index) + 16.0, Anchor::End, "", name);
     }

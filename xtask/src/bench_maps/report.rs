@@ -158,11 +158,12 @@ pub(super) struct Durable {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Advice {
+    /// Cells whose figures the advice has, and those in which its pick is within ten percent of the best of ours.
     pub(super) cells: usize,
-    /// Cells in which the pick is within ten percent of the best of ours.
-    pub(super) known: usize,
-    /// The same when the figures of the cell itself are kept from the advice.
-    pub(super) unknown: usize,
+    pub(super) fitting: usize,
+    /// The same for cells between them, whose figures the advice does not have.
+    pub(super) others: usize,
+    pub(super) others_fitting: usize,
     pub(super) missed: Vec<Missed>,
 }
 
@@ -172,6 +173,4 @@ pub(super) struct Missed {
     pub(super) picked: String,
     pub(super) best: String,
     pub(super) ratio: f64,
-    /// Whether the figures of the cell were there.
-    pub(super) known: bool,
 }

@@ -30,7 +30,7 @@ const STYLE: &str = "text{font:12px system-ui,sans-serif;fill:#24292f}.dim{fill:
 
 impl Canvas {
     pub(super) fn new(width: u32, height: u32, title: &str) -> Self {
-        let mut canvas = Self { width, height, body: String::new() };
+        let mut canvas = Self { width, height, body: format!("<title>{}</title>\n", escaped(title)) };
         canvas.text(12.0, 20.0, Anchor::Start, "title", title);
         canvas
     }

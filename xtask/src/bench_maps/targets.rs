@@ -126,18 +126,17 @@ fn advice(report: &Report, text: &mut String) {
     let Some(advice) = &report.advice else { return };
     let _ = write!(
         text,
-        "- `advise` picks a strategy within 10 % of the best of ours: {}, {} of {} cells; with the figures of the cell \
-         itself kept from it, {} of {}",
-        met(advice.known == advice.cells),
-        advice.known,
+        "- `advise` picks a strategy within 10 % of the best of ours: {}, {} of {} cells; of loads between them, whose \
+         figures it does not have, {} of {}",
+        met(advice.fitting == advice.cells),
+        advice.fitting,
         advice.cells,
-        advice.unknown,
-        advice.cells
+        advice.others_fitting,
+        advice.others
     );
     let missed: Vec<String> = advice
         .missed
         .iter()
-        .filter(|one| one.known)
         .map(|one| format!("{} ({} at {:.2} of {})", one.cell, one.picked, one.ratio, one.best))
         .collect();
     by(&missed, text);
@@ -152,7 +151,7 @@ fn durable(report: &Report, text: &mut String) {
         .iter()
         .filter(|(ours, naive)| ours.writes_per_second < naive.writes_per_second)
         .map(|(ours, naive)| {
-            format!("{} ({:.2})", ours.writers, ours.writes_per_second / naive.writes_per_second)
+            format!("{} writers ({:.2})", ours.writers, ours.writes_per_second / naive.writes_per_second)
         })
         .collect();
     let _ = write!(
@@ -168,6 +167,6 @@ fn by(missed: &[String], text: &mut String) {
     if missed.is_empty() {
         text.push('\n');
     } else {
-        let _ = writeln!(text, " by {}", missed.join("; "));
+        let _ = writeln!(text, ", by {}", missed.join("; "));
     }
 }

@@ -75,7 +75,7 @@ fn measure(
                         break;
                     }
                     let start = Instant::now();
-                    assert!(write(writer << 32 | count % 1_000, count), "a write failed");
+                    assert!(write((writer << 32) | (count % 1_000), count), "a write failed");
                     latencies.push(u32::try_from(start.elapsed().as_nanos()).unwrap_or(u32::MAX));
                 }
                 latencies

@@ -33,8 +33,8 @@ struct Effort {
 }
 
 const FULL: Effort = Effort {
-    grid: Rounds { rounds: 5, seconds: 0.05, clock: Clock::Wall },
-    other: Rounds { rounds: 3, seconds: 0.1, clock: Clock::Wall },
+    grid: Rounds { count: 5, seconds: 0.05, clock: Clock::Wall },
+    other: Rounds { count: 3, seconds: 0.1, clock: Clock::Wall },
     growth: 4_000_000,
     growth_rounds: 1,
     new_keys: 500_000,
@@ -43,8 +43,8 @@ const FULL: Effort = Effort {
 };
 
 const QUICK: Effort = Effort {
-    grid: Rounds { rounds: 1, seconds: 0.02, clock: Clock::Wall },
-    other: Rounds { rounds: 1, seconds: 0.02, clock: Clock::Wall },
+    grid: Rounds { count: 1, seconds: 0.02, clock: Clock::Wall },
+    other: Rounds { count: 1, seconds: 0.02, clock: Clock::Wall },
     growth: 400_000,
     growth_rounds: 1,
     new_keys: 50_000,
@@ -83,7 +83,15 @@ pub(crate) fn run(
     };
     report.grid = grid::run(&numbers, candidates);
     report.grid.extend(grid::run(&texts, candidates));
-    report.advice = Some(advice::check(&advice::measurements(report))?);
+    let between = grid::Arguments {
+        keys: vec![30_000],
+        skew: vec![0.0, 0.6],
+        writes: vec![0.0, 5.0, 30.0],
+        ..numbers.clone()
+    };
+    report.between = grid::run(&between, &Candidates::strategies());
+    let others: Vec<_> = report.between.iter().map(advice::cell).collect();
+    report.advice = Some(advice::check(&advice::measurements(report), &others)?);
     report.counters = grid::run(&counters, candidates);
     for (keys, writes) in [(1_000, 50.0), (1_000_000, 10.0)] {
         let load = latency::Arguments { threads: None, keys, writes, rounds: effort.other };

@@ -94,7 +94,7 @@ fn padding(rounds: Rounds) -> Claim {
         ];
         (format!("{threads} thread(s)"), cores, columns)
     });
-    claim("padding", owned(&["adjacent", "padded"]), rounds.rounds, cases)
+    claim("padding", owned(&["adjacent", "padded"]), rounds.count, cases)
 }
 
 fn count<'a>(cores: &[usize], time: Duration, counter: impl Fn(usize) -> &'a AtomicU64 + Sync) -> f64 {
@@ -150,7 +150,7 @@ fn mixed(
         (format!("{threads} thread(s), {keys} keys, {writes} % writes"), cores, columns)
     });
     let columns = there.iter().map(|one| one.name.to_owned()).collect();
-    claim(id, columns, rounds.rounds, cases)
+    claim(id, columns, rounds.count, cases)
 }
 
 /// Percent of the critical sections that only read, and what each lasts in nanoseconds.
@@ -179,7 +179,7 @@ fn rw_lock(rounds: Rounds, go: Option<&Go>) -> Claim {
         }
         (format!("{share} % reads, held {hold} ns"), cores.clone(), measures)
     });
-    claim("rwlock", columns, rounds.rounds, cases)
+    claim("rwlock", columns, rounds.count, cases)
 }
 
 fn lock<L: Lock<u64>>(cores: &[usize], time: Duration, share: u32, hold: u32) -> Box<dyn Fn() -> f64> {
@@ -228,14 +228,16 @@ fn new_keys(arguments: &Arguments, candidates: &Candidates) -> Claim {
         (format!("{threads} thread(s), {each} new keys each"), cores, columns)
     });
     let columns = there.iter().map(|one| one.name.to_owned()).collect();
-    claim("new-keys", columns, arguments.rounds.rounds, cases)
+    claim("new-keys", columns, arguments.rounds.count, cases)
 }
 
 fn print(claim: &Claim) {
     println!("\nclaim: {}, Mops/s", claim.id);
-    println!("{:<40} {}", "", claim.columns.iter().map(|name| format!("{name:>18}")).collect::<String>());
+    let line =
+        |cells: Vec<String>| cells.iter().map(|cell| format!("{cell:>18} ")).collect::<Vec<_>>().concat();
+    println!("{:<40} {}", "", line(claim.columns.clone()));
     for row in &claim.rows {
-        let figures: String = row.figures.iter().map(|figure| format!("{figure:>18.2}")).collect();
+        let figures = line(row.figures.iter().map(|figure| format!("{figure:.2}")).collect());
         println!("{:<40} {figures}", row.case);
     }
 }

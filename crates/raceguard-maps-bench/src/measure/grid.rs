@@ -52,8 +52,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Rounds {
     /// Runs of each map in each cell; figures are medians
-    #[arg(long, default_value_t = 5, value_name = "N")]
-    pub(crate) rounds: usize,
+    #[arg(long = "rounds", default_value_t = 5, value_name = "N")]
+    pub(crate) count: usize,
 
     /// Seconds of each run
     #[arg(long, default_value_t = 0.1, value_name = "S")]
@@ -190,7 +190,7 @@ fn cell(load: &Load, arguments: &Arguments, filled: &[Filled<'_>]) -> GridCell {
         |one: &&Filled<'_>| !one.candidate.copies_all || load.writes <= 0.0 || load.keys <= MOST_COPIED;
     let filled: Vec<&Filled<'_>> = filled.iter().filter(takes_part).collect();
     let turns: Vec<_> = filled.iter().map(|one| || one.bench.mixed(&plan)).collect();
-    let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.rounds);
+    let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.count);
     let maps =
         filled.iter().zip(figures).map(|(one, rounds)| Throughput::of(one.candidate, rounds, &round_trips));
     let maps = maps.collect();
@@ -252,9 +252,10 @@ fn print(cell: &GridCell) {
         "\n{} thread(s), {} keys ({}), {chosen}, {} % {}",
         cell.threads, cell.keys, cell.values, cell.writes, cell.write
     );
-    match cell.round_trips.is_empty() {
-        true => println!(),
-        false => println!(", round trip {:.0} ns", median(&cell.round_trips)),
+    if cell.round_trips.is_empty() {
+        println!();
+    } else {
+        println!(", round trip {:.0} ns", median(&cell.round_trips));
     }
     let mut maps: Vec<&Throughput> = cell.maps.iter().collect();
     maps.sort_by(|one, other| other.mops.total_cmp(&one.mops));

@@ -34,9 +34,9 @@ pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> IterationTa
     let wanted: Vec<_> = candidates.iter().filter(|one| !one.copies_all).collect();
     let filled: Vec<_> = wanted.iter().map(|one| (one.numbers)(&data)).collect();
     let alone: Vec<_> = filled.iter().map(|map| || map.iterate(plan.cores[0])).collect();
-    let (alone, _) = in_turn(&alone, &plan.cores[..1], arguments.rounds.rounds);
+    let (alone, _) = in_turn(&alone, &plan.cores[..1], arguments.rounds.count);
     let beside: Vec<_> = filled.iter().map(|map| || map.iterate_beside_writer(&plan)).collect();
-    let (beside, round_trips) = in_turn(&beside, &plan.cores, arguments.rounds.rounds);
+    let (beside, round_trips) = in_turn(&beside, &plan.cores, arguments.rounds.count);
     let maps = wanted.iter().zip(alone.into_iter().zip(beside)).map(|(one, (alone, beside))| {
         let alone: Vec<f64> = alone.into_iter().flatten().collect();
         let beside: Vec<_> = beside.into_iter().flatten().collect();

@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> LatencyTabl
         candidates.iter().filter(|one| !one.copies_all || arguments.keys <= 10_000).collect();
     let filled: Vec<_> = wanted.iter().map(|one| (one.numbers)(&data)).collect();
     let turns: Vec<_> = filled.iter().map(|map| || map.latency(&plan)).collect();
-    let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.rounds);
+    let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.count);
     let maps = wanted.iter().zip(figures).filter_map(|(one, rounds)| Waits::of(one, &rounds)).collect();
     let table = LatencyTable { threads, keys: arguments.keys, writes: arguments.writes, round_trips, maps };
     print(&table);
@@ -74,7 +74,7 @@ pub(crate) fn print_waits(maps: &[Waits]) {
         ""
     );
     for map in maps {
-        let ReadsAndWrites { reads, writes } = map.waits;
+        let ReadsAndWrites { reads, writes } = map.times;
         println!("{:<22} {:>41} | {:>41}", map.name, text(reads), text(writes));
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> Result<Rank
     };
     let maps = filled(&workload, keys, candidates);
     let turns: Vec<_> = maps.iter().map(|(_, map)| || map.mixed(&plan)).collect();
-    let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.rounds);
+    let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.count);
     let mut ranking: Vec<Throughput> = maps
         .iter()
         .zip(figures)

@@ -127,6 +127,6 @@ impl<K: Key, V: Value, R: Reading + 'static> Handle<K, V> for Both<'_, K, V, R> 
     }
 
     fn len(&mut self) -> usize {
-        R::read(&mut self.reader, |map| map.len())
+        R::read(&mut self.reader, Hashbrown::len)
     }
 }

@@ -23,8 +23,8 @@ pub(crate) enum Operation<K, V> {
 }
 
 impl<K: Key, V: Value> Absorb<Operation<K, V>> for Copy<K, V> {
-    fn absorb_first(&mut self, operation: &mut Operation<K, V>, _other: &Self) {
-        self.absorb_second(operation.clone(), _other);
+    fn absorb_first(&mut self, operation: &mut Operation<K, V>, other: &Self) {
+        self.absorb_second(operation.clone(), other);
     }
 
     fn absorb_second(&mut self, operation: Operation<K, V>, _other: &Self) {

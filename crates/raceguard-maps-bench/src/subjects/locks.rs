@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::marker::PhantomData;
 use std::sync::PoisonError;
 
 use crossbeam_utils::CachePadded;
@@ -41,9 +42,6 @@ lock!(std::sync::Mutex<T>, lock, lock, PoisonError::into_inner);
 lock!(std::sync::RwLock<T>, read, write, PoisonError::into_inner);
 lock!(parking_lot::Mutex<T>, lock, lock);
 lock!(parking_lot::RwLock<T>, read, write);
-
-/// A map behind one lock.
-pub(crate) struct Locked<L>(L);
 
 /// The map of `std` with the hasher that all use here.
 pub(crate) type StdMap<K, V> = HashMap<K, V, RandomState>;
@@ -101,20 +99,20 @@ sequential!(StdMap);
 sequential!(Hashbrown);
 
 /// Names the type behind the lock, which Rust cannot see through `L` alone.
-pub(crate) struct LockedHandle<'a, L, M>(&'a L, std::marker::PhantomData<M>);
+pub(crate) struct LockedHandle<'a, L, M>(&'a L, PhantomData<M>);
 
 /// One lock, one map.
-pub(crate) struct OneLock<L, M>(Locked<L>, std::marker::PhantomData<M>);
+pub(crate) struct OneLock<L, M>(L, PhantomData<M>);
 
 impl<K: Key, V: Value, M: Sequential<K, V>, L: Lock<M>> Subject<K, V> for OneLock<L, M> {
     type Handle<'a> = LockedHandle<'a, L, M>;
 
     fn empty() -> Self {
-        Self(Locked(L::new(M::default())), std::marker::PhantomData)
+        Self(L::new(M::default()), PhantomData)
     }
 
     fn handle(&self) -> LockedHandle<'_, L, M> {
-        LockedHandle(&self.0.0, std::marker::PhantomData)
+        LockedHandle(&self.0, PhantomData)
     }
 }
 
@@ -154,17 +152,20 @@ impl<K: Key, V: Value, M: Sequential<K, V>, L: Lock<M>> Handle<K, V> for LockedH
 
 const SHARDS: usize = 64;
 
+type Shard<K, V> = CachePadded<parking_lot::RwLock<Hashbrown<K, V>>>;
+
 /// 64 shards by the upper bits of the hash, each on its own cache lines.
 pub(crate) struct Shards<K, V> {
-    shards: Box<[CachePadded<parking_lot::RwLock<Hashbrown<K, V>>>]>,
+    shards: Box<[Shard<K, V>]>,
     hasher: RandomState,
 }
 
 impl<K: Key, V: Value> Shards<K, V> {
     #[inline]
     fn of(&self, key: &K) -> &parking_lot::RwLock<Hashbrown<K, V>> {
-        let hash = self.hasher.hash_one(key);
-        &self.shards[(hash >> (64 - SHARDS.trailing_zeros())) as usize]
+        let upper = self.hasher.hash_one(key) >> (64 - SHARDS.trailing_zeros());
+        #[allow(clippy::cast_possible_truncation)]
+        &self.shards[upper as usize]
     }
 }
 
