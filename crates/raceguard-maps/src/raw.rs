@@ -9,6 +9,8 @@ pub(crate) mod lane;
 #[allow(unsafe_code)]
 pub(crate) mod lock_free;
 #[allow(unsafe_code)]
+pub(crate) mod prefetch;
+#[allow(unsafe_code)]
 pub(crate) mod read_mostly;
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;
