@@ -9,6 +9,7 @@ use std::ptr::{self, NonNull};
 use super::bucket::Bucket;
 use super::core::{Core, Entry};
 use super::table::{MIN_BUCKETS, Next, Table, chain};
+use crate::raw::prefetch;
 use crate::raw::reclaim::{Guard, pin};
 use crate::raw::sync::atomic::Ordering;
 
@@ -158,7 +159,7 @@ fn prefetch_entries<K, V>(table: &Table<Entry<K, V>>, buckets: std::ops::Range<u
     for index in buckets {
         let bucket = table.bucket_at(index);
         for lane in bucket.word().occupied() {
-            super::table::prefetch(bucket.entry(lane));
+            prefetch::to_read(bucket.entry(lane));
         }
     }
 }
