@@ -59,6 +59,31 @@ pub(crate) fn run(
     report: &mut Report,
 ) -> Result<(), String> {
     let effort = if arguments.quick { QUICK } else { FULL };
+    throughput(effort.grid, candidates, report)?;
+    for (keys, writes) in [(1_000, 50.0), (1_000_000, 10.0)] {
+        let load = latency::Arguments { threads: None, keys, writes, rounds: effort.other };
+        report.latency.push(latency::run(&load, candidates));
+    }
+    let iterated = iteration::Arguments { keys: 1_000_000, rounds: effort.other };
+    report.iteration = Some(iteration::run(&iterated, candidates));
+    let grown = growth::Arguments { keys: effort.growth, rounds: effort.growth_rounds };
+    report.growth = Some(growth::run(&grown, candidates));
+    let kept = memory::Arguments { keys: 1_000_000, here: false };
+    report.memory = Some(memory::run(&kept, candidates)?);
+    let claimed = claims::Arguments { rounds: effort.other, new_keys: effort.new_keys };
+    report.claims = claims::run(&claimed, candidates, go);
+    let logged = durable::Arguments {
+        writers: vec![1, 8, 32, 128, 512],
+        rounds: effort.durable_rounds,
+        seconds: effort.durable_seconds,
+        folder: arguments.folder.clone(),
+    };
+    report.durable = durable::run(&logged)?;
+    Ok(())
+}
+
+/// The grid, the loads between its own that advice is checked on, and counters.
+fn throughput(rounds: Rounds, candidates: &Candidates, report: &mut Report) -> Result<(), String> {
     let numbers = grid::Arguments {
         threads: Vec::new(),
         keys: vec![1_000, 1_000_000],
@@ -66,7 +91,7 @@ pub(crate) fn run(
         writes: vec![0.0, 1.0, 10.0, 50.0, 100.0],
         write: Write::Overwrite,
         values: Values::Copy,
-        rounds: effort.grid,
+        rounds,
     };
     let texts = grid::Arguments {
         skew: vec![0.0],
@@ -93,24 +118,5 @@ pub(crate) fn run(
     let others: Vec<_> = report.between.iter().map(advice::cell).collect();
     report.advice = Some(advice::check(&advice::measurements(report), &others)?);
     report.counters = grid::run(&counters, candidates);
-    for (keys, writes) in [(1_000, 50.0), (1_000_000, 10.0)] {
-        let load = latency::Arguments { threads: None, keys, writes, rounds: effort.other };
-        report.latency.push(latency::run(&load, candidates));
-    }
-    let iterated = iteration::Arguments { keys: 1_000_000, rounds: effort.other };
-    report.iteration = Some(iteration::run(&iterated, candidates));
-    let grown = growth::Arguments { keys: effort.growth, rounds: effort.growth_rounds };
-    report.growth = Some(growth::run(&grown, candidates));
-    let kept = memory::Arguments { keys: 1_000_000, here: false };
-    report.memory = Some(memory::run(&kept, candidates)?);
-    let claimed = claims::Arguments { rounds: effort.other, new_keys: effort.new_keys };
-    report.claims = claims::run(&claimed, candidates, go);
-    let logged = durable::Arguments {
-        writers: vec![1, 8, 32, 128, 512],
-        rounds: effort.durable_rounds,
-        seconds: effort.durable_seconds,
-        folder: arguments.folder.clone(),
-    };
-    report.durable = durable::run(&logged)?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use raceguard_maps::WorkloadProfile;
-use raceguard_maps::advice::Workload;
+use raceguard_maps::advice::{Workload, advise};
 
 use super::grid::{Rounds, in_turn};
 use crate::bench::{Bench, Plan};
@@ -26,7 +26,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> Result<Ranking, String> {
-    let workload = read(&arguments.profile)?;
+    let profile = read(&arguments.profile)?;
+    let wrong = |error| format!("{}: {error}", arguments.profile.display());
+    let workload = profile.workload().map_err(wrong)?;
+    let advised = advise(&profile).map_err(wrong)?.strategy;
     let keys = u32::try_from(workload.keys).unwrap_or(u32::MAX);
     if keys > MOST_KEYS {
         return Err(format!("the profile has {} keys; at most {MOST_KEYS} can be replayed", workload.keys));
@@ -52,15 +55,14 @@ pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> Result<Rank
     ranking.sort_by(|one, other| other.mops.total_cmp(&one.mops));
     let ranking = Ranking { profile: arguments.profile.display().to_string(), round_trips, maps: ranking };
     print(&workload, &ranking);
+    println!("without a bench, raceguard_maps::advice picks {advised}");
     Ok(ranking)
 }
 
-fn read(path: &Path) -> Result<Workload, String> {
+fn read(path: &Path) -> Result<WorkloadProfile, String> {
     let text =
         std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let profile =
-        WorkloadProfile::from_json(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-    profile.workload().map_err(|error| format!("{}: {error}", path.display()))
+    WorkloadProfile::from_json(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Whether entries fit into what maps copy.
