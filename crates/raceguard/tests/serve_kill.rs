@@ -60,15 +60,15 @@ fn send_until(stop: &AtomicBool, acknowledged: &AtomicU64, base: &str, token: &s
     let agent = agent();
     let mut first = 0;
     while !stop.load(Ordering::Relaxed) {
-        let lines: String = (first..first + BATCH)
-            .map(|n| format!("{{\"schema\":1,\"kind\":\"repeat\",\"race\":\"1-{n}\",\"pid\":{sender}}}\n"))
+        let lines: Vec<_> = (first..first + BATCH)
+            .map(|n| format!("{{\"schema\":1,\"kind\":\"repeat\",\"race\":\"1-{n}\",\"pid\":{sender}}}"))
             .collect();
         let answer = agent
             .post(format!("{base}/v1/evidence"))
             .header("authorization", format!("Bearer {token}"))
             .header("raceguard-stream", format!("sender {sender}"))
             .header("raceguard-sequence", first.to_string())
-            .send(lines.as_bytes());
+            .send(lines.join("\n").as_bytes());
         if answer.is_ok_and(|answer| answer.status() == 200) {
             acknowledged.fetch_add(BATCH, Ordering::Relaxed);
             first += BATCH;

@@ -128,7 +128,10 @@ mod tests {
         };
         let profile = of("Store.routes", None, &known, Said { reads: true, processors: true });
         assert_eq!((profile.keys, profile.threads, profile.hold_nanos), (Some(10_000), Some(8), Some(5_000)));
-        assert_eq!((profile.mix.reads, profile.mix.inserts, profile.mix.removes), (Some(0.95), Some(0.0), Some(0.0)));
+        assert_eq!(
+            (profile.mix.reads, profile.mix.inserts, profile.mix.removes),
+            (Some(0.95), Some(0.0), Some(0.0))
+        );
         assert!(!profile.estimated.contains_key("mix.reads") && !profile.unknown.contains_key("mix.reads"));
         let load = profile.workload().expect("it can be replayed");
         assert!((load.shares.overwrites - 0.05).abs() < 1e-9);
