@@ -1,3 +1,5 @@
+//! Tests of `Checked`: each kind of misuse, with both call sites.
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;

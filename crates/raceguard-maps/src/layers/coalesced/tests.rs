@@ -1,3 +1,5 @@
+//! Tests of `Coalesced`: what is merged, when it is flushed, and what a failed flush leaves.
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;

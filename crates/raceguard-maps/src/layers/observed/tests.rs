@@ -1,3 +1,5 @@
+//! Tests of `Observed`: what is counted, and how it is told.
+
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::channel;

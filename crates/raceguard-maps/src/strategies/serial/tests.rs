@@ -1,3 +1,5 @@
+//! Tests of `SerialMap`: order, acknowledgements, back-pressure, closing, and panics.
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
