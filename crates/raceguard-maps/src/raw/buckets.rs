@@ -37,6 +37,12 @@
 //!
 //! Many keys with the same low bits of the hash make one long chain, and growing does not help against that: with a
 //! hasher that an adversary can predict, operations get linear. Waiting for a lock is not fair.
+//!
+//! A write that moves a unit may be the first to touch huge pages of the next table, and the kernel then clears them:
+//! about a tenth of a millisecond each, several milliseconds if a hypervisor has to find the memory first. The memory of
+//! a table that has been left is freed at the end of its move, by the write that finishes it, or later if a thread stays
+//! pinned. Moving is done by writes alone: after the last write, what is left to move stays where it is, and readers take
+//! one step more for it.
 
 mod chain;
 mod core;

@@ -35,7 +35,13 @@ use super::shape::{Entry, Shape};
 use super::table::{Details, FEWEST_BITS, Root};
 
 /// Buckets of the larger table that belong to one unit.
-const UNIT: usize = if cfg!(any(raceguard_stress, raceguard_shuttle, raceguard_loom)) { 2 } else { 64 };
+const UNIT: usize = if cfg!(any(raceguard_shuttle, raceguard_loom)) {
+    2
+} else if cfg!(raceguard_stress) {
+    8
+} else {
+    64
+};
 /// A table shrinks when it holds less than this part of what would make it grow.
 const SHRINK_BELOW: usize = if cfg!(any(raceguard_stress, raceguard_shuttle)) { 4 } else { 8 };
 /// By how many bits the number of buckets goes down at most at once.

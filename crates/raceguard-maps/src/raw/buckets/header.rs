@@ -108,24 +108,25 @@ impl Header {
     /// Takes the lock and returns the header as it was.
     #[inline]
     pub(super) fn lock(&self) -> u64 {
+        self.try_lock().unwrap_or_else(|| self.lock_contended())
+    }
+
+    /// Takes the lock if it is free.
+    #[inline]
+    pub(super) fn try_lock(&self) -> Option<u64> {
         // ORDERING: Acquire pairs with the Release in `unlock`: we see what the last owner did.
-        let mut header = self.0.swap(LOCKED, Ordering::Acquire);
-        if header == LOCKED {
-            header = self.lock_contended();
-        }
+        let header = self.0.swap(LOCKED, Ordering::Acquire);
         // ORDERING: Release fence: pairs with the fence in `is_still`. A reader that sees anything we write from here on
         // also sees that the header is no longer what it was.
         fence(Ordering::Release);
-        header
+        (header != LOCKED).then_some(header)
     }
 
     #[cold]
     fn lock_contended(&self) -> u64 {
         loop {
             self.wait();
-            // ORDERING: as in `lock`.
-            let header = self.0.swap(LOCKED, Ordering::Acquire);
-            if header != LOCKED {
+            if let Some(header) = self.try_lock() {
                 return header;
             }
         }
@@ -135,8 +136,15 @@ impl Header {
     #[inline]
     pub(super) fn unlock(&self, header: u64) {
         debug_assert!(header & LOCKED == 0);
-        // ORDERING: Release pairs with the Acquire in `lock`, and with the one in `read`.
-        self.0.store(header.wrapping_add(VERSION), Ordering::Release);
+        let header = header.wrapping_add(VERSION);
+        // ORDERING: Release pairs with the Acquire in `lock`, and with the one in `read`. The swap of a thread that found
+        // the lock taken comes before this store: nothing can come between a swap and what it replaced, and that was
+        // our own swap or one of the same kind. loom does not know that rule for stores, only for swaps.
+        if cfg!(raceguard_loom) {
+            self.0.swap(header, Ordering::Release);
+        } else {
+            self.0.store(header, Ordering::Release);
+        }
     }
 
     /// The header now, to begin an optimistic read unless it is [`SPECIAL`].

@@ -189,16 +189,16 @@ unsafe fn find<K: Copy, V: Copy>(
     }
 }
 
-/// One attempt to copy all entries of a chain to `out`, which holds nothing of use if it fails.
+/// One attempt to copy all entries of a chain to the end of `out`. Unless it is done, what is there then is of no use.
 ///
 /// # Safety
 ///
 /// `head` is a bucket of a table that lives.
+#[inline]
 unsafe fn copy_all<K: Copy, V: Copy>(
     head: *mut Head,
     out: &mut Vec<MaybeUninit<Entry<K, V>>>,
 ) -> Attempt<()> {
-    out.clear();
     // SAFETY: by the caller.
     let header = unsafe { &*head }.header();
     let before = header.read();
@@ -208,9 +208,15 @@ unsafe fn copy_all<K: Copy, V: Copy>(
     let mut bucket = head;
     let mut tags = before;
     loop {
-        for lane in Shape::<K, V>::occupied(tags) {
-            // SAFETY: a slot of a bucket of a table that lives.
-            out.push(unsafe { words::load(Shape::<K, V>::slot(bucket, lane)) });
+        out.reserve(Shape::<K, V>::SLOTS);
+        for lane in 0..Shape::<K, V>::SLOTS {
+            // Copies what is in every slot and keeps it if it is an entry: no branch that cannot be predicted.
+            // SAFETY: a slot of a bucket of a table that lives; room was reserved, and what is there is possibly
+            // uninitialized memory, which the type allows for.
+            unsafe {
+                out.spare_capacity_mut()[0].write(words::load(Shape::<K, V>::slot(bucket, lane)));
+                out.set_len(out.len() + usize::from(Shape::<K, V>::is_occupied(tags, lane)));
+            }
         }
         // SAFETY: buckets live as long as their table, also when they have left the chain.
         bucket = unsafe { &*bucket }.next();
@@ -226,28 +232,34 @@ unsafe fn copy_all<K: Copy, V: Copy>(
     }
 }
 
-/// Copies all entries of the bucket with this number to `out`. Says whether they are there.
+/// Copies all entries of the bucket with this number to the end of `out`, which holds whole entries then. Says whether
+/// they are there.
 ///
 /// # Safety
 ///
 /// The table lives, and `number` is one of its buckets.
+#[inline]
 pub(super) unsafe fn copy_bucket<K: Copy, V: Copy>(
     table: Root<K, V>,
     number: usize,
     out: &mut Vec<MaybeUninit<Entry<K, V>>>,
 ) -> State {
+    let len = out.len();
     for _ in 0..PATIENCE {
         // SAFETY: by the caller.
         let head = unsafe { table.bucket(number) };
         // SAFETY: a bucket of a table that lives.
-        match unsafe { copy_all(head, out) } {
-            Attempt::Done(()) => return State::Open,
+        let attempt = unsafe { copy_all(head, out) };
+        if matches!(attempt, Attempt::Done(())) {
+            return State::Open;
+        }
+        out.truncate(len);
+        match attempt {
             Attempt::Special(header) if header & LOCKED == 0 => return state(header),
             // SAFETY: as above.
-            Attempt::Disturbed | Attempt::Special(_) => unsafe { &*head }.header().wait(),
+            _ => unsafe { &*head }.header().wait(),
         }
     }
-    out.clear();
     // SAFETY: by the caller.
     let chain = unsafe { Chain::lock(table, number) };
     chain.for_each(|key, value| out.push(MaybeUninit::new(Entry { key: *key, value: *value })));

@@ -166,6 +166,12 @@ impl<K, V> Shape<K, V> {
         word & !(((1 << Self::TAG_BITS) - 1) << Self::shift(lane))
     }
 
+    /// Whether `lane` holds an entry.
+    #[inline]
+    pub(super) fn is_occupied(word: u64, lane: usize) -> bool {
+        Self::tag_at(word, lane) != 0
+    }
+
     /// The tag in `lane`.
     #[inline]
     pub(super) fn tag_at(word: u64, lane: usize) -> u64 {

@@ -37,6 +37,9 @@ impl Hashes {
     }
 }
 
+/// Entries that a walk copies before it visits them.
+const BATCH: usize = if cfg!(raceguard_stress) { 1 } else { 256 };
+
 /// Does something with one bucket, and says whether the entries were there. The second argument says which of the
 /// entries are meant, if not all.
 type Visit<'v, K, V> = &'v mut dyn FnMut(Root<K, V>, usize, Option<Hashes>) -> State;
@@ -50,6 +53,7 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         let table = self.root();
         let bits = table.bits();
         for suffix in 0..table.buckets() {
+            table.prefetch_after(suffix);
             match visit(table, suffix, None) {
                 State::Open => {}
                 State::Closed => return Err(MapError::Closed),
@@ -129,20 +133,32 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
     /// Calls `visit` with a copy of every entry, under no lock.
     pub(crate) fn for_each_copy(&self, mut visit: impl FnMut(&K, &V)) -> Result<(), MapError> {
         let _guard = reclaim::pin();
-        let mut copies: Vec<MaybeUninit<Entry<K, V>>> = Vec::new();
+        let mut copies = Vec::new();
+        let mut visit_all = |copies: &mut Vec<MaybeUninit<Entry<K, V>>>| {
+            for copy in copies.drain(..) {
+                // SAFETY: `copy_bucket` leaves whole entries.
+                let entry = unsafe { copy.assume_init() };
+                visit(&entry.key, &entry.value);
+            }
+        };
         self.walk(|table, number, hashes| {
+            let before = copies.len();
             // SAFETY: we are pinned, and a walk gives numbers of buckets.
             let state = unsafe { copy_bucket(table, number, &mut copies) };
-            if state == State::Open {
-                for entry in &copies {
-                    // SAFETY: the bucket was open, so these are whole copies of its entries.
-                    let entry = unsafe { entry.assume_init_ref() };
-                    if self.is_meant(hashes, &entry.key) {
-                        visit(&entry.key, &entry.value);
-                    }
-                }
+            if hashes.is_some() {
+                let meant = copies.split_off(before).into_iter();
+                // SAFETY: as above.
+                copies.extend(
+                    meant.filter(|copy| self.is_meant(hashes, unsafe { &copy.assume_init_ref().key })),
+                );
+            }
+            // Some buckets at once: how many entries each has cannot be predicted, which costs much per bucket.
+            if copies.len() >= BATCH {
+                visit_all(&mut copies);
             }
             state
-        })
+        })?;
+        visit_all(&mut copies);
+        Ok(())
     }
 }
