@@ -33,7 +33,7 @@ use crate::table::{HashedBatch, Table};
 /// ```
 ///
 /// A closure given to `get_with` should be short: while it runs, no displaced version is freed, of any map. Displaced
-/// versions are freed in bunches: up to about 0.25 MiB of them per writing thread wait for that.
+/// versions are freed in bunches: some of up to 0.25 MiB per writing thread wait for their time.
 #[derive(Debug)]
 pub struct ShardedSnapshotMap<K, V, S = FastState> {
     shards: Box<[Core<K, V>]>,

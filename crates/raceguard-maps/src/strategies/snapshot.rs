@@ -1,7 +1,7 @@
 //! [`SnapshotMap`]: readers see one immutable version, a write publishes the next.
 //!
-//! Versions share what they have in common ([`tree`]); the current one is found through one atomic pointer
-//! ([`SnapshotCell`](crate::raw::snapshot_cell::SnapshotCell)). Writers take turns on a lock.
+//! Versions share what they have in common (`tree`); the current one is found through one atomic pointer
+//! (`raw::snapshot_cell`). Writers take turns on a lock.
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
@@ -78,8 +78,8 @@ pub enum PublishError {
 /// ```
 ///
 /// A closure given to `get_with` should be short: while it runs, no displaced version is freed, of any map. For long
-/// work take a [`snapshot`](ConcurrentMap::snapshot). Displaced versions are freed in bunches: up to about 0.25 MiB of
-/// them per writing thread wait for that.
+/// work take a [`snapshot`](ConcurrentMap::snapshot). Displaced versions are freed in bunches: some of up to 0.25 MiB
+/// per writing thread wait for their time.
 #[derive(Debug)]
 pub struct SnapshotMap<K, V, S = FastState> {
     core: Core<K, V>,
