@@ -11,6 +11,8 @@ pub(crate) mod lock_free;
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 mod locks;
 #[allow(unsafe_code)]
+pub(crate) mod prefetch;
+#[allow(unsafe_code)]
 pub(crate) mod read_mostly;
 #[allow(unsafe_code)]
 pub(crate) mod reclaim;

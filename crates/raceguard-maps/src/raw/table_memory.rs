@@ -1,4 +1,4 @@
-//! Zeroed memory for tables. Large blocks come from the kernel, in huge pages where it has them, and cost nothing
+//! Zeroed memory for tables. Large blocks come from the kernel, in huge pages where that is asked for, and cost nothing
 //! until they are touched: no operation pays for the zeroing of a whole table.
 
 use std::alloc::{self, Layout};
@@ -21,8 +21,16 @@ pub(crate) struct Block {
 unsafe impl Send for Block {}
 
 impl Block {
-    /// `size` zeroed bytes at a multiple of `align`, a power of two.
+    /// `size` zeroed bytes at a multiple of `align`, a power of two. Large blocks are in huge pages if the kernel has them:
+    /// whoever first touches one waits until it is zeroed, 0.1 ms and, in a virtual machine, up to 5 ms.
     pub(crate) fn zeroed(size: usize, align: usize) -> Self {
+        let block = Self::zeroed_in_small_pages(size, align);
+        block.advise_huge();
+        block
+    }
+
+    /// As `zeroed`, in pages of the usual size: no single access waits long.
+    pub(crate) fn zeroed_in_small_pages(size: usize, align: usize) -> Self {
         if size >= OWN_PAGES
             && align <= OWN_PAGES
             && let Some(block) = pages::map(size)
@@ -38,6 +46,13 @@ impl Block {
         // SAFETY: less than `align` bytes further, which were allocated on top.
         let start = unsafe { allocation.add(allocation.align_offset(align)) };
         Self { start, allocation, size, pages: false }
+    }
+
+    /// Lets the kernel put a large block into huge pages: what was not touched yet when it is, the rest in the background.
+    pub(crate) fn advise_huge(&self) {
+        if self.pages {
+            pages::advise_huge(self.start, self.size);
+        }
     }
 
     /// The first byte.
@@ -88,8 +103,15 @@ unsafe impl<T: Sync> Sync for ZeroedSlice<T> {}
 impl<T: ZeroDefault> ZeroedSlice<T> {
     pub(crate) fn new(len: usize) -> Self {
         let size = len.checked_mul(size_of::<T>()).unwrap_or_else(|| capacity_overflow(len));
-        let block = Block::zeroed(size.max(1), align_of::<T>());
+        let block = Block::zeroed_in_small_pages(size.max(1), align_of::<T>());
         Self { start: block.start.cast(), len, block: Some(block) }
+    }
+
+    /// As [`Block::advise_huge`].
+    pub(crate) fn advise_huge(&self) {
+        if let Some(block) = &self.block {
+            block.advise_huge();
+        }
     }
 }
 
@@ -109,6 +131,9 @@ impl<T: ZeroDefault> ZeroedSlice<T> {
         let elements: Box<[T]> = (0..len).map(|_| T::default()).collect();
         Self { start: NonNull::from(Box::leak(elements)).cast(), len }
     }
+
+    #[expect(clippy::unused_self, reason = "there is no block in a model")]
+    pub(crate) fn advise_huge(&self) {}
 }
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
@@ -162,10 +187,13 @@ mod pages {
             unmap(start.add(size), room - size - before);
             start
         };
-        // Only advice: without huge pages everything works, slower.
-        // SAFETY: the mapping is ours; the advice does not change what it holds.
-        let _ = unsafe { madvise(start.as_ptr().cast(), size, Advice::LinuxHugepage) };
         Some(Block { start, allocation: start, size, pages: true })
+    }
+
+    pub(super) fn advise_huge(start: NonNull<u8>, size: usize) {
+        // Only advice: without huge pages everything works, slower.
+        // SAFETY: the mapping is a block's; the advice does not change what it holds.
+        let _ = unsafe { madvise(start.as_ptr().cast(), size, Advice::LinuxHugepage) };
     }
 
     /// # Safety
@@ -189,6 +217,8 @@ mod pages {
     pub(super) fn map(_: usize) -> Option<Block> {
         None
     }
+
+    pub(super) fn advise_huge(_: NonNull<u8>, _: usize) {}
 
     pub(super) unsafe fn unmap(_: NonNull<u8>, _: usize) {}
 }

@@ -44,7 +44,13 @@ use crate::snapshot::Entries;
 ///
 /// An entry is one allocation that is never changed: a write makes a new one, so `update` clones key and value, and
 /// methods that return an old value clone it. A replaced entry is freed when no reader can hold it, typically after a
-/// few hundred more writes; a closure of `get_with` that runs for long delays all freeing in the process until it ends.
+/// thousand more writes. A closure of `get_with` that runs for long, or a thread that loses its processor in the middle
+/// of a call, delays all freeing in the process until it goes on: memory grows with the writes meanwhile, and nobody
+/// waits.
+///
+/// A lookup follows a pointer from the bucket to the entry. In maps much larger than the cache that is two misses, where
+/// a map that keeps its entries in the table has one.
+///
 /// Keys with equal hashes end up in one chain, as in every hash table: see [`KeyedState`](crate::KeyedState) for keys
 /// that strangers choose.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ use std::ptr::{self, NonNull};
 use crossbeam_utils::CachePadded;
 
 use super::bucket::{Bucket, Word, tag_of};
-use super::table::{MIN_BUCKETS, Next, Table, chain, closed_mark, prefetch_to_write};
+use super::table::{MIN_BUCKETS, Next, Table, chain, closed_mark};
+use crate::raw::prefetch;
 use crate::raw::reclaim::{Guard, Limbo, Local, pin};
 use crate::raw::striped_count::StripedCount;
 use crate::raw::sync::atomic::{AtomicPtr, Ordering};
@@ -112,7 +113,7 @@ impl<K, V> Core<K, V> {
         loop {
             let bucket = table.bucket_of(hash);
             if TO_WRITE {
-                prefetch_to_write(bucket);
+                prefetch::to_write(ptr::from_ref(bucket));
             }
             let word = bucket.word();
             if word.is_moved() {

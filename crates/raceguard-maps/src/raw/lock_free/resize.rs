@@ -9,6 +9,7 @@ use std::ptr::{self, NonNull};
 use super::bucket::Bucket;
 use super::core::{Core, Entry};
 use super::table::{MIN_BUCKETS, Next, Table, chain};
+use crate::raw::prefetch;
 use crate::raw::reclaim::{Guard, pin};
 use crate::raw::sync::atomic::Ordering;
 
@@ -88,6 +89,8 @@ impl<K, V> Core<K, V> {
     }
 
     fn finish_moving(&self, table: &Table<Entry<K, V>>, next: &Table<Entry<K, V>>, guard: &Guard) {
+        // Not before it was filled: then each write that touched a huge page first would wait for all of it to be zeroed.
+        next.advise_huge();
         // ORDERING: Release publishes the next table to whoever starts there.
         self.root.store(ptr::from_ref(next).cast_mut(), Ordering::Release);
         let local = self.tables.local(guard);
@@ -156,7 +159,7 @@ fn prefetch_entries<K, V>(table: &Table<Entry<K, V>>, buckets: std::ops::Range<u
     for index in buckets {
         let bucket = table.bucket_at(index);
         for lane in bucket.word().occupied() {
-            super::table::prefetch(bucket.entry(lane));
+            prefetch::to_read(bucket.entry(lane));
         }
     }
 }

@@ -7,11 +7,12 @@ use std::ptr::NonNull;
 
 use super::bucket::Bucket;
 use super::core::{Closed, Core, Entry};
-use super::table::{Next, Table, chain, prefetch};
+use super::table::{Next, Table, chain};
+use crate::raw::prefetch;
 use crate::raw::reclaim::{Guard, pin};
 
 /// Regions that are read under one pin.
-const GROUP: usize = 16;
+const GROUP: usize = 64;
 /// Attempts to read a bucket without its lock.
 const ATTEMPTS: usize = 4;
 
@@ -175,7 +176,7 @@ fn collect_bucket<E>(root: &Bucket<E>, found: &mut Vec<NonNull<E>>) -> bool {
         }
         found.truncate(start);
         for entry in entries(root) {
-            prefetch(entry.as_ptr());
+            prefetch::to_read(entry.as_ptr());
             found.push(entry);
         }
         // Twice the same pointers: nothing moved from one lane to another meanwhile, for no entry that was found is freed

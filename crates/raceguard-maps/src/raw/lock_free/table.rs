@@ -72,6 +72,11 @@ impl<E> Table<E> {
         size_of::<Self>() + self.len() * size_of::<Bucket<E>>()
     }
 
+    /// The table is filled: it may be put into huge pages.
+    pub(super) fn advise_huge(&self) {
+        self.buckets.advise_huge();
+    }
+
     #[inline]
     pub(super) fn bucket_at(&self, index: usize) -> &Bucket<E> {
         debug_assert!(index <= self.mask);
@@ -153,29 +158,4 @@ impl<E> Table<E> {
 /// A bucket and its overflow buckets.
 pub(super) fn chain<E>(root: &Bucket<E>) -> impl Iterator<Item = &Bucket<E>> {
     std::iter::successors(Some(root), |bucket| bucket.next())
-}
-
-/// Asks the processor to load what the pointer points to. A hint: any pointer will do.
-#[inline]
-pub(super) fn prefetch<T>(pointer: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: prefetching has no effect on memory and does not fault; SSE is part of x86-64.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(pointer.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = pointer;
-}
-
-/// As [`prefetch`], for a cache line that will be written: it comes once, not first to read and then to write.
-#[inline]
-pub(super) fn prefetch_to_write<T>(place: &T) {
-    #[cfg(all(target_arch = "x86_64", not(any(raceguard_shuttle, raceguard_loom))))]
-    // SAFETY: as for `prefetch`; processors without the instruction take it for one that does nothing.
-    unsafe {
-        std::arch::asm!("prefetchw [{}]", in(reg) place, options(nostack, preserves_flags));
-    }
-    #[cfg(not(all(target_arch = "x86_64", not(any(raceguard_shuttle, raceguard_loom)))))]
-    let _ = place;
 }

@@ -21,18 +21,19 @@ use crossbeam_utils::CachePadded;
 
 use super::biased::Biased;
 use super::domain::{Guard, domain, pin};
+use crate::raw::prefetch;
 use crate::raw::shelves::Shelves;
 use crate::raw::sync::thread;
 
 /// Items in a bag when it is sealed.
-const BAG_ITEMS: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 128 };
+const BAG_ITEMS: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 256 };
 /// Bytes in a bag when it is sealed, however few the items.
 const BAG_BYTES: usize = 256 << 10;
 /// Sealed bags of one thread beyond which idle threads are made to pass a fence.
 const PATIENCE: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 8 };
 /// Spare blocks of one thread, in items and in bytes.
-const SPARE_ITEMS: usize = 2 * BAG_ITEMS;
-const SPARE_BYTES: usize = 64 << 10;
+const SPARE_ITEMS: usize = 32 * BAG_ITEMS;
+const SPARE_BYTES: usize = 256 << 10;
 /// How often `collect` lets others run while it waits for them.
 const COLLECT_ROUNDS: usize = if cfg!(any(raceguard_shuttle, raceguard_loom)) { 4 } else { 100 };
 
@@ -218,7 +219,16 @@ impl<T> Local<'_, T> {
     #[inline]
     pub(crate) fn alloc(&self, value: T) -> NonNull<T> {
         // SAFETY: the guard shows that this thread owns the slot that the bag belongs to.
-        let spare = unsafe { self.bag.own(domain().fences(), |bag| bag.spare.pop()) };
+        let spare = unsafe {
+            self.bag.own(domain().fences(), |bag| {
+                let spare = bag.spare.pop();
+                // The next one may have been made by another thread, which still has the cache line as its writer.
+                if let Some(next) = bag.spare.last() {
+                    prefetch::to_write(next.as_ptr());
+                }
+                spare
+            })
+        };
         match spare {
             Some(block) => {
                 // SAFETY: a spare block is a valid allocation for a `T` that nobody refers to.
