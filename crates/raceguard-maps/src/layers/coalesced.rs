@@ -76,10 +76,10 @@ impl<V> Copy for Coalescing<V> {}
 /// for _ in 0..1_000 {
 ///     views.merge("home", 1)?;
 /// }
-/// assert_eq!(views.get("home")?, Some(1_000));
+/// assert_eq!(views.get(&"home")?, Some(1_000));
 /// assert_eq!(views.inner().len()?, 0);
 /// assert_eq!(views.flush()?, 1);
-/// assert_eq!(views.inner().get("home")?, Some(1_000));
+/// assert_eq!(views.inner().get(&"home")?, Some(1_000));
 /// # Ok::<(), raceguard_maps::MapError>(())
 /// ```
 ///

@@ -225,6 +225,8 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Turn<'_, K, V, S> {
     }
 
     /// Does what the queue holds at this moment; returns how many operations that were.
+    #[cold]
+    #[inline(never)]
     fn drain(&mut self) -> usize {
         let mut batch = std::mem::take(&mut self.owned.batch);
         self.core.queue.drain_into(&mut batch);
@@ -251,12 +253,15 @@ impl<K, V, S> Turn<'_, K, V, S> {
         Arc::new(Publication::new(self.owned.pages.clone(), Arc::clone(&self.core.hasher), self.owned.writes))
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn publish(&mut self) {
         self.retired = self.core.publisher.publish(self.freeze());
     }
 }
 
 impl<K, V, S> Drop for Turn<'_, K, V, S> {
+    #[inline]
     fn drop(&mut self) {
         if self.owned.writes != self.writes_before {
             self.core.publisher.advance(self.owned.writes);

@@ -243,8 +243,9 @@ impl<K: Clone, V: Clone> Pages<K, V> {
 }
 
 /// The page for writing: itself, or a copy if a snapshot has it too.
+#[inline]
 fn own<K: Clone, V: Clone>(shared: &mut Arc<Page<K, V>>) -> &mut Page<K, V> {
-    if Arc::get_mut(shared).is_none() {
+    if Arc::strong_count(shared) != 1 {
         tally::copied(shared.items.len());
     }
     Arc::make_mut(shared)
