@@ -199,7 +199,10 @@ mod loom_tests {
     /// A sleeper that was not woken would be a deadlock, which loom reports.
     #[test]
     fn loom_no_raise_is_lost_and_what_came_before_it_is_seen() {
-        loom::model(|| {
+        let mut model = loom::model::Builder::new();
+        // Without a bound two sleepers and a raiser take minutes.
+        model.preemption_bound = Some(3);
+        model.check(|| {
             let shared = Arc::new((Event::default(), Value::new(0)));
             let sleepers: Vec<_> = (0..2)
                 .map(|_| {

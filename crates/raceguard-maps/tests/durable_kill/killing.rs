@@ -67,8 +67,8 @@ fn open(folder: &Path, style: &str) -> Map {
     };
     DurableOptions::new(Native, Native)
         .sync(sync)
-        .segment_bytes(64 << 10)
-        .compact_at(100 << 10)
+        .segment_bytes(16 << 10)
+        .compact_at(12 << 10)
         .open(folder, MutexMap::new())
         .unwrap_or_else(|error| panic!("the log does not open: {error}"))
 }
