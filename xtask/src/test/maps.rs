@@ -131,7 +131,7 @@ impl Part {
 }
 
 /// Lets cargo run the test binaries under memcheck. What the process still points to at its end is no leak.
-const MEMCHECK: &str = r#"target.'cfg(all())'.runner = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite"]"#;
+const MEMCHECK: &str = r#"target.'cfg(all())'.runner = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=definite", "--errors-for-leak-kinds=definite"]"#;
 
 fn ensure_valgrind() -> Result<(), Failure> {
     let found = || process::on_path("valgrind");

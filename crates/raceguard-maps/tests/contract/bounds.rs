@@ -17,6 +17,7 @@ macro_rules! has {
             const HAS: bool = false;
         }
         impl<T: ?Sized> Otherwise for Probe<T> {}
+        #[allow(dead_code, reason = "unused where the bound does not hold")]
         impl<T: ?Sized + $marker> Probe<T> {
             const HAS: bool = true;
         }

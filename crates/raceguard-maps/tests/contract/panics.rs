@@ -1,5 +1,5 @@
 //! User code that panics: for every operation, every kind of user code and every n, the n-th call panics. Without
-//! `RACEGUARD_MAPS_THOROUGH` in the environment, ever more of the n beyond 24 are left out.
+//! `RACEGUARD_MAPS_THOROUGH` in the environment, ever more of the n beyond ten are left out.
 //!
 //! Afterwards the map must be usable from another thread, every entry must be as it was before the operation or as the
 //! operation would have left it, `len` must count what `for_each` visits, and nothing may be dropped twice. But for a
@@ -248,7 +248,7 @@ pub(crate) fn check<T: Subject<Tracked, Tracked, FastState>>(kind: Call) {
         let mut nth = 0;
         while within_limit(attempt.name, || check_one::<T>(&attempt, kind, nth)) {
             panics += 1;
-            nth += if thorough { 1 } else { 1 + nth / 24 };
+            nth += if thorough { 1 } else { 1 + nth / 10 };
             assert!(nth < MOST_CALLS, "{}: the fuse never burns down", attempt.name);
         }
     }
@@ -270,14 +270,15 @@ fn check_one<T: Subject<Tracked, Tracked, FastState>>(
     world.arm(kind, nth);
     let outcome = catch_unwind(AssertUnwindSafe(|| (attempt.run)(&map, &world)));
     let tripped = world.disarm();
-    // A strategy that frees later may drop outside the call, where nobody is to be told.
-    assert!(!tripped || outcome.is_err() || kind == Call::Drop, "{when}: the panic did not reach the caller");
     assert!(tripped || outcome.is_ok(), "{when}: a panic that nobody planned");
 
     let before: Entries = (0..BEFORE).map(|id| (id, id)).collect();
     let mut after = before.clone();
     (attempt.model)(&mut after);
-    expect_between(&*map, &world, [&before, &after], attempt.name, &when);
+    // A panic that does not reach the caller was in work for others, such as growth or late freeing: then the operation
+    // has to be done in full.
+    let done = outcome.is_ok();
+    expect_between(&*map, &world, [if done { &after } else { &before }, &after], attempt.name, &when);
     expect_usable(&*map, &world, &when);
     drop(map);
     if tripped && kind == Call::Drop {

@@ -9,7 +9,7 @@ use raceguard_maps::{Change, ConcurrentMap, MapSnapshot, Operation};
 /// One step. Keys are small, so that they meet; a run of keys makes the map grow.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(fuzzing, derive(arbitrary::Arbitrary))]
-pub enum Step {
+pub(crate) enum Step {
     /// `get`, `get_with` and `contains_key`
     Get(u8),
     /// `insert`
@@ -43,7 +43,7 @@ pub enum Step {
 /// # Panics
 ///
 /// When they differ.
-pub fn run<M: ConcurrentMap<u32, u64>>(map: &M, program: &[Step]) {
+pub(crate) fn run<M: ConcurrentMap<u32, u64>>(map: &M, program: &[Step]) {
     let mut model = HashMap::new();
     for step in program {
         point(map, &mut model, *step);

@@ -38,7 +38,7 @@ fn step(dice: &mut Dice) -> Step {
         54..56 => Step::InsertRun(value, small),
         56..58 => Step::RemoveRun(value, small),
         58 => Step::Retain(small % 4),
-        59 if small < 64 => Step::Clear,
+        59 if dice.one_in(4) => Step::Clear,
         59..62 => Step::Apply(key, value),
         _ => Step::Look,
     }

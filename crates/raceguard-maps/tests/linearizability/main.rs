@@ -16,6 +16,8 @@ mod broken;
 #[cfg(not(raceguard_shuttle))]
 mod buffered;
 mod checker;
+#[cfg(raceguard_shuttle)]
+mod closing;
 mod dice;
 mod history;
 mod known;
@@ -36,6 +38,7 @@ use schedules::search;
 use threads::search;
 
 use raceguard_maps::ConcurrentMap;
+#[cfg(not(raceguard_shuttle))]
 use raceguard_maps::consistency::Promise;
 use subjects::{Home, Subject};
 
@@ -66,6 +69,8 @@ fn check<M: ConcurrentMap<u64, u64> + Send + Sync + 'static>(name: &str, make: f
         panic!("{name}: {found}");
     }
     println!("{name}: {share} histories from seed {seed} on are as promised");
+    #[cfg(raceguard_shuttle)]
+    closing::check(make, seed, share);
     #[cfg(not(raceguard_shuttle))]
     assert!(
         M::CONSISTENCY.read != Promise::Linearizable || litmus::passes(make),

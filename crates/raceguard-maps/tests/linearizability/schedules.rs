@@ -21,6 +21,9 @@ use crate::subjects::Home;
 /// Points at which a bug may depend on the order, for PCT.
 const DEPTH: usize = 3;
 
+/// Bytes for each thread: frames of unoptimized code are large.
+const STACK: usize = 1 << 20;
+
 /// As the search of real threads: half of the histories under each scheduler. The seed is that of the schedules; the
 /// scripts are drawn from the same source.
 pub(crate) fn search<M>(make: fn() -> Home<M>, seed: u64, count: u64) -> Result<(), String>
@@ -32,12 +35,19 @@ where
     explore(make, PctScheduler::new_from_seed(seed, DEPTH, half))
 }
 
+/// Shuttle's own, with room on the stack.
+pub(crate) fn config() -> shuttle::Config {
+    let mut config = shuttle::Config::default();
+    config.stack_size = STACK;
+    config
+}
+
 fn explore<M>(make: fn() -> Home<M>, scheduler: impl Scheduler + 'static) -> Result<(), String>
 where
     M: ConcurrentMap<u64, u64> + Send + Sync + 'static,
 {
     let found = Arc::new(Mutex::new(None));
-    let runner = Runner::new(scheduler, shuttle::Config::default());
+    let runner = Runner::new(scheduler, config());
     let note = found.clone();
     let run = catch_unwind(AssertUnwindSafe(move || {
         runner.run(move || {
