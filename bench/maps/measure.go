@@ -86,7 +86,7 @@ func repeat(seconds float64, sequence []uint32, work func([]uint32)) float64 {
 				return float64(counted) / (now - from).Seconds() / 1e6
 			}
 		}
-		if now-last < 50*time.Microsecond {
+		if now-last < 50*time.Microsecond && batch < len(sequence) {
 			batch *= 2
 		}
 		last = now

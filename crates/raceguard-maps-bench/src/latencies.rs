@@ -33,10 +33,6 @@ impl Latencies {
         self.longest = self.longest.max(other.longest);
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.times.len()
-    }
-
     /// `None` if nothing was counted.
     pub(crate) fn quantiles(mut self) -> Option<Quantiles> {
         self.times.sort_unstable();

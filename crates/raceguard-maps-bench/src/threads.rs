@@ -89,7 +89,7 @@ pub(crate) fn repeat(time: Time, sequence: &[u32], mut step: impl FnMut(u32) -> 
                 }
             }
         }
-        if now - last < CLOCK {
+        if now - last < CLOCK && batch < sequence.len() {
             batch *= 2;
         }
         last = now;

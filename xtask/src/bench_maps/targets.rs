@@ -151,7 +151,7 @@ fn durable(report: &Report, text: &mut String) {
         .iter()
         .filter(|(ours, naive)| ours.writes_per_second < naive.writes_per_second)
         .map(|(ours, naive)| {
-            format!("{} writers ({:.2})", ours.writers, ours.writes_per_second / naive.writes_per_second)
+            format!("{} blocked ({:.2})", ours.writers, ours.writes_per_second / naive.writes_per_second)
         })
         .collect();
     let _ = write!(

@@ -46,20 +46,25 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Filled<D, M> {
 
     #[allow(clippy::cast_precision_loss)]
     pub(super) fn measure_iteration_beside_writer(&self, plan: &Plan) -> BesideWriter {
-        let ended = AtomicBool::new(false);
+        let (started, ended) = (AtomicBool::new(false), AtomicBool::new(false));
         let results = together(&plan.cores[..2], |thread| {
             let mut handle = self.map.handle();
-            let begin = Instant::now();
-            let mut writes = Latencies::with_room(ROOM);
+            let mut writes = Latencies::with_room(if thread == 0 { 0 } else { ROOM });
             if thread == 0 {
-                let mut passes = Vec::new();
+                while !started.load(Ordering::Relaxed) {
+                    std::thread::yield_now();
+                }
+                let begin = Instant::now();
+                let mut passes = vec![self.pass(&mut handle)];
                 while begin.elapsed() < plan.time.length {
                     passes.push(self.pass(&mut handle));
                 }
                 ended.store(true, Ordering::Relaxed);
                 return (median(&passes), writes);
             }
+            let (begin, mut done) = (Instant::now(), 0_u64);
             let mut last = begin;
+            started.store(true, Ordering::Relaxed);
             for &code in plan.sequences[thread].iter().cycle() {
                 if ended.load(Ordering::Relaxed) {
                     break;
@@ -68,8 +73,9 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Filled<D, M> {
                 let now = Instant::now();
                 writes.add(now - last);
                 last = now;
+                done += 1;
             }
-            let rate = writes.count() as f64 / begin.elapsed().as_secs_f64() / 1e6;
+            let rate = done as f64 / begin.elapsed().as_secs_f64() / 1e6;
             (rate, writes)
         });
         let [(pass, _), (written, writes)] = results.try_into().unwrap_or_else(|_| unreachable!());
