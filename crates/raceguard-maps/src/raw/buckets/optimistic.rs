@@ -29,7 +29,10 @@ enum Attempt<T> {
 
 impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
     /// A copy of the value of `key`.
-    #[inline]
+    // Left to itself the compiler calls it, and passes the result through memory: a third of the time of a read that
+    // finds everything in the cache.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     pub(crate) fn copy<Q: Lookup<K> + ?Sized>(&self, key: &Q) -> Result<Option<V>, MapError> {
         let hash = self.hash(key);
         let Some(guard) = reclaim::pin_quickly() else {
