@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 )
 
 type request struct {
@@ -75,7 +74,6 @@ func (s *state) serve(one request) answer {
 		return answer{}
 	case "drop":
 		delete(s.maps, one.Map)
-		debug.FreeOSMemory()
 		return answer{}
 	case "sequences":
 		sequences, err := readAll(one.Files)

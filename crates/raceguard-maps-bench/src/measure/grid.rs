@@ -131,10 +131,15 @@ fn over_keys<D: Data>(arguments: &Arguments, candidates: &Candidates, make: Make
     for &keys in &arguments.keys {
         let data = Arc::new(D::new(Shape::of(keys)));
         let counters = candidates.counters().filter(|_| arguments.write == Write::Increment);
+        let (data, make) = (&data, &make);
         let filled: Vec<Filled<'_>> = candidates
             .iter()
             .chain(counters)
-            .filter_map(|candidate| Some(Filled { candidate, bench: make(candidate, &data)? }))
+            .filter_map(|candidate| {
+                let first = make(candidate, data)?;
+                let kept = (keys > MOST_ANEW).then_some(first);
+                Some(Filled { candidate, kept, make: Box::new(move || make(candidate, data)) })
+            })
             .collect();
         for load in loads(arguments, keys) {
             let cell = cell(&load, arguments, &filled);
@@ -145,9 +150,24 @@ fn over_keys<D: Data>(arguments: &Arguments, candidates: &Candidates, make: Make
     cells
 }
 
+/// Up to so many keys, a map is filled anew for each run: how quick a small one is depends on where its memory lies and
+/// how its keys fall, and the median should not hang on one such draw.
+const MOST_ANEW: u32 = 10_000;
+
 struct Filled<'a> {
     candidate: &'a Candidate,
-    bench: Box<dyn Bench>,
+    /// Filled once, for all runs.
+    kept: Option<Box<dyn Bench>>,
+    make: Box<dyn Fn() -> Option<Box<dyn Bench>> + 'a>,
+}
+
+impl Filled<'_> {
+    fn mixed(&self, plan: &Plan) -> f64 {
+        match &self.kept {
+            Some(map) => map.mixed(plan),
+            None => (self.make)().map_or(f64::NAN, |map| map.mixed(plan)),
+        }
+    }
 }
 
 struct Load {
@@ -189,7 +209,7 @@ fn cell(load: &Load, arguments: &Arguments, filled: &[Filled<'_>]) -> GridCell {
     let takes_part =
         |one: &&Filled<'_>| !one.candidate.copies_all || load.writes <= 0.0 || load.keys <= MOST_COPIED;
     let filled: Vec<&Filled<'_>> = filled.iter().filter(takes_part).collect();
-    let turns: Vec<_> = filled.iter().map(|one| || one.bench.mixed(&plan)).collect();
+    let turns: Vec<_> = filled.iter().map(|one| || one.mixed(&plan)).collect();
     let (figures, round_trips) = in_turn(&turns, &plan.cores, arguments.rounds.count);
     let maps =
         filled.iter().zip(figures).map(|(one, rounds)| Throughput::of(one.candidate, rounds, &round_trips));
