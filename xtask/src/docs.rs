@@ -1,6 +1,7 @@
 //! The generated parts of the docs: each is made from the data it describes, stands between two markers or is a file
 //! of its own, and is kept up to date by `cargo xtask tidy`.
 
+mod map_promises;
 mod policy_schema;
 mod rule_pages;
 
@@ -20,11 +21,12 @@ struct Part {
     make: fn() -> Result<String, Failure>,
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     Part { file: "CONTRIBUTING.md", name: "crates", make: crates },
     Part { file: "examples/README.md", name: "examples", make: example_list },
     Part { file: "docs/policy.md", name: "facts", make: facts },
     Part { file: "docs/policy.md", name: "default policy", make: default_policy },
+    Part { file: "docs/maps.md", name: "promises", make: || Ok(map_promises::table()) },
 ];
 
 /// The task `docs`.

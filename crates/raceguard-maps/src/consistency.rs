@@ -8,7 +8,7 @@ pub enum Promise {
     /// The call takes effect at one instant between its start and its end (Herlihy and Wing, 1990).
     Linearizable,
     /// Each shard is seen at one instant, different shards at different ones: an entry that is there all the time is
-    /// seen once, one that comes or goes meanwhile may be seen or not.
+    /// seen once, one that comes or goes meanwhile may be seen or not. A batch keeps its order for each key alone.
     PerShard,
     /// Each entry is seen at one instant, different entries at different ones: an entry that is there all the time is
     /// seen exactly once, one that comes or goes meanwhile at most once.
@@ -38,6 +38,15 @@ pub enum UpdateOnPanic {
     Partial,
     /// The old value: the closure worked on a clone.
     Unchanged,
+}
+
+impl fmt::Display for UpdateOnPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Partial => "what was done",
+            Self::Unchanged => "the old value",
+        })
+    }
 }
 
 /// The promises of one strategy.

@@ -31,7 +31,7 @@
 //! # Where to start reading
 //!
 //! [`map`] has the interface, [`strategies`] one file per strategy, [`advice`] says which one suits, [`counters`] are
-//! maps of numbers, [`raw`] has the cores with the unsafe parts and the proofs of why they are right.
+//! maps of numbers, `raw` has the cores with the unsafe parts and the proofs of why they are right.
 
 pub mod advice;
 pub mod consistency;

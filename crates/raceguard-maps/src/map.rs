@@ -60,7 +60,9 @@ pub enum Operation<K, V> {
 ///
 /// A closure runs exactly once where the entry that it is about exists, on the calling thread, and may run under a
 /// lock of the map: it must not use the same map again (the `Checked` layer reports that with both call sites
-/// instead of a hang). A panic of a closure, of `Hash`, `Eq` or `Clone` goes on to the caller; the map stays usable.
+/// instead of a hang). A panic of a closure, of `Hash`, `Eq` or `Clone` goes on to the caller; the map stays usable. Only
+/// work that a call does for others besides its own, such as moving entries to a larger table, may stop at a panic of
+/// `Hash` without telling: it is done again later, and the call itself was then done in full.
 pub trait ConcurrentMap<K, V>
 where
     K: Hash + Eq + Clone,

@@ -1,8 +1,8 @@
 //! [`advise`]: which strategy suits a load, by measurement.
 //!
 //! Three steps: leave out the strategies that cannot promise what the profile needs; estimate the others from the
-//! measured cells around the load ([`estimate`](super::estimate)) and from how long closures hold the map; take the
-//! fastest, or of those that are as fast within [`ALIKE`] the plainest.
+//! measured cells around the load (`estimate`) and from how long closures hold the map; take the
+//! fastest, or of those that are as fast within `ALIKE` the plainest.
 
 use std::fmt::Write as _;
 use std::sync::OnceLock;

@@ -4,11 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::consistency::{Consistency, Promise, UpdateOnPanic};
+use crate::consistency::Consistency;
 use crate::map::ConcurrentMap;
 use crate::{
-    BucketMap, InlineMap, LockFreeMap, MutexMap, RwLockMap, SerialMap, ShardedMap, ShardedSnapshotMap,
-    SnapshotMap,
+    BucketMap, InlineMap, LockFreeMap, MutexMap, ReadMostlyMap, RwLockMap, SerialMap, ShardedMap,
+    ShardedSnapshotMap, SnapshotMap,
 };
 
 /// A strategy of this crate, by the name of its type.
@@ -77,16 +77,7 @@ impl Strategy {
             Self::MutexMap => of::<MutexMap<u64, u64>>(),
             Self::RwLockMap => of::<RwLockMap<u64, u64>>(),
             Self::ShardedMap => of::<ShardedMap<u64, u64>>(),
-            // Go documents this much of its `sync.Map`.
-            Self::ReadMostlyMap => Consistency {
-                len: Promise::Approximate,
-                for_each: Promise::PerEntry,
-                snapshot: Promise::PerEntry,
-                retain: Promise::PerEntry,
-                apply: Promise::PerEntry,
-                update_on_panic: UpdateOnPanic::Unchanged,
-                ..Consistency::ONE_LOCK
-            },
+            Self::ReadMostlyMap => of::<ReadMostlyMap<u64, u64>>(),
             Self::SnapshotMap => of::<SnapshotMap<u64, u64>>(),
             Self::ShardedSnapshotMap => of::<ShardedSnapshotMap<u64, u64>>(),
             Self::SerialMap => of::<SerialMap<u64, u64>>(),
