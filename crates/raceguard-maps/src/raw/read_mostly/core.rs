@@ -294,11 +294,13 @@ impl<K, V> Core<K, V> {
                 removed = old.is_some();
             }
         }
+        // Before the old value goes: to retire may drop others, and a drop may panic.
+        let look = removed && self.count.add(guard, -1) % LOOK == 0;
         if let Some(old) = old {
             // SAFETY: taken out under the entry's lock; allocated by `alloc`.
             unsafe { self.values.local(guard).retire(old) };
         }
-        if removed && self.count.add(guard, -1) % LOOK == 0 {
+        if look {
             self.compact(guard, WORTH_IT);
         }
         result
