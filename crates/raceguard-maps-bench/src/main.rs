@@ -3,7 +3,7 @@
 //! `cargo xtask bench maps` builds and drives it; by hand it measures single cells:
 //!
 //! ```text
-//! maps-bench grid --maps inline,leapfrog --threads 2 --keys 1000 --skew 0 --writes 0,50 --rounds 5 --seconds 0.2
+//! maps-bench grid --maps InlineMap,leapfrog --threads 2 --keys 1000 --skew 0 --writes 0,50 --rounds 5 --seconds 0.2
 //! ```
 //!
 //! # How it is built

@@ -66,7 +66,7 @@ const WHICH: &str = "The fastest of ours for uniform keys, and those within 10 %
 reads the same figures.\n\n";
 
 const THROUGHPUT: &str = "`cargo xtask bench maps -- grid` prints these; \
-`-- grid --threads 2 --keys 1000 --skew 0 --writes 50 --maps inline,leapfrog` one cell for two maps. A write overwrites a \
+`-- grid --threads 2 --keys 1000 --skew 0 --writes 50 --maps InlineMap,leapfrog` one cell for two maps. A write overwrites a \
 key that is there.\n\n";
 
 const COUNTERS: &str = "`cargo xtask bench maps -- grid --write increment --writes 100 --skew 0 --keys 1,1000`: every \
