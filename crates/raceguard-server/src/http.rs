@@ -47,6 +47,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)
+        .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(body))
         .with_state(shared)
 }

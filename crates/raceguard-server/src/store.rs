@@ -66,10 +66,13 @@ impl Store {
         fs::create_dir_all(folder)
             .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
         let connection = schema::open(&folder.join("server.db"))?;
-        connection.execute(
-            "INSERT INTO token (name, role, hash, created_ms) VALUES (?, ?, ?, ?)",
+        let added = connection.execute(
+            "INSERT OR IGNORE INTO token (name, role, hash, created_ms) VALUES (?, ?, ?, ?)",
             params![name, role.as_str(), token.hash(), now_ms],
         )?;
+        if added == 0 {
+            return Err(StoreError::TokenName(name.to_owned()));
+        }
         Ok(token)
     }
 }

@@ -149,10 +149,15 @@ async fn what_is_refused_says_why() {
         assert!(answer["error"].as_str().is_some_and(|error| error.contains(part)), "{answer}");
     };
     refused(server.post(&read, &[], race("1-1", "m.Put")).await, 403, "needs one that may write");
+    let again =
+        Store::add_token(folder.path(), "write", Role::Read, 1).expect_err("the name is taken").to_string();
+    assert!(again.contains("another name"), "{again}");
     refused(server.get(&write, "/v1/findings").await, 403, "may write");
     let stranger = Token::of_header("Bearer rgt_00").expect("it is a token");
     refused(server.post(&stranger, &[], race("1-1", "m.Put")).await, 401, "unknown");
     refused(server.get(&read, "/v1/nothing").await, 404, "/v1/nothing");
+    refused(server.get(&read, "/v1/evidence").await, 405, "GET");
+    refused(server.get(&read, "/v1/findings?limit=all").await, 400, "limit");
     refused(server.post(&write, &[("content-encoding", "br")], "x").await, 415, "gzip");
     refused(server.post(&write, &[("content-encoding", "gzip")], "x").await, 400, "decompress");
     refused(
@@ -194,4 +199,9 @@ async fn a_database_that_is_none_or_newer_is_refused() {
     assert!(error.contains("restore"), "{error}");
     std::fs::remove_file(&database).expect("it is there");
     drop(Store::open(folder.path()).expect("it is new"));
+    let newer = rusqlite::Connection::open(&database).expect("it is one");
+    newer.pragma_update(None, "user_version", 99).expect("it can be written");
+    drop(newer);
+    let error = Store::open(folder.path()).expect_err("it is newer").to_string();
+    assert!(error.contains("format 99") && error.contains("upgrade"), "{error}");
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -31,9 +32,11 @@ pub(super) struct Findings {
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
-    Query(question): Query<Question>,
+    question: Result<Query<Question>, QueryRejection>,
 ) -> Result<Json<Findings>, Problem> {
     shared.authorize(&headers, Role::Read).await?;
+    let Query(question) =
+        question.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let limit = question.limit.unwrap_or(DEFAULT_LIMIT).min(LIMIT);
     let ask = move |reader: &crate::store::Reader| {
         Ok(Findings { totals: reader.totals()?, findings: reader.findings(limit)? })

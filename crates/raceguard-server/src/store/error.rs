@@ -43,6 +43,9 @@ pub enum StoreError {
     /// SQLite failed.
     #[error("the database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// A token of this name was made before.
+    #[error("there is a token named {0} already; give the new one another name")]
+    TokenName(String),
     /// The system has no chance to give.
     #[error("the system gave no random bytes: {0}")]
     Random(String),

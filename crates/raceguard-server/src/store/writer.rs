@@ -89,11 +89,6 @@ impl Writer {
         })?;
         answered.await.map_err(|_| StoreError::Stopping)?
     }
-
-    /// How many batches wait.
-    pub fn waiting(&self) -> usize {
-        self.jobs.max_capacity() - self.jobs.capacity()
-    }
 }
 
 impl Packed {
