@@ -59,6 +59,7 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     store: Store,
+    alerts: Alerts,
     limits: Limits,
     external_url: Option<String>,
 }
@@ -70,12 +71,18 @@ impl Server {
         let store = Store::open(&data, Vec::new())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits, external_url })
+        let alerts = Alerts::new(store.writer.clone());
+        Ok(Self { listener, store, alerts, limits, external_url })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Takes alerts as the running server will.
+    pub fn alerts(&self) -> Alerts {
+        self.alerts.clone()
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
@@ -84,9 +91,8 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits, external_url } = self;
+        let Self { listener, store, alerts, limits, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let alerts = Alerts::new(writer.clone());
         let shared = Arc::new(Shared { writer, reader, alerts, external_url, limits });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
@@ -119,7 +125,7 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
         let ended = tasks.end(STOP_TIME).await;
         drop(shared);
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let _ = tokio::task::spawn_blocking(move || thread.stop()).await;
         drop(lock);
         Ok(failed.map_or(ended, Err)?)
     }
