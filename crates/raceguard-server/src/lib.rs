@@ -21,4 +21,5 @@ pub mod limits;
 pub mod origin;
 pub mod server;
 pub mod store;
+pub mod tasks;
 pub mod token;

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::http::{Shared, routes};
 use crate::limits::Limits;
 use crate::store::{Store, StoreError};
+use crate::tasks::{TaskError, Tasks};
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
@@ -44,6 +45,9 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Something that runs beside the requests failed; the server stopped in order.
+    #[error("{0}; the server stopped, everything that was acknowledged is written")]
+    Task(#[from] TaskError),
 }
 
 /// A server that listens, and serves once [`run`](Self::run) is awaited.
@@ -58,7 +62,7 @@ impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
         let address = options.listen;
-        let store = Store::open(&options.data)?;
+        let store = Store::open(&options.data, Vec::new())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         Ok(Self { listener, store, limits: options.limits })
@@ -70,16 +74,26 @@ impl Server {
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
         let Self { listener, store, limits } = self;
         let Store { writer, reader, thread, lock } = store;
         let shared = Arc::new(Shared { writer, reader, limits });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
+        let mut tasks = background(&shared);
+        let mut failed = None;
         loop {
             let connection = tokio::select! {
                 () = &mut stop => break,
+                error = tasks.failed() => {
+                    failed = Some(error);
+                    break;
+                }
                 connection = accept(&listener, &room) => connection,
             };
             let Some((stream, permit)) = connection else { continue };
@@ -97,10 +111,17 @@ impl Server {
         }
         drop(listener);
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
+        let ended = tasks.end(STOP_TIME).await;
         drop(shared);
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         drop(lock);
+        Ok(failed.map_or(ended, Err)?)
     }
+}
+
+/// What runs beside the requests.
+fn background(_shared: &Arc<Shared>) -> Tasks {
+    Tasks::default()
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

@@ -1,9 +1,11 @@
-//! What the server keeps: one SQLite database in WAL mode, written by one thread that commits in groups.
+//! What the server keeps: one database, and one thread that takes evidence to it and commits in groups.
 //!
 //! ```text
-//! DATA/server.db      everything below
+//! DATA/server.db      everything below, in SQLite
 //! DATA/lock           held by the server that uses the folder
 //! ```
+//!
+//! Nothing here knows which database it is: statements are in the SQL that [`sql`] defines.
 //!
 //! Evidence is kept as it came, a batch as one compressed block: that is what makes tens of thousands of records a
 //! second durable. What people ask for is counted while it is written, in the same transaction: findings, and for each
@@ -13,13 +15,16 @@
 //! A record is known by its stream and its number in it; what was received of a stream is a set of intervals
 //! ([`intervals`]), which stays a handful however long the stream is.
 
+mod committed;
 mod error;
 pub mod intervals;
 mod reader;
 mod recorder;
 mod schema;
+pub mod sql;
 mod writer;
 
+pub use committed::{Committed, Observer, Seen};
 pub use error::StoreError;
 pub use reader::{FindingRow, Reader, Totals};
 pub use writer::{Receipt, Writer, WriterThread};
@@ -27,8 +32,10 @@ pub use writer::{Receipt, Writer, WriterThread};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
-use rusqlite::params;
+use sql::sqlite::SqliteDatabase;
+use sql::{Connection, Database, values};
 
 use crate::token::{Role, Token};
 
@@ -50,13 +57,14 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a folder, and makes both if they are not there.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Opens the store in a folder, and makes both if they are not there. The observers are told of what was written,
+    /// in this order.
+    pub fn open(folder: &Path, observers: Vec<Arc<dyn Observer>>) -> Result<Self, StoreError> {
         fs::create_dir_all(folder)
             .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
         let lock = lock(folder)?;
-        let database = folder.join("server.db");
-        let (writer, thread) = Writer::start(schema::open(&database)?);
+        let database: Arc<dyn Database> = Arc::new(SqliteDatabase::new(folder.join("server.db")));
+        let (writer, thread) = Writer::start(open(&*database)?, observers);
         Ok(Self { writer, reader: Reader::new(database), thread, lock: Lock(lock) })
     }
 
@@ -65,16 +73,22 @@ impl Store {
         let token = Token::random().map_err(|error| StoreError::Random(error.to_string()))?;
         fs::create_dir_all(folder)
             .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
-        let connection = schema::open(&folder.join("server.db"))?;
-        let added = connection.execute(
-            "INSERT OR IGNORE INTO token (name, role, hash, created_ms) VALUES (?, ?, ?, ?)",
-            params![name, role.as_str(), token.hash(), now_ms],
+        let added = open(&SqliteDatabase::new(folder.join("server.db")))?.execute(
+            "INSERT INTO token (name, role, hash, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING",
+            values![name, role.as_str(), &token.hash(), now_ms],
         )?;
         if added == 0 {
             return Err(StoreError::TokenName(name.to_owned()));
         }
         Ok(token)
     }
+}
+
+/// A connection that may change things, to a database of the newest format.
+fn open(database: &dyn Database) -> Result<Box<dyn Connection>, StoreError> {
+    let mut connection = database.writing()?;
+    schema::migrate(&mut *connection)?;
+    Ok(connection)
 }
 
 fn lock(folder: &Path) -> Result<File, StoreError> {

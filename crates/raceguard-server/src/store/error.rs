@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::sql::Cell;
+
 /// Why the store can't be opened, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -23,14 +25,16 @@ pub enum StoreError {
         pid: String,
     },
     /// The database was written by a newer version.
-    #[error("{} has format {found}, this version reads up to {supported}; upgrade raceguard", path.display())]
+    #[error(
+        "the database's tables of {part} have format {found}, this version reads up to {supported}; upgrade raceguard"
+    )]
     Newer {
-        /// The database.
-        path: PathBuf,
+        /// Which part of the tables.
+        part: String,
         /// Its format.
-        found: i64,
-        /// The newest one that is known.
-        supported: i64,
+        found: u64,
+        /// The newest one that is known, 0 when the part is not.
+        supported: u64,
     },
     /// The database is damaged.
     #[error("{} is damaged: {what}; move it away and restore a backup with raceguard restore", path.display())]
@@ -43,6 +47,21 @@ pub enum StoreError {
     /// SQLite failed.
     #[error("the database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// A column does not hold what it must; the database was changed by something else.
+    #[error(
+        "column {column} of an answer is {found:?} instead of {wanted}; was the database changed by something else?"
+    )]
+    Column {
+        /// Which one, counted from 0.
+        column: usize,
+        /// What was expected.
+        wanted: &'static str,
+        /// What is there.
+        found: Cell,
+    },
+    /// A row that is always there is not.
+    #[error("the table {0} of the database lost its row; restore a backup with raceguard restore")]
+    Incomplete(&'static str),
     /// A token of this name was made before.
     #[error("there is a token named {0} already; give the new one another name")]
     TokenName(String),

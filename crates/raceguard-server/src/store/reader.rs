@@ -1,23 +1,26 @@
 //! Questions to the store. Each is answered from what was counted when records came, never from the records.
 
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::Serialize;
 
 use super::StoreError;
-use super::schema::open_for_reading;
+use super::sql::{Connection, Database, values};
 use crate::token::Role;
 
 /// Connections that are kept for the next question.
 const KEPT: usize = 8;
 
 /// Asks the store. Any number of questions at once, none of which holds up the writer.
-#[derive(Debug)]
 pub struct Reader {
-    database: PathBuf,
-    idle: Mutex<Vec<Connection>>,
+    database: Arc<dyn Database>,
+    idle: Mutex<Vec<Box<dyn Connection>>>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("database", &self.database).finish_non_exhaustive()
+    }
 }
 
 /// What was received in all.
@@ -49,76 +52,66 @@ pub struct FindingRow {
 }
 
 impl Reader {
-    pub(super) fn new(database: PathBuf) -> Self {
+    pub(super) fn new(database: Arc<dyn Database>) -> Self {
         Self { database, idle: Mutex::new(Vec::new()) }
     }
 
     /// What was received in all.
     pub fn totals(&self) -> Result<Totals, StoreError> {
         self.ask(|connection| {
-            connection.query_row(
-                "SELECT records, duplicates, (SELECT count(*) FROM finding) FROM total",
-                [],
-                |row| {
-                    Ok(Totals {
-                        records: count(row, 0)?,
-                        duplicates: count(row, 1)?,
-                        findings: count(row, 2)?,
-                    })
-                },
-            )
+            let row = connection
+                .row("SELECT records, duplicates, (SELECT count(*) FROM finding) FROM total", &[])?
+                .ok_or(StoreError::Incomplete("total"))?;
+            Ok(Totals { records: row.get(0)?, duplicates: row.get(1)?, findings: row.get(2)? })
         })
     }
 
     /// What the holder of the token with this hash may do; nothing when there is none or it was revoked.
     pub fn role(&self, hash: &[u8; 32]) -> Result<Option<Role>, StoreError> {
-        let role: Option<String> = self.ask(|connection| {
-            connection
-                .prepare_cached("SELECT role FROM token WHERE hash = ? AND revoked_ms IS NULL")?
-                .query_row(params![hash], |row| row.get(0))
-                .optional()
+        let row = self.ask(|connection| {
+            connection.row("SELECT role FROM token WHERE hash = $1 AND revoked_ms IS NULL", values![hash])
         })?;
+        let role = row.map(|row| row.get::<String>(0)).transpose()?;
         Ok(role.and_then(|role| Role::named(&role).ok()))
     }
 
     /// The findings that were seen last, at most `limit` of them.
     pub fn findings(&self, limit: usize) -> Result<Vec<FindingRow>, StoreError> {
-        self.ask(|connection| {
-            connection
-                .prepare_cached(
-                    "SELECT fingerprint, kind, title, first_ms, last_ms, occurrences FROM finding
-                     ORDER BY last_ms DESC, id LIMIT ?",
-                )?
-                .query_map(params![i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-                    Ok(FindingRow {
-                        fingerprint: row.get(0)?,
-                        kind: row.get(1)?,
-                        title: row.get(2)?,
-                        first_ms: row.get(3)?,
-                        last_ms: row.get(4)?,
-                        occurrences: count(row, 5)?,
-                    })
-                })?
-                .collect()
-        })
+        let rows = self.ask(|connection| {
+            connection.query(
+                "SELECT fingerprint, kind, title, first_ms, last_ms, occurrences FROM finding
+                 ORDER BY last_ms DESC, id LIMIT $1",
+                values![limit as u64],
+            )
+        })?;
+        let findings = rows.iter().map(|row| {
+            Ok(FindingRow {
+                fingerprint: row.get(0)?,
+                kind: row.get(1)?,
+                title: row.get(2)?,
+                first_ms: row.get(3)?,
+                last_ms: row.get(4)?,
+                occurrences: row.get(5)?,
+            })
+        });
+        findings.collect()
     }
 
-    fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
-        let connection = match idle {
+    /// Asks the database. A connection on which a question failed is not used again.
+    pub fn ask<T>(
+        &self,
+        question: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut connection = match idle {
             Some(connection) => connection,
-            None => open_for_reading(&self.database)?,
+            None => self.database.reading()?,
         };
-        let answer = question(&connection)?;
-        let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let answer = question(&mut *connection)?;
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < KEPT {
             idle.push(connection);
         }
         Ok(answer)
     }
-}
-
-/// A column that counts something.
-fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column).map(i64::unsigned_abs)
 }

@@ -1,12 +1,13 @@
 //! Records the batches of one transaction: which records are new, what they show, and the totals.
 
-use std::collections::HashMap;
-
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::StoreError;
+use super::committed::{Committed, Seen};
 use super::intervals::Intervals;
-use super::writer::{Packed, Receipt, compress};
+use super::sql::{Connection, Dialect, Row, values};
+use super::writer::{Packed, compress};
 use crate::batch::{BatchRecord, Sighting};
 use crate::origin::Origin;
 
@@ -19,7 +20,7 @@ const REMEMBERED: usize = 10_000;
 /// What later transactions need of earlier ones, to spare reading it.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
-    origins: HashMap<Origin, i64>,
+    origins: HashMap<Arc<Origin>, i64>,
     streams: HashMap<String, Stream>,
     findings: HashMap<String, i64>,
     races: HashMap<(i64, String), i64>,
@@ -33,102 +34,107 @@ struct Stream {
 
 /// Occurrences of one finding in one hour at one origin, not yet in the database.
 #[derive(Debug, Default)]
-struct Seen {
-    occurrences: i64,
+struct Counted {
+    occurrences: u64,
     first_ms: i64,
     last_ms: i64,
 }
 
 /// One transaction under way.
 pub(super) struct Recorder<'a> {
-    transaction: &'a Transaction<'a>,
+    connection: &'a mut (dyn Connection + 'static),
     remembered: &'a mut Remembered,
-    seen: HashMap<(i64, i64, i64), Seen>,
-    totals: Receipt,
-    blocks: i64,
+    /// By finding, hour and origin: in this order everybody locks rows.
+    counted: BTreeMap<(i64, i64, i64), Counted>,
+    /// What the batch under way shows, by finding.
+    seen: BTreeMap<i64, Seen>,
+    committed: Vec<Committed>,
+    blocks: u64,
 }
 
 impl<'a> Recorder<'a> {
-    pub(super) fn new(transaction: &'a Transaction<'a>, remembered: &'a mut Remembered) -> Self {
+    pub(super) fn new(
+        connection: &'a mut (dyn Connection + 'static),
+        remembered: &'a mut Remembered,
+    ) -> Self {
         remembered.forget_if_large();
-        let totals = Receipt { accepted: 0, duplicates: 0 };
-        Self { transaction, remembered, seen: HashMap::new(), totals, blocks: 0 }
+        if connection.dialect() == Dialect::Postgres {
+            // Another replica may have received more of them since.
+            remembered.streams.clear();
+        }
+        let (counted, seen) = (BTreeMap::new(), BTreeMap::new());
+        Self { connection, remembered, counted, seen, committed: Vec::new(), blocks: 0 }
     }
 
     /// Records what is new of a batch.
-    pub(super) fn record(&mut self, packed: &Packed) -> Result<Receipt, StoreError> {
+    pub(super) fn record(&mut self, packed: &Packed) -> Result<(), StoreError> {
         let (batch, now) = (&packed.batch, packed.received_ms);
-        let origin = self.origin(&batch.origin)?;
+        let (origin, origin_id) = self.origin(&batch.origin)?;
         let (stream, fresh) = self.receive(packed)?;
-        let receipt =
-            Receipt { accepted: fresh.len() as u64, duplicates: (batch.records.len() - fresh.len()) as u64 };
+        let (accepted, duplicates) = (fresh.len() as u64, (batch.records.len() - fresh.len()) as u64);
         if !fresh.is_empty() {
             let all = fresh.len() == batch.records.len();
             let repacked = (!all).then(|| compress(fresh.iter().map(|record| batch.line(record))));
-            self.transaction
-                .prepare_cached(
-                    "INSERT INTO block (stream, origin, received_ms, records, lines) VALUES (?, ?, ?, ?, ?)",
-                )?
-                .execute(params![
-                    stream,
-                    origin,
-                    now,
-                    signed(receipt.accepted),
-                    repacked.as_ref().unwrap_or(&packed.lines)
-                ])?;
+            let lines = repacked.as_ref().unwrap_or(&packed.lines);
+            self.connection.execute(
+                "INSERT INTO block (stream, origin, received_ms, records, lines) VALUES ($1, $2, $3, $4, $5)",
+                values![stream, origin_id, now, accepted, lines],
+            )?;
             self.blocks += 1;
         }
         for record in fresh {
             if let Some(sighting) = &record.sighting {
                 let text = || String::from_utf8_lossy(batch.line(record)).into_owned();
-                self.see(stream, origin, sighting, when_ms(record, now), text)?;
+                self.see(stream, origin_id, sighting, when_ms(record, now), text)?;
             }
         }
-        self.totals.accepted += receipt.accepted;
-        self.totals.duplicates += receipt.duplicates;
-        Ok(receipt)
-    }
-
-    /// Writes what was counted.
-    pub(super) fn finish(self) -> Result<(), StoreError> {
-        let mut sighting = self.transaction.prepare_cached(
-            "INSERT INTO sighting (finding, hour, origin, occurrences) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET occurrences = occurrences + ?4",
-        )?;
-        let mut finding = self.transaction.prepare_cached(
-            "UPDATE finding SET occurrences = occurrences + ?2, first_ms = min(first_ms, ?3), last_ms = max(last_ms, ?4)
-             WHERE id = ?1",
-        )?;
-        for ((id, hour, origin), seen) in &self.seen {
-            sighting.execute(params![id, hour, origin, seen.occurrences])?;
-            finding.execute(params![id, seen.occurrences, seen.first_ms, seen.last_ms])?;
-        }
-        self.transaction
-            .prepare_cached(
-                "UPDATE total SET records = records + ?, duplicates = duplicates + ?, blocks = blocks + ?",
-            )?
-            .execute(params![signed(self.totals.accepted), signed(self.totals.duplicates), self.blocks])?;
+        let seen = std::mem::take(&mut self.seen).into_values().collect();
+        self.committed.push(Committed { origin, received_ms: now, accepted, duplicates, seen });
         Ok(())
     }
 
-    fn origin(&mut self, origin: &Origin) -> Result<i64, StoreError> {
-        if let Some(id) = self.remembered.origins.get(origin) {
-            return Ok(*id);
+    /// Writes what was counted; gives what each batch changed, in their order.
+    pub(super) fn finish(self) -> Result<Vec<Committed>, StoreError> {
+        for ((finding, hour, origin), counted) in &self.counted {
+            self.connection.execute(
+                "INSERT INTO sighting (finding, hour, origin, occurrences) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT (finding, hour, origin) DO UPDATE SET occurrences = sighting.occurrences + $4",
+                values![finding, hour, origin, counted.occurrences],
+            )?;
+            self.connection.execute(
+                "UPDATE finding SET occurrences = occurrences + $2,
+                     first_ms = CASE WHEN $3 < first_ms THEN $3 ELSE first_ms END,
+                     last_ms = CASE WHEN $4 > last_ms THEN $4 ELSE last_ms END
+                 WHERE id = $1",
+                values![finding, counted.occurrences, counted.first_ms, counted.last_ms],
+            )?;
         }
-        let names = params![origin.service, origin.version, origin.instance, origin.environment];
-        self.transaction
-            .prepare_cached(
-                "INSERT OR IGNORE INTO origin (service, version, instance, environment) VALUES (?, ?, ?, ?)",
-            )?
-            .execute(names)?;
-        let id = self
-            .transaction
-            .prepare_cached(
-                "SELECT id FROM origin WHERE (service, version, instance, environment) = (?, ?, ?, ?)",
-            )?
-            .query_row(names, |row| row.get(0))?;
-        self.remembered.origins.insert(origin.clone(), id);
-        Ok(id)
+        let sum = |count: fn(&Committed) -> u64| self.committed.iter().map(count).sum::<u64>();
+        self.connection.execute(
+            "UPDATE total SET records = records + $1, duplicates = duplicates + $2, blocks = blocks + $3",
+            values![sum(|batch| batch.accepted), sum(|batch| batch.duplicates), self.blocks],
+        )?;
+        Ok(self.committed)
+    }
+
+    fn origin(&mut self, origin: &Origin) -> Result<(Arc<Origin>, i64), StoreError> {
+        if let Some((known, id)) = self.remembered.origins.get_key_value(origin) {
+            return Ok((Arc::clone(known), *id));
+        }
+        let names = values![&origin.service, &origin.version, &origin.instance, &origin.environment];
+        self.connection.execute(
+            "INSERT INTO origin (service, version, instance, environment) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (service, version, instance, environment) DO NOTHING",
+            names,
+        )?;
+        let row = self.connection.row(
+            "SELECT id FROM origin WHERE (service, version, instance, environment) = ($1, $2, $3, $4)",
+            names,
+        )?;
+        let id = row.ok_or(StoreError::Incomplete("origin"))?.get(0)?;
+        let origin = Arc::new(origin.clone());
+        self.remembered.origins.insert(Arc::clone(&origin), id);
+        Ok((origin, id))
     }
 
     /// The stream's id, and the records that were not received before, which are so now.
@@ -147,50 +153,46 @@ impl<'a> Recorder<'a> {
         if !fresh.is_empty() {
             let pairs: Vec<_> = stream.received.pairs().collect();
             self.store_intervals(id, &pairs, &fresh)?;
-            self.transaction
-                .prepare_cached("UPDATE stream SET last_ms = max(last_ms, ?2) WHERE id = ?1")?
-                .execute(params![id, now])?;
+            self.connection
+                .execute("UPDATE stream SET last_ms = $2 WHERE id = $1 AND last_ms < $2", values![id, now])?;
         }
         Ok((id, fresh))
     }
 
-    fn load_stream(&self, name: &str, now: i64) -> Result<Stream, StoreError> {
-        let select = "SELECT id FROM stream WHERE name = ?";
-        let known =
-            self.transaction.prepare_cached(select)?.query_row([name], |row| row.get(0)).optional()?;
-        if let Some(id) = known {
-            let mut statement =
-                self.transaction.prepare_cached("SELECT first, last FROM received WHERE stream = ?")?;
-            let pairs = statement
-                .query_map([id], |row| {
-                    Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get::<_, i64>(1)?.unsigned_abs()))
-                })?
-                .collect::<Result<Vec<_>, _>>()?;
-            return Ok(Stream { id, received: Intervals::from_pairs(pairs) });
-        }
-        self.transaction
-            .prepare_cached("INSERT INTO stream (name, first_ms, last_ms) VALUES (?1, ?2, ?2)")?
-            .execute(params![name, now])?;
-        Ok(Stream { id: self.transaction.last_insert_rowid(), received: Intervals::default() })
+    fn load_stream(&mut self, name: &str, now: i64) -> Result<Stream, StoreError> {
+        self.connection.execute(
+            "INSERT INTO stream (name, first_ms, last_ms) VALUES ($1, $2, $2) ON CONFLICT (name) DO NOTHING",
+            values![name, now],
+        )?;
+        let select = match self.connection.dialect() {
+            Dialect::Sqlite => "SELECT id FROM stream WHERE name = $1",
+            // Held until the end of the transaction, so that no two replicas receive of one stream at once.
+            Dialect::Postgres => "SELECT id FROM stream WHERE name = $1 FOR UPDATE",
+        };
+        let row = self.connection.row(select, values![name])?;
+        let id: i64 = row.ok_or(StoreError::Incomplete("stream"))?.get(0)?;
+        let rows =
+            self.connection.query("SELECT first, last FROM received WHERE stream = $1", values![id])?;
+        let pair = |row: &Row| Ok((row.get(0)?, row.get(1)?));
+        let pairs = rows.iter().map(pair).collect::<Result<Vec<_>, StoreError>>()?;
+        Ok(Stream { id, received: Intervals::from_pairs(pairs) })
     }
 
     /// Rewrites the intervals that the fresh records lie in; those lie between the first and the last of them.
     fn store_intervals(
-        &self,
+        &mut self,
         stream: i64,
         pairs: &[(u64, u64)],
         fresh: &[&BatchRecord],
     ) -> Result<(), StoreError> {
         let (Some(low), Some(high)) = (fresh.first(), fresh.last()) else { return Ok(()) };
         let touched = pairs.iter().filter(|(first, last)| *last >= low.sequence && *first <= high.sequence);
-        let mut delete = self
-            .transaction
-            .prepare_cached("DELETE FROM received WHERE stream = ? AND first BETWEEN ? AND ?")?;
-        let mut insert =
-            self.transaction.prepare_cached("INSERT INTO received (stream, first, last) VALUES (?, ?, ?)")?;
         for (first, last) in touched {
-            delete.execute(params![stream, signed(*first), signed(*last)])?;
-            insert.execute(params![stream, signed(*first), signed(*last)])?;
+            let interval = values![stream, *first, *last];
+            self.connection
+                .execute("DELETE FROM received WHERE stream = $1 AND first BETWEEN $2 AND $3", interval)?;
+            self.connection
+                .execute("INSERT INTO received (stream, first, last) VALUES ($1, $2, $3)", interval)?;
         }
         Ok(())
     }
@@ -219,11 +221,15 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    fn count(&mut self, finding: i64, origin: i64, ms: i64, occurrences: i64) {
-        let seen = self.seen.entry((finding, ms / HOUR_MS, origin)).or_default();
-        seen.first_ms = if seen.occurrences == 0 { ms } else { seen.first_ms.min(ms) };
-        seen.last_ms = seen.last_ms.max(ms);
+    fn count(&mut self, finding: i64, origin: i64, ms: i64, occurrences: u64) {
+        let counted = self.counted.entry((finding, ms / HOUR_MS, origin)).or_default();
+        counted.first_ms = if counted.occurrences == 0 { ms } else { counted.first_ms.min(ms) };
+        counted.last_ms = counted.last_ms.max(ms);
+        counted.occurrences += occurrences;
+        let seen =
+            self.seen.entry(finding).or_insert(Seen { finding, is_new: false, occurrences: 0, last_ms: ms });
         seen.occurrences += occurrences;
+        seen.last_ms = seen.last_ms.max(ms);
     }
 
     fn finding(
@@ -237,21 +243,25 @@ impl<'a> Recorder<'a> {
         if let Some(id) = self.remembered.findings.get(fingerprint) {
             return Ok(*id);
         }
-        let known = self
-            .transaction
-            .prepare_cached("SELECT id FROM finding WHERE fingerprint = ?")?
-            .query_row([fingerprint], |row| row.get(0))
-            .optional()?;
-        let id = if let Some(id) = known {
-            id
+        let select = "SELECT id FROM finding WHERE fingerprint = $1";
+        let known = self.connection.row(select, values![fingerprint])?;
+        let id = if let Some(row) = known {
+            row.get(0)?
         } else {
-            self.transaction
-                .prepare_cached(
-                    "INSERT INTO finding (fingerprint, kind, title, first_ms, last_ms, occurrences, exemplar)
-                     VALUES (?1, ?2, ?3, ?4, ?4, 0, ?5)",
-                )?
-                .execute(params![fingerprint, kind, title, ms, text()])?;
-            self.transaction.last_insert_rowid()
+            let added = self.connection.row(
+                "INSERT INTO finding (fingerprint, kind, title, first_ms, last_ms, occurrences, exemplar)
+                 VALUES ($1, $2, $3, $4, $4, 0, $5) ON CONFLICT (fingerprint) DO NOTHING RETURNING id",
+                values![fingerprint, kind, title, ms, &text()],
+            )?;
+            if let Some(row) = added {
+                let finding = row.get(0)?;
+                self.seen.insert(finding, Seen { finding, is_new: true, occurrences: 0, last_ms: ms });
+                finding
+            } else {
+                // Another replica was quicker.
+                let row = self.connection.row(select, values![fingerprint])?;
+                row.ok_or(StoreError::Incomplete("finding"))?.get(0)?
+            }
         };
         self.remembered.findings.insert(fingerprint.to_owned(), id);
         Ok(id)
@@ -262,11 +272,10 @@ impl<'a> Recorder<'a> {
         if let Some(id) = self.remembered.races.get(&key) {
             return Ok(Some(*id));
         }
-        let known = self
-            .transaction
-            .prepare_cached("SELECT finding FROM race_name WHERE stream = ? AND race = ?")?
-            .query_row(params![stream, race], |row| row.get(0))
-            .optional()?;
+        let row = self
+            .connection
+            .row("SELECT finding FROM race_name WHERE stream = $1 AND race = $2", values![stream, race])?;
+        let known = row.map(|row| row.get(0)).transpose()?;
         if let Some(id) = known {
             self.remembered.races.insert(key, id);
         }
@@ -275,28 +284,27 @@ impl<'a> Recorder<'a> {
 
     /// Remembers how the stream calls the race, and counts the repeats that came before it.
     fn name_race(&mut self, stream: i64, race: &str, finding: i64) -> Result<(), StoreError> {
-        self.transaction
-            .prepare_cached("INSERT OR IGNORE INTO race_name (stream, race, finding) VALUES (?, ?, ?)")?
-            .execute(params![stream, race, finding])?;
-        let mut take = self.transaction.prepare_cached(
-            "DELETE FROM orphan WHERE stream = ? AND race = ? RETURNING origin, occurrences, last_ms",
+        self.connection.execute(
+            "INSERT INTO race_name (stream, race, finding) VALUES ($1, $2, $3) ON CONFLICT (stream, race) DO NOTHING",
+            values![stream, race, finding],
         )?;
-        let orphans = take
-            .query_map(params![stream, race], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-            .collect::<Result<Vec<(i64, i64, i64)>, _>>()?;
-        for (origin, occurrences, ms) in orphans {
-            self.count(finding, origin, ms, occurrences);
+        let orphans = self.connection.query(
+            "DELETE FROM orphan WHERE stream = $1 AND race = $2 RETURNING origin, occurrences, last_ms",
+            values![stream, race],
+        )?;
+        for orphan in orphans {
+            self.count(finding, orphan.get(0)?, orphan.get(2)?, orphan.get(1)?);
         }
         Ok(())
     }
 
-    fn keep_orphan(&self, stream: i64, race: &str, origin: i64, ms: i64) -> Result<(), StoreError> {
-        self.transaction
-            .prepare_cached(
-                "INSERT INTO orphan (stream, race, hour, origin, occurrences, last_ms) VALUES (?1, ?2, ?3, ?4, 1, ?5)
-                 ON CONFLICT DO UPDATE SET occurrences = occurrences + 1, last_ms = max(last_ms, ?5)",
-            )?
-            .execute(params![stream, race, ms / HOUR_MS, origin, ms])?;
+    fn keep_orphan(&mut self, stream: i64, race: &str, origin: i64, ms: i64) -> Result<(), StoreError> {
+        self.connection.execute(
+            "INSERT INTO orphan (stream, race, hour, origin, occurrences, last_ms) VALUES ($1, $2, $3, $4, 1, $5)
+             ON CONFLICT (stream, race, hour, origin) DO UPDATE SET occurrences = orphan.occurrences + 1,
+                 last_ms = CASE WHEN $5 > orphan.last_ms THEN $5 ELSE orphan.last_ms END",
+            values![stream, race, ms / HOUR_MS, origin, ms],
+        )?;
         Ok(())
     }
 }
@@ -316,9 +324,4 @@ fn when_ms(record: &BatchRecord, now: i64) -> i64 {
         Ok(ms) if ms > 0 && ms <= now => ms,
         _ => now,
     }
-}
-
-/// SQLite's integers are signed; sequence numbers are checked to fit when they are read.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -1,65 +1,90 @@
-//! The database's tables, and how older ones are brought to the newest form.
+//! The database's tables, in parts, and how older ones are brought to the newest form.
+//!
+//! Each part has a folder of numbered scripts, written for SQLite; [`for_postgres`] says them to PostgreSQL. The table
+//! `format` says how many of a part's scripts a database has had.
 
-use std::path::Path;
+use super::StoreError;
+use super::sql::{Connection, Dialect, values};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
-
-use super::error::StoreError;
-
-/// The newest format; `PRAGMA user_version` of the database.
-pub(super) const FORMAT: i64 = 1;
-
-/// What brings a database from format `n` to `n + 1`, by `n`. Never changed once released.
-const MIGRATIONS: [&str; 1] = [include_str!("schema/0001.sql")];
-
-/// Opens the database for writing, makes it if it is not there, and brings it to the newest format.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
-    let prepared = connection.execute_batch(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA foreign_keys = ON;
-         PRAGMA busy_timeout = 5000;
-         PRAGMA wal_autocheckpoint = 8000;
-         PRAGMA cache_size = -65536;",
-    );
-    prepared.map_err(|error| damaged(path, error))?;
-    migrate(&mut connection, path)?;
-    Ok(connection)
+/// A part of the tables, and what brings it from format `n` to `n + 1`, by `n`. A script never changes once released.
+struct Part {
+    name: &'static str,
+    scripts: &'static [&'static str],
 }
 
-/// Opens the database for reading.
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.execute_batch("PRAGMA busy_timeout = 5000; PRAGMA cache_size = -16384;")?;
-    Ok(connection)
-}
+/// In the order in which they are made: later parts may refer to earlier ones.
+const PARTS: [Part; 1] = [Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] }];
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let found: i64 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(|error| damaged(path, error))?;
-    let Ok(done) = usize::try_from(found) else {
-        return Err(StoreError::Damaged { path: path.to_owned(), what: format!("its format is {found}") });
-    };
-    if found > FORMAT {
-        return Err(StoreError::Newer { path: path.to_owned(), found, supported: FORMAT });
+/// Brings the database to the newest format.
+///
+/// # Errors
+///
+/// [`StoreError::Newer`] when a part is of a newer format than this version knows, or is not known at all.
+pub(super) fn migrate(connection: &mut dyn Connection) -> Result<(), StoreError> {
+    connection.run_script(
+        "CREATE TABLE IF NOT EXISTS format (part TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL)",
+    )?;
+    adopt(connection)?;
+    for row in connection.query("SELECT part, number FROM format", &[])? {
+        let (part, found): (String, u64) = (row.get(0)?, row.get(1)?);
+        let known =
+            PARTS.iter().find(|known| known.name == part).map_or(0, |known| known.scripts.len() as u64);
+        if found > known {
+            return Err(StoreError::Newer { part, found, supported: known });
+        }
     }
-    for (format, migration) in (1..).zip(MIGRATIONS).skip(done) {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "user_version", format)?;
-        transaction.commit()?;
+    for part in &PARTS {
+        migrate_part(connection, part)?;
     }
     Ok(())
 }
 
-fn damaged(path: &Path, error: rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            StoreError::Damaged { path: path.to_owned(), what: error.to_string() }
-        }
-        _ => StoreError::Database(error),
+fn migrate_part(connection: &mut dyn Connection, part: &Part) -> Result<(), StoreError> {
+    let row = connection.row("SELECT number FROM format WHERE part = $1", values![part.name])?;
+    let done: u64 = row.map_or(Ok(0), |row| row.get(0))?;
+    let done = usize::try_from(done).unwrap_or(usize::MAX);
+    for (number, script) in (1_i64..).zip(part.scripts).skip(done) {
+        connection.transaction(|connection| {
+            match connection.dialect() {
+                Dialect::Sqlite => connection.run_script(script)?,
+                Dialect::Postgres => connection.run_script(&for_postgres(script))?,
+            }
+            connection.execute(
+                "INSERT INTO format (part, number) VALUES ($1, $2) ON CONFLICT (part) DO UPDATE SET number = $2",
+                values![part.name, number],
+            )?;
+            Ok(())
+        })?;
     }
+    Ok(())
+}
+
+/// Databases of the first format said it in SQLite's `user_version`.
+fn adopt(connection: &mut dyn Connection) -> Result<(), StoreError> {
+    if connection.dialect() != Dialect::Sqlite {
+        return Ok(());
+    }
+    let row = connection.row("PRAGMA user_version", &[])?;
+    let found: i64 = row.map_or(Ok(0), |row| row.get(0))?;
+    if found > 0 {
+        connection.transaction(|connection| {
+            connection.execute(
+                "INSERT INTO format (part, number) VALUES ('collector', $1) ON CONFLICT DO NOTHING",
+                values![found],
+            )?;
+            connection.run_script("PRAGMA user_version = 0")
+        })?;
+    }
+    Ok(())
+}
+
+/// A script in PostgreSQL's words.
+fn for_postgres(script: &str) -> String {
+    script
+        .replace("INTEGER PRIMARY KEY", "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY")
+        .replace("INTEGER", "BIGINT")
+        .replace("BLOB", "BYTEA")
+        .replace("REAL", "DOUBLE PRECISION")
+        .replace(") STRICT, WITHOUT ROWID;", ");")
+        .replace(") STRICT;", ");")
 }

@@ -2,14 +2,17 @@
 //!
 //! A commit costs one flush to the disk however many batches it holds, so the more senders wait the more each flush
 //! carries. When a transaction fails, all that it held is refused and nothing of it is kept, in the database or here.
+//! Other changes (a policy, a token) run on the same thread, each in a transaction of its own, so that none waits for a lock.
 
+use std::sync::Arc;
 use std::thread;
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::committed::{Committed, Observer};
 use super::recorder::{Recorder, Remembered};
+use super::sql::{Connection, Dialect};
 use crate::batch::Batch;
 
 /// Batches that may wait to be written.
@@ -37,20 +40,32 @@ pub(super) struct Packed {
     pub(super) received_ms: i64,
 }
 
+/// A batch, and whom to tell what became of it.
 struct Job {
     packed: Packed,
     answer: oneshot::Sender<Result<Receipt, StoreError>>,
 }
 
+/// A change that is no batch: makes its own transaction, and tells who waits for it.
+type Change = Box<dyn FnOnce(&mut (dyn Connection + 'static)) + Send>;
+
+enum Task {
+    Batch(Box<Job>),
+    Change(Change),
+}
+
 /// Takes batches to the writing thread. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    jobs: mpsc::Sender<Job>,
+    tasks: mpsc::Sender<Task>,
 }
 
-impl std::fmt::Debug for Job {
+impl std::fmt::Debug for Task {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job").field("records", &self.packed.batch.records.len()).finish_non_exhaustive()
+        match self {
+            Self::Batch(job) => f.debug_tuple("Batch").field(&job.packed.batch.records.len()).finish(),
+            Self::Change(_) => f.write_str("Change(…)"),
+        }
     }
 }
 
@@ -67,10 +82,15 @@ impl WriterThread {
 
 impl Writer {
     /// Starts the thread.
-    pub(super) fn start(connection: Connection) -> (Self, WriterThread) {
-        let (jobs, waiting) = mpsc::channel(QUEUE);
-        let thread = thread::spawn(move || write_all(connection, waiting));
-        (Self { jobs }, WriterThread(thread))
+    pub(super) fn start(
+        connection: Box<dyn Connection>,
+        observers: Vec<Arc<dyn Observer>>,
+    ) -> (Self, WriterThread) {
+        let (tasks, waiting) = mpsc::channel(QUEUE);
+        let thread = thread::spawn(move || {
+            Writing { connection, observers, remembered: Remembered::default() }.run(waiting);
+        });
+        (Self { tasks }, WriterThread(thread))
     }
 
     /// Writes a batch; returns when it is durable.
@@ -83,11 +103,30 @@ impl Writer {
             .await
             .map_err(|_| StoreError::Stopping)?;
         let (answer, answered) = oneshot::channel();
-        self.jobs.try_send(Job { packed, answer }).map_err(|error| match error {
+        self.tasks.try_send(Task::Batch(Box::new(Job { packed, answer }))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Stopping,
         })?;
         answered.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Makes a change in a transaction of its own; returns when it is durable, or with why nothing of it is kept.
+    pub async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let change: Change = Box::new(move |connection| {
+            // Who asked may have gone; the change holds all the same.
+            let _ = answer.send(connection.transaction(change));
+        });
+        self.tasks.send(Task::Change(change)).await.map_err(|_| StoreError::Stopping)?;
+        answered.await.map_err(|_| StoreError::Stopping)?
+    }
+
+    /// Batches and changes that wait.
+    pub fn waiting(&self) -> usize {
+        self.tasks.max_capacity() - self.tasks.capacity()
     }
 }
 
@@ -108,45 +147,73 @@ pub(super) fn compress<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     zstd::bulk::compress(&text, 1).unwrap_or_else(|error| unreachable!("memory can be compressed: {error}"))
 }
 
-fn write_all(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
-    let mut remembered = Remembered::default();
-    while let Some(first) = waiting.blocking_recv() {
+/// What the writing thread works with.
+struct Writing {
+    connection: Box<dyn Connection>,
+    observers: Vec<Arc<dyn Observer>>,
+    remembered: Remembered,
+}
+
+impl Writing {
+    fn run(mut self, mut waiting: mpsc::Receiver<Task>) {
+        while let Some(first) = waiting.blocking_recv() {
+            let mut next = Some(first);
+            while let Some(task) = next.take() {
+                match task {
+                    Task::Change(change) => change(&mut *self.connection),
+                    Task::Batch(job) => next = self.write_with_followers(*job, &mut waiting),
+                }
+            }
+        }
+        if self.connection.dialect() == Dialect::Sqlite {
+            // Leaves no log behind that the next start would have to read.
+            let _ = self.connection.run_script("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+        }
+    }
+
+    /// Writes the batch together with those that wait right behind it; gives the change that ended their row.
+    fn write_with_followers(&mut self, first: Job, waiting: &mut mpsc::Receiver<Task>) -> Option<Task> {
         let mut bytes = first.packed.batch.body.len();
         let mut group = vec![first];
-        while bytes < GROUP_BYTES
-            && let Ok(next) = waiting.try_recv()
-        {
-            bytes += next.packed.batch.body.len();
-            group.push(next);
+        let mut change = None;
+        while bytes < GROUP_BYTES {
+            match waiting.try_recv() {
+                Ok(Task::Batch(next)) => {
+                    bytes += next.packed.batch.body.len();
+                    group.push(*next);
+                }
+                Ok(next) => {
+                    change = Some(next);
+                    break;
+                }
+                Err(_) => break,
+            }
         }
-        let receipts = write_group(&mut connection, &mut remembered, &group);
-        if receipts.is_err() {
+        let committed = self.write_group(&group);
+        match &committed {
+            Ok(batches) => self.observers.iter().for_each(|observer| observer.committed(batches)),
             // It may hold ids of rows that were rolled back.
-            remembered = Remembered::default();
+            Err(_) => self.remembered = Remembered::default(),
         }
-        answer(group, receipts);
+        answer(group, committed);
+        change
     }
-    // Leaves no log behind that the next start would have to read.
-    let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+
+    fn write_group(&mut self, group: &[Job]) -> Result<Vec<Committed>, StoreError> {
+        let remembered = &mut self.remembered;
+        self.connection.transaction(|connection| {
+            let mut recorder = Recorder::new(connection, remembered);
+            group.iter().try_for_each(|job| recorder.record(&job.packed))?;
+            recorder.finish()
+        })
+    }
 }
 
-fn write_group(
-    connection: &mut Connection,
-    remembered: &mut Remembered,
-    group: &[Job],
-) -> Result<Vec<Receipt>, StoreError> {
-    let transaction = connection.transaction()?;
-    let mut recorder = Recorder::new(&transaction, remembered);
-    let receipts = group.iter().map(|job| recorder.record(&job.packed)).collect::<Result<Vec<_>, _>>()?;
-    recorder.finish()?;
-    transaction.commit()?;
-    Ok(receipts)
-}
-
-fn answer(group: Vec<Job>, receipts: Result<Vec<Receipt>, StoreError>) {
-    match receipts {
-        Ok(receipts) => {
-            for (job, receipt) in group.into_iter().zip(receipts) {
+fn answer(group: Vec<Job>, committed: Result<Vec<Committed>, StoreError>) {
+    match committed {
+        Ok(batches) => {
+            for (job, batch) in group.into_iter().zip(batches) {
+                let receipt = Receipt { accepted: batch.accepted, duplicates: batch.duplicates };
                 // A sender that went away will send again, and be told that it was received.
                 let _ = job.answer.send(Ok(receipt));
             }

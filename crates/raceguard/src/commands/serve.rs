@@ -42,7 +42,7 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
             ));
         }
         eprintln!("raceguard: serving {} on http://{address}", arguments.data.display());
-        server.run(stop_signal()).await;
+        server.run(stop_signal()).await?;
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
         Ok(0)
     })
