@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::http::{Shared, routes};
+use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::store::{Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
@@ -81,7 +82,8 @@ impl Server {
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
         let Self { listener, store, limits } = self;
         let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, limits });
+        let intake = Intake::new(&limits);
+        let shared = Arc::new(Shared { writer, reader, limits, intake });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);

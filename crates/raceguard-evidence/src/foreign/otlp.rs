@@ -42,6 +42,12 @@ const LARGEST_MESSAGE: usize = 64 << 20;
 /// What messages are called that are no protocol buffers.
 const DAMAGED_MESSAGES: &str = "messages cut off or damaged";
 
+/// What items of messages are called that are no protocol buffers.
+const DAMAGED_ITEMS: &str = "spans cut off or damaged";
+
+/// What spans are called that nothing can refer to.
+const SPANS_WITHOUT_IDS: &str = "spans without ids";
+
 /// How deep lists and maps of attributes may lie in each other.
 const DEEPEST_VALUE: usize = 16;
 

@@ -10,10 +10,10 @@ use memchr::memmem;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::LARGEST_MESSAGE;
 use super::logs::{LogTail, ResourceLog};
 use super::request::{RequestError, RequestReader, Signal};
 use super::resource::{Resource, span_kind, status};
+use super::{LARGEST_MESSAGE, SPANS_WITHOUT_IDS};
 use crate::foreign::{ForeignError, Input, Sink};
 use crate::record::Record;
 use crate::span::{Span, SpanEvent, SpanLink};
@@ -161,7 +161,7 @@ fn take_span(
     sink: &mut dyn Sink,
 ) -> Result<(), ForeignError> {
     if !is_id(&span.trace_id, 32) || !is_id(&span.span_id, 16) {
-        sink.skip("spans without ids in hex", line);
+        sink.skip(SPANS_WITHOUT_IDS, line);
         return Ok(());
     }
     let dropped = [span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count];

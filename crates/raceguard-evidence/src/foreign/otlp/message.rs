@@ -10,15 +10,12 @@ use super::framing::Framing;
 use super::logs::{LogTail, ResourceLog};
 use super::request::{RequestError, RequestReader, Signal};
 use super::resource::{Resource, span_kind, status};
-use super::{DAMAGED_MESSAGES, LARGEST_MESSAGE};
+use super::{DAMAGED_ITEMS, DAMAGED_MESSAGES, LARGEST_MESSAGE, SPANS_WITHOUT_IDS};
 use crate::foreign::protobuf::{Damaged, Fields, Value};
 use crate::foreign::{ForeignError, Input, Sink};
 use crate::record::Record;
 use crate::span::{Span, SpanEvent, SpanLink};
 use value::{hex, key_value, key_values};
-
-/// What items are called that are no protocol buffers.
-const DAMAGED_ITEMS: &str = "spans cut off or damaged";
 
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -241,7 +238,7 @@ fn take_span(
 ) -> Result<(), ForeignError> {
     let (mut span, dropped) = read_span(message);
     if span.trace_id.len() != 32 || span.span_id.len() != 16 {
-        sink.skip("spans without ids", at);
+        sink.skip(SPANS_WITHOUT_IDS, at);
         return Ok(());
     }
     resource.describe(&mut span);

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::logs::LogTail;
-use super::{DAMAGED_MESSAGES, json, message};
+use super::{DAMAGED_ITEMS, DAMAGED_MESSAGES, SPANS_WITHOUT_IDS, json, logs, message, metrics};
 use crate::error::EvidenceError;
 use crate::foreign::{ForeignError, Sink};
 use crate::record::Record;
@@ -53,7 +53,11 @@ pub struct ResourceEvidence {
     pub lines: Vec<u8>,
     /// How many lines.
     pub records: u64,
-    /// Spans, log records or data points of the request that are no evidence, and why.
+    /// Spans that can't be taken as they are, because they have no ids.
+    pub rejected: u64,
+    /// Log records in which nothing was found, and metrics that do not bear on concurrency.
+    pub dropped: u64,
+    /// All that is no evidence, and why; what was rejected and dropped too.
     pub skipped: Vec<Skipped>,
     /// The beginning of a report in the log, that the next request may complete.
     pub tail: LogTail,
@@ -156,7 +160,14 @@ impl RequestReader<'_> {
         }
         self.records += sink.source.records;
         self.bytes += sink.lines.len();
+        let count = |names: &[&str]| {
+            let skipped = &sink.source.skipped;
+            let named = skipped.iter().filter(|skipped| names.contains(&skipped.what.as_str()));
+            named.map(|skipped| skipped.count).sum()
+        };
         self.resources.push(ResourceEvidence {
+            rejected: count(&[SPANS_WITHOUT_IDS, DAMAGED_ITEMS]),
+            dropped: count(&[logs::OTHERS, metrics::OTHERS]),
             producer,
             digest,
             lines: sink.lines,
