@@ -6,10 +6,12 @@
 //! | `POST /v1/raw` | write | [`raw`] |
 //! | `POST /v1/traces`, `/v1/metrics`, `/v1/logs` | write | [`otlp`] |
 //! | `GET /v1/findings` | read | [`findings`] |
+//! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
+mod alerts;
 mod evidence;
 mod findings;
 mod health;
@@ -27,10 +29,11 @@ use axum::routing::{get, post};
 
 pub use problem::Problem;
 
+use crate::alerts::Alerts;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
 use crate::store::{Reader, StoreError, Writer};
-use crate::token::{Role, Token};
+use crate::token::{Holder, Role, Token};
 
 /// What every request has at hand.
 #[derive(Debug)]
@@ -39,10 +42,14 @@ pub struct Shared {
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
+    /// Takes alerts.
+    pub alerts: Alerts,
+    /// The URL under which people reach this server, for links in messages.
+    pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
     /// What they sent.
-    pub intake: Intake,
+    pub intake: Arc<Intake>,
 }
 
 /// All routes.
@@ -55,6 +62,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/metrics", post(otlp::metrics))
         .route("/v1/logs", post(otlp::logs))
         .route("/v1/findings", get(findings::list))
+        .merge(alerts::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)
@@ -73,14 +81,14 @@ impl Shared {
         Ok(key)
     }
 
-    /// Whether the holder of the request's token may do what `needed` may.
-    async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<(), Problem> {
+    /// Who sends the request, if the holder of its token may do what `needed` may.
+    async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token = bearer(headers).ok_or_else(Problem::no_token)?;
         let hash = token.hash();
-        match self.ask(move |reader| reader.role(&hash)).await? {
+        match self.ask(move |reader| reader.holder(&hash)).await? {
             None => Err(Problem::unknown_token()),
-            Some(role) if role.covers(needed) => Ok(()),
-            Some(role) => Err(Problem::forbidden(role, needed)),
+            Some(holder) if holder.role.covers(needed) => Ok(holder),
+            Some(holder) => Err(Problem::forbidden(holder.role, needed)),
         }
     }
 

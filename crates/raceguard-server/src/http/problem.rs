@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::alerts::BadSilence;
+use crate::alerts::receiver::BadReceiver;
 use crate::store::StoreError;
 use crate::token::Role;
 
@@ -41,6 +44,16 @@ impl Problem {
     /// What happened, and what to do next.
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// What the request names does not exist.
+    pub(super) fn not_there(what: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no {what}"))
+    }
+
+    /// [`Self::not_there`] when it was not found.
+    pub(super) fn unless(found: bool, what: impl std::fmt::Display) -> Result<(), Self> {
+        if found { Ok(()) } else { Err(Self::not_there(what)) }
     }
 
     pub(super) fn no_token() -> Self {
@@ -84,6 +97,30 @@ impl From<StoreError> for Problem {
         Self::new(status, error.to_string())
     }
 }
+
+impl From<BadSilence> for Problem {
+    fn from(error: BadSilence) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+    }
+}
+
+impl From<BadReceiver> for Problem {
+    fn from(error: BadReceiver) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+    }
+}
+
+macro_rules! from_rejection {
+    ($($rejection:ty),*) => { $(
+        impl From<$rejection> for Problem {
+            fn from(rejection: $rejection) -> Self {
+                Self::new(rejection.status(), rejection.body_text())
+            }
+        }
+    )* };
+}
+
+from_rejection!(QueryRejection, PathRejection, JsonRejection);
 
 /// The answer where there is nothing.
 pub(super) async fn no_such_place(uri: Uri) -> Problem {

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -28,7 +29,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use super::answer::{ExportResponse, code};
 use crate::http::Shared;
-use crate::intake::{Refusal, Reservation, Transport};
+use crate::intake::{Reason, Refusal, Reservation, Transport};
 use crate::limits::{Limits, TokenKey};
 
 /// How often a silent client is asked whether it is there, and how long it may take to say so.
@@ -40,6 +41,9 @@ const STREAMS: u32 = 64;
 
 /// Bytes of the headers of a request.
 const HEADERS: u32 = 16 << 10;
+
+/// Bytes before a message: whether it is compressed, and its length.
+const PREFIX: usize = 5;
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(15);
@@ -116,7 +120,12 @@ async fn answer(
     let (head, body) = request.into_parts();
     let received = async {
         let token = shared.sender(&head.headers).await?;
-        Ok::<_, Refusal>((token, shared.intake.receive(token, Body::new(body)).await?))
+        let received = shared.intake.receive(token, Body::new(body)).await?;
+        if received.body.len() > shared.limits.otlp + PREFIX {
+            // Said here, because clients send again what tonic answers to it.
+            return Err(Refusal::BodyTooLarge { limit: shared.limits.otlp });
+        }
+        Ok::<_, Refusal>((token, received))
     };
     let (token, received) = match received.await {
         Ok(received) => received,
@@ -125,9 +134,21 @@ async fn answer(
             return status(&refusal).into_http();
         }
     };
-    let export = Export { shared: Arc::clone(shared), token, signal, memory: Some(received.memory) };
+    let is_read = Arc::new(AtomicBool::new(false));
+    let export = Export {
+        shared: Arc::clone(shared),
+        token,
+        signal,
+        memory: Some(received.memory),
+        is_read: Arc::clone(&is_read),
+    };
     let request = Request::from_parts(head, Full::new(Bytes::from(received.body)));
-    grpc(&shared.limits).unary(export, request).await
+    let answer = grpc(&shared.limits).unary(export, request).await;
+    // ORDERING: the call that sets it was awaited.
+    if !is_read.load(Ordering::Relaxed) {
+        counters.refuse(Reason::Encoding);
+    }
+    answer
 }
 
 fn grpc(limits: &Limits) -> Grpc<MessageCodec> {
@@ -144,6 +165,8 @@ struct Export {
     signal: Signal,
     /// What the body takes.
     memory: Option<Reservation>,
+    /// Whether the message was read, so that what became of it is counted.
+    is_read: Arc<AtomicBool>,
 }
 
 impl UnaryService<Bytes> for Export {
@@ -154,6 +177,8 @@ impl UnaryService<Bytes> for Export {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         let (shared, token, signal) = (Arc::clone(&self.shared), self.token, self.signal);
         let memory = self.memory.take();
+        // ORDERING: read after this call was awaited.
+        self.is_read.store(true, Ordering::Relaxed);
         Box::pin(async move {
             let body = Vec::from(request.into_inner());
             let exported = async {
