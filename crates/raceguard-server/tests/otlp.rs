@@ -3,6 +3,8 @@
 mod intake_support;
 
 use std::io::Write as _;
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -34,7 +36,11 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request};
 use tonic_types::StatusExt as _;
 
-const NOW: u64 = 1_700_000_000_000_000_000;
+/// When all that is sent happened: an hour ago, to the second.
+static NOW: LazyLock<u64> = LazyLock::new(|| {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is set");
+    (since.as_secs() - 3600) * 1_000_000_000
+});
 
 fn text(key: &str, value: &str) -> KeyValue {
     let value = Some(AnyValue { value: Some(Any::StringValue(value.to_owned())) });
@@ -57,8 +63,8 @@ fn spans(service: &str, first: u8, count: u8) -> ResourceSpans {
         span_id: vec![number; 8],
         name: "GET /cart".to_owned(),
         kind: 2,
-        start_time_unix_nano: NOW,
-        end_time_unix_nano: NOW + 1_000_000,
+        start_time_unix_nano: *NOW,
+        end_time_unix_nano: *NOW + 1_000_000,
         attributes: vec![text("http.route", "/cart")],
         ..Span::default()
     };
@@ -70,7 +76,7 @@ fn spans(service: &str, first: u8, count: u8) -> ResourceSpans {
 
 fn logs(instance: &str, bodies: impl IntoIterator<Item = impl Into<String>>) -> ExportLogsServiceRequest {
     let record = |body: String| LogRecord {
-        time_unix_nano: NOW,
+        time_unix_nano: *NOW,
         body: Some(AnyValue { value: Some(Any::StringValue(body)) }),
         ..LogRecord::default()
     };
@@ -86,15 +92,19 @@ fn metrics() -> ExportMetricsServiceRequest {
         name: name.to_owned(),
         data: Some(Data::Gauge(Gauge {
             data_points: vec![NumberDataPoint {
-                time_unix_nano: NOW,
+                time_unix_nano: *NOW,
                 value: Some(value),
                 ..NumberDataPoint::default()
             }],
         })),
         ..Metric::default()
     };
-    let point =
-        HistogramDataPoint { time_unix_nano: NOW, count: 3, sum: Some(0.5), ..HistogramDataPoint::default() };
+    let point = HistogramDataPoint {
+        time_unix_nano: *NOW,
+        count: 3,
+        sum: Some(0.5),
+        ..HistogramDataPoint::default()
+    };
     let histogram = Data::Histogram(Histogram { data_points: vec![point], ..Histogram::default() });
     let metrics = vec![
         gauge("go.goroutine.count", Number::AsInt(41)),
@@ -199,7 +209,7 @@ async fn reports_and_crashes_in_logs_are_findings_whole_or_line_by_line() {
     let findings = server.findings().await;
     assert_eq!((&findings["totals"]["findings"], &findings["totals"]["records"]), (&json!(2), &json!(3)));
     let race = of_kind(&findings, "race");
-    assert_eq!((&race["occurrences"], &race["last_ms"]), (&json!(2), &json!(NOW / 1_000_000)));
+    assert_eq!((&race["occurrences"], &race["last_ms"]), (&json!(2), &json!(*NOW / 1_000_000)));
     assert_eq!(
         race["title"],
         "write in example.com/shop.(*Cart).Put against read in example.com/shop.(*Cart).Get"
@@ -289,7 +299,7 @@ async fn refusals_over_grpc_say_whether_to_send_again() {
     let error = compressed.export(authorized(&server, large)).await.expect_err("it is too large");
     assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
     // All memory is in use by others: the client is told when to come again.
-    let held = server.intake.reserve(60 << 10).expect("it is free");
+    let held = server.intake.reserve(64 << 10).expect("it is free");
     let error = client.export(authorized(&server, small.clone())).await.expect_err("there is no memory");
     assert_eq!(error.code(), Code::Unavailable, "{error}");
     let wait = error.get_details_retry_info().and_then(|info| info.retry_delay);
