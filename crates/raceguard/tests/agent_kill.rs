@@ -48,7 +48,7 @@ fn each_record_arrives_once_however_often_the_agent_is_killed() {
     let logs = place.logs();
     let logs = logs.to_str().expect("it is text");
     place.configure(&format!(
-        "[[tail]]\npaths = [\"{logs}/app.log\", \"{logs}/race.*\", \"{logs}/crash-*\"]\nservice = \"pay\"\n\
+        "[[tail]]\npaths = [\"{logs}/app.log*\", \"{logs}/race.*\", \"{logs}/crash-*\"]\nservice = \"pay\"\n\
          [[tail]]\npaths = [\"{logs}/**/evidence.jsonl\"]\nformat = \"evidence\"\nservice = \"pay\"\n"
     ));
     let done = AtomicBool::new(false);

@@ -1,5 +1,6 @@
 //! The agent's threads: they begin together, and end together when one of them does.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -120,7 +121,7 @@ fn status(spool: &Spool, scraper: &Scraper<'_>, files: &AtomicUsize) -> String {
         (counts.damaged, "damaged by the disk"),
     ] {
         if count > 0 {
-            text.push_str(&format!(", {count} {what}"));
+            let _ = write!(text, ", {count} {what}");
         }
     }
     text

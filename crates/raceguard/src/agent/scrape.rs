@@ -1,6 +1,5 @@
 //! Asks services for profiles, on a schedule, a few at a time.
 
-use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -93,7 +92,7 @@ impl<'a> Scraper<'a> {
                 Err(_) => counts.failed += 1,
             }
             drop(counts);
-            self.settle(index, result.err());
+            self.settle(index, result.err().as_deref());
         }
     }
 
@@ -107,13 +106,13 @@ impl<'a> Scraper<'a> {
         Some((index, target.clone()))
     }
 
-    fn settle(&self, index: usize, error: Option<String>) {
+    fn settle(&self, index: usize, error: Option<&str>) {
         let mut targets = self.targets.lock().unwrap_or_else(PoisonError::into_inner);
         let target = &mut targets[index];
         // A tenth sooner or later, so that agents that were started together do not stay together.
         target.due = Instant::now() + share(target.every, 0.9 + chance() / 5.0);
         target.is_busy = false;
-        if let Some(reason) = &error
+        if let Some(reason) = error
             && !target.has_failed
         {
             print_warning(format!("no profile from {}: {reason}", target.address));
@@ -125,9 +124,8 @@ impl<'a> Scraper<'a> {
     fn take(&self, target: &Target) -> Result<bool, String> {
         let body = get(target)?;
         let id = format!("p{}", self.spool.new_source());
-        let (mut records, mut digests) = (Vec::new(), HashSet::new());
+        let mut records = Vec::new();
         let source = read(&id, &target.address, &body, &mut records)?;
-        digests.insert(source.digest.clone());
         records.retain(|record| !matches!(record, Record::Profile(profile) if profile.samples.is_empty()));
         if records.is_empty() {
             return Ok(false);

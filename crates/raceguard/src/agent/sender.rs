@@ -111,7 +111,7 @@ impl<'a> Sender<'a> {
             for (number, line) in (part.first..).zip(text.split_inclusive(|byte| *byte == b'\n')) {
                 match batches.last_mut() {
                     Some(batch) if batch.is_followed_by(&part.stream, number, &part.origin, line) => {
-                        batch.push(line)
+                        batch.push(line);
                     }
                     _ => batches.push(Batch::new(&part.stream, &part.origin, number, line)),
                 }

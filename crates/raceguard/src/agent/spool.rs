@@ -103,7 +103,9 @@ impl Spool {
             next_segment = number + 1;
             let (segment, entries, damaged) = Segment::recover(&segments_folder, number, state.applied)?;
             state.counts.damaged += damaged;
-            entries.iter().for_each(|entry| state.apply(entry));
+            for entry in &entries {
+                state.apply(entry);
+            }
             segments.push_back(segment);
         }
         if state.counts.damaged > damaged_before {
@@ -146,14 +148,13 @@ impl Spool {
         let mut inner = self.inner();
         let unread = step.unread_bytes;
         if step.lines.is_empty() {
+            // A file that is new must be known at once: it may be renamed before it is seen again.
+            let is_new = step.files.keys().any(|key| !inner.state.files.contains_key(key));
             inner.state.place(&step.files);
             inner.state.counts.unread_bytes += unread;
             inner.dirty |= !step.files.is_empty();
-            return if inner.dirty && inner.saved.elapsed() > SAVE_EVERY {
-                inner.save(&self.folder)
-            } else {
-                Ok(())
-            };
+            let is_due = is_new || inner.dirty && inner.saved.elapsed() > SAVE_EVERY;
+            return if is_due { inner.save(&self.folder) } else { Ok(()) };
         }
         let mut entry = inner.entry(step);
         let mut frame = entry.frame();

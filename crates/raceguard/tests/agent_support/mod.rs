@@ -90,9 +90,9 @@ impl Place {
     /// Writes the agent's configuration: the usual head, and what is to be followed.
     pub(crate) fn configure(&self, rest: &str) {
         let text = format!(
-            "state = {:?}\npoll = \"20ms\"\nsettle = \"300ms\"\n[server]\nurl = \"{}\"\ntoken = \"{}\"\n\
+            "state = \"{}\"\npoll = \"20ms\"\nsettle = \"300ms\"\n[server]\nurl = \"{}\"\ntoken = \"{}\"\n\
              instance = \"i-1\"\n{rest}",
-            self.folder.path().join("agent"),
+            self.folder.path().join("agent").display(),
             self.base(),
             self.write,
         );
@@ -136,7 +136,7 @@ impl Place {
                 return answer.clone();
             }
             assert!(
-                start.elapsed() < Duration::from_secs(60),
+                start.elapsed() < Duration::from_mins(1),
                 "not {findings} findings in a minute: {:?}",
                 answer.map(|answer| (answer["totals"].clone(), answer["findings"].as_array().map(Vec::len)))
             );

@@ -161,7 +161,8 @@ mod tests {
         };
         let crash = "web | fatal error: concurrent map writes\nweb | \nweb | goroutine 9 [running]:\nweb | main.f()\n\
                      web | \t/m/x.go:1 +0x1\n";
-        (0..6).map(|n| format!("text {n}\n{}{}more\n", if n % 3 == 1 { crash } else { "" }, race(n))).collect()
+        let part = |n: u32| ["text\n", if n % 3 == 1 { crash } else { "" }, &race(n), "more\n"].concat();
+        (0..6).map(part).collect()
     }
 
     fn names(records: &[Record]) -> Vec<String> {
