@@ -23,11 +23,12 @@ use crate::fleet::connection::Connection;
 
 /// Runs until SIGTERM or Ctrl-C, then sends what it can for a few seconds; the rest stays in the spool.
 pub fn run(config: &Config, connection: &Connection) -> Result<(), AgentError> {
-    let spool = Spool::open(&config.state, config.spool.max_size.0)?;
     let folder =
         || AgentError::Folder { folder: config.state.clone(), source: std::io::ErrorKind::Other.into() };
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|_| folder())?;
     let signals_end = signals.handle();
+    let spool = Spool::open(&config.state, config.spool.max_size.0)?;
+    eprintln!("raceguard: sending evidence to {}, state in {}", connection.server(), config.state.display());
     let (stop, files) = (Stop::default(), AtomicUsize::new(0));
     let scraper = Scraper::new(config, &spool, &stop);
     let letters = DeadLetters::new(&config.state);

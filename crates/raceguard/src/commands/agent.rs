@@ -30,7 +30,6 @@ pub fn run(arguments: &AgentArgs) -> Result<u8, CommandError> {
         print!("{}", summary(&config));
         return Ok(0);
     }
-    eprintln!("raceguard: sending evidence to {}, state in {}", connection.server(), config.state.display());
     run::run(&config, &connection)?;
     Ok(0)
 }

@@ -106,7 +106,12 @@ impl Place {
             .stderr(stderr)
             .spawn()
             .expect("it starts");
-        let stderr = child.stderr.take().map(BufReader::new);
+        let stderr = child.stderr.take().map(|stderr| {
+            let (mut stderr, mut line) = (BufReader::new(stderr), String::new());
+            stderr.read_line(&mut line).expect("it says what it does");
+            assert!(line.contains("sending evidence"), "{line}");
+            stderr
+        });
         Running { child, stderr }
     }
 
