@@ -15,11 +15,17 @@
 
 pub mod batch;
 pub mod body;
+pub mod causes;
+pub mod clock;
+pub mod digest;
 mod hex;
 pub mod http;
 pub mod limits;
+pub mod live;
+pub mod locks;
 pub mod origin;
 pub mod server;
+pub mod slts;
 pub mod store;
 pub mod tasks;
 pub mod token;
