@@ -1,4 +1,4 @@
-//! The system's time, for the edges: everything inside is given it.
+//! The time, read at the edge: everything within takes it as a number.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -13,6 +13,7 @@
 //!
 //! Start reading at [`server`], then [`http`], [`batch`], [`store`].
 
+pub mod alerts;
 pub mod batch;
 pub mod body;
 pub mod causes;
