@@ -21,6 +21,7 @@ pub mod goroutines;
 pub mod neighbourhood;
 pub mod questions;
 pub mod rows;
+pub(crate) mod services;
 pub mod stacks;
 pub mod state;
 pub mod version;

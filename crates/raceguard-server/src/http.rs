@@ -5,15 +5,19 @@
 //! | `POST /v1/evidence` | write | [`evidence`] |
 //! | `GET /v1/findings` | read | [`findings`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
+//! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
+//! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
 mod alerts;
+mod causes;
 mod evidence;
 mod findings;
 mod health;
 mod problem;
+mod windows;
 
 use std::sync::Arc;
 
@@ -27,6 +31,7 @@ pub use problem::Problem;
 
 use crate::alerts::Alerts;
 use crate::limits::Limits;
+use crate::live::Live;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::{Holder, Role, Token};
 
@@ -37,6 +42,8 @@ pub struct Shared {
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
+    /// What is known without asking.
+    pub live: Arc<Live>,
     /// Takes alerts.
     pub alerts: Alerts,
     /// The URL under which people reach this server, for links in messages.
@@ -52,6 +59,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/evidence", post(evidence::take))
         .route("/v1/findings", get(findings::list))
         .merge(alerts::routes())
+        .merge(causes::routes())
+        .merge(windows::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)
@@ -79,8 +88,16 @@ impl Shared {
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
+        Ok(self.question(question).await?)
+    }
+
+    /// The same, for what runs beside the requests.
+    pub(crate) async fn question<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(self);
         let answer = tokio::task::spawn_blocking(move || question(&shared.reader)).await;
-        Ok(answer.map_err(|_| StoreError::Stopping)??)
+        answer.map_err(|_| StoreError::Stopping)?
     }
 }

@@ -14,9 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
+use crate::causes::diagnoser::Diagnoser;
+use crate::clock::now_ms;
 use crate::http::{Shared, routes};
 use crate::limits::Limits;
-use crate::store::{Store, StoreError};
+use crate::live::Live;
+use crate::slts::watch::Watch;
+use crate::store::{Observer, Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
 
 /// How long requests under way may take to end when the server stops.
@@ -49,6 +53,9 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The maps of live state can't be made.
+    #[error("live state can't be made: {0}")]
+    Live(String),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -59,6 +66,7 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     store: Store,
+    live: Arc<Live>,
     limits: Limits,
     external_url: Option<String>,
 }
@@ -67,10 +75,12 @@ impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
         let Options { data, listen: address, limits, external_url } = options;
-        let store = Store::open(&data, Vec::new())?;
+        let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
+        let store = Store::open(&data, vec![Arc::clone(&live) as Arc<dyn Observer>])?;
+        live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits, external_url })
+        Ok(Self { listener, store, live, limits, external_url })
     }
 
     /// Where it listens.
@@ -84,10 +94,10 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits, external_url } = self;
+        let Self { listener, store, live, limits, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
         let alerts = Alerts::new(writer.clone());
-        let shared = Arc::new(Shared { writer, reader, alerts, external_url, limits });
+        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
@@ -130,6 +140,10 @@ fn background(shared: &Arc<Shared>) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
+    let diagnoser = Diagnoser::new(Arc::clone(shared));
+    tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
+    let watch = Watch::new(Arc::clone(shared));
+    tasks.spawn("watching objectives", |stop| watch.run(stop));
     tasks
 }
 

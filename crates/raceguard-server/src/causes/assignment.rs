@@ -43,10 +43,8 @@ pub fn assign(
     proposals: &[Proposal],
     now_ms: i64,
 ) -> Result<Option<Assigned>, StoreError> {
-    let free = connection.execute(
-        "UPDATE assignment SET number = number + 1 WHERE number = $1",
-        values![assigned],
-    )?;
+    let free = connection
+        .execute("UPDATE assignment SET number = number + 1 WHERE number = $1", values![assigned])?;
     if free == 0 {
         return Ok(None);
     }
@@ -97,7 +95,8 @@ fn assign_one(
     for finding in &proposal.findings {
         if connection.dialect() == Dialect::Postgres {
             // Held until the end: what counts this finding elsewhere comes before all of this or after.
-            connection.execute("UPDATE finding SET occurrences = occurrences WHERE id = $1", values![finding])?;
+            connection
+                .execute("UPDATE finding SET occurrences = occurrences WHERE id = $1", values![finding])?;
         }
         let row = connection.row("SELECT cause FROM finding_cause WHERE finding = $1", values![finding])?;
         match row {
@@ -278,7 +277,10 @@ pub fn look_for_regression(
     for row in &rows {
         let sighting = Sighting::of(row)?;
         if sighting.is_too_late(connection, &fixed_in, fixed_ms)? {
-            let note = format!("seen again in {}", if sighting.service.is_empty() { "a service" } else { &sighting.service });
+            let note = format!(
+                "seen again in {}",
+                if sighting.service.is_empty() { "a service" } else { &sighting.service }
+            );
             write_state(connection, cause, CauseState::Regressed, &sighting.version, &note, "", now_ms)?;
             return Ok(true);
         }

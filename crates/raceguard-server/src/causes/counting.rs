@@ -36,13 +36,11 @@ impl CauseCounting {
     }
 
     /// A finding was made: it waits for its diagnosis, with the stream that showed it first.
-    pub(crate) fn made(
-        connection: &mut dyn Connection,
-        finding: i64,
-        stream: i64,
-    ) -> Result<(), StoreError> {
-        connection
-            .execute("INSERT INTO finding_stream (finding, stream) VALUES ($1, $2)", values![finding, stream])?;
+    pub(crate) fn made(connection: &mut dyn Connection, finding: i64, stream: i64) -> Result<(), StoreError> {
+        connection.execute(
+            "INSERT INTO finding_stream (finding, stream) VALUES ($1, $2)",
+            values![finding, stream],
+        )?;
         connection.execute("INSERT INTO undiagnosed (finding) VALUES ($1)", values![finding])?;
         Ok(())
     }

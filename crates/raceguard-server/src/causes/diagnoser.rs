@@ -13,7 +13,7 @@ use raceguard_diagnosis::top_causes::TopOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Assigned, Proposal, assign, look_for_regression};
-use super::neighbourhood::{NewFinding, Neighbourhood, gather};
+use super::neighbourhood::{Neighbourhood, NewFinding, gather};
 use crate::clock::now_ms;
 use crate::http::Shared;
 use crate::store::StoreError;
@@ -91,11 +91,13 @@ impl Diagnoser {
         self.shared.question(read).await?;
         if all {
             self.reloaded_ms = now_ms;
-            self.shared.writer.change(move |connection| {
-                let first = now_ms / 60_000 - KEPT_MINUTES;
-                connection.execute("DELETE FROM recent WHERE minute < $1", values![first])
-            })
-            .await?;
+            self.shared
+                .writer
+                .change(move |connection| {
+                    let first = now_ms / 60_000 - KEPT_MINUTES;
+                    connection.execute("DELETE FROM recent WHERE minute < $1", values![first])
+                })
+                .await?;
         }
         Ok(())
     }
@@ -103,11 +105,12 @@ impl Diagnoser {
 
 /// Diagnoses findings that wait; whether there may be more.
 pub async fn diagnose(shared: &Arc<Shared>, now_ms: i64) -> Result<bool, StoreError> {
-    let Some((assigned, new, proposals)) = shared.question(|reader| {
-        let neighbourhood = reader.ask(|connection| gather(connection))?;
-        Ok((!neighbourhood.new.is_empty()).then(|| propose(neighbourhood)))
-    })
-    .await?
+    let Some((assigned, new, proposals)) = shared
+        .question(|reader| {
+            let neighbourhood = reader.ask(|connection| gather(connection))?;
+            Ok((!neighbourhood.new.is_empty()).then(|| propose(neighbourhood)))
+        })
+        .await?
     else {
         return Ok(false);
     };
@@ -130,9 +133,8 @@ fn propose(neighbourhood: Neighbourhood) -> (u64, Vec<NewFinding>, Vec<Proposal>
     let diagnosis = Diagnosis::of(&evidence, &options, &|_| None);
     let is_new: HashSet<i64> = new.iter().map(|finding| finding.id).collect();
     let proposals = diagnosis.clusters.into_iter().filter_map(|cluster| {
-        let member = |member: &raceguard_diagnosis::cluster::Member| {
-            by_fingerprint.get(&member.fingerprint).copied()
-        };
+        let member =
+            |member: &raceguard_diagnosis::cluster::Member| by_fingerprint.get(&member.fingerprint).copied();
         let findings: Vec<i64> = cluster.members.iter().filter_map(member).collect();
         findings.iter().any(|id| is_new.contains(id)).then_some(Proposal { findings, cluster })
     });

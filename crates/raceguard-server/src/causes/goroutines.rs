@@ -98,9 +98,9 @@ impl Drawing {
 
     fn node(&mut self, goroutine: &Goroutine) -> Option<usize> {
         let unknown = Frame::default();
-        let created = goroutine.go_statement().and_then(|stack| {
-            stack.iter().find(|frame| !frame.is_runtime_internal())
-        });
+        let created = goroutine
+            .go_statement()
+            .and_then(|stack| stack.iter().find(|frame| !frame.is_runtime_internal()));
         let is_main = goroutine.name.as_deref() == Some("main") || goroutine.id == Some(1);
         let label = match created {
             Some(frame) => frame.name().short(),

@@ -148,7 +148,10 @@ fn causes(
 ) -> Result<CausePage, StoreError> {
     let (state, service) = (filter.state.map(CauseState::as_str), filter.service.as_deref());
     let (from, since) = match filter.window {
-        None => (format!("SELECT {COLUMNS}, c.last_ms AS place, 0 AS counted FROM cause c WHERE c.last_ms > $1"), -1),
+        None => (
+            format!("SELECT {COLUMNS}, c.last_ms AS place, 0 AS counted FROM cause c WHERE c.last_ms > $1"),
+            -1,
+        ),
         Some(window) => {
             let (counts, since) = window.counts(now_ms);
             let from = format!(
@@ -199,8 +202,8 @@ fn causes(
 
 fn cause_row(connection: &mut dyn Connection, row: &Row) -> Result<CauseRow, StoreError> {
     let id: i64 = row.get(0)?;
-    let services =
-        connection.query("SELECT service FROM cause_service WHERE cause = $1 ORDER BY service", values![id])?;
+    let services = connection
+        .query("SELECT service FROM cause_service WHERE cause = $1 ORDER BY service", values![id])?;
     let findings = connection.row("SELECT count(*) FROM finding_cause WHERE cause = $1", values![id])?;
     let state: String = row.get(8)?;
     Ok(CauseRow {
@@ -290,9 +293,7 @@ fn hours(connection: &mut dyn Connection, cause: i64, now_ms: i64) -> Result<Vec
          JOIN sighting s ON s.finding = m.finding WHERE m.cause = $1 AND s.hour > $2 GROUP BY s.hour ORDER BY s.hour",
         values![cause, now_ms / HOUR_MS - WEEK_HOURS],
     )?;
-    let hour = |row: &Row| {
-        Ok(HourCount { hour_ms: row.get::<i64>(0)? * HOUR_MS, occurrences: row.get(1)? })
-    };
+    let hour = |row: &Row| Ok(HourCount { hour_ms: row.get::<i64>(0)? * HOUR_MS, occurrences: row.get(1)? });
     rows.iter().map(hour).collect()
 }
 

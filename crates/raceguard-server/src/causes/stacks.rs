@@ -88,7 +88,10 @@ pub fn stacks(record: &Record) -> Vec<FindingStack> {
 }
 
 fn frames(stack: &[Frame]) -> Vec<StackFrame> {
-    let frame =
-        |frame: &Frame| StackFrame { function: frame.function.clone(), file: frame.file.clone(), line: frame.line };
+    let frame = |frame: &Frame| StackFrame {
+        function: frame.function.clone(),
+        file: frame.file.clone(),
+        line: frame.line,
+    };
     stack.iter().take(FRAMES).map(frame).collect()
 }

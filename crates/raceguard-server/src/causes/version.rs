@@ -71,8 +71,17 @@ mod tests {
     #[test]
     fn semantic_versions_are_in_their_order() {
         let order = [
-            "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11",
-            "1.0.0-rc.1", "1.0.0", "v1.2", "1.10.0", "2.0.0",
+            "1.0.0-alpha",
+            "1.0.0-alpha.1",
+            "1.0.0-alpha.beta",
+            "1.0.0-beta",
+            "1.0.0-beta.2",
+            "1.0.0-beta.11",
+            "1.0.0-rc.1",
+            "1.0.0",
+            "v1.2",
+            "1.10.0",
+            "2.0.0",
         ];
         for (at, first) in order.iter().enumerate() {
             for (other, second) in order.iter().enumerate() {

@@ -18,8 +18,7 @@ impl Observer for Live {
             let name = if span.service.is_empty() { service } else { &span.service };
             let in_code = self.code.get_with(name, |code| code.is_touched_by(span));
             // A map that is closed says nothing; then the server stops, and what still comes counts as it tells itself.
-            span.touched =
-                span.lock_wait_ns >= LOCK_WAIT_LIMIT_NS || in_code.ok().flatten().unwrap_or(false);
+            span.touched = span.lock_wait_ns >= LOCK_WAIT_LIMIT_NS || in_code.ok().flatten().unwrap_or(false);
         }
     }
 

@@ -141,7 +141,8 @@ fn causes(
     connection: &mut dyn Connection,
     only: Option<&BTreeSet<i64>>,
 ) -> Result<HashMap<i64, Arc<LiveCause>>, StoreError> {
-    const SELECT: &str = "SELECT id, title, class, severity, state, fixed_in FROM cause WHERE merged_into IS NULL";
+    const SELECT: &str =
+        "SELECT id, title, class, severity, state, fixed_in FROM cause WHERE merged_into IS NULL";
     let mut services: BTreeMap<i64, Vec<String>> = BTreeMap::new();
     let mut rows = Vec::new();
     let mut add = |row: &Row| -> Result<(), StoreError> {
@@ -187,7 +188,8 @@ fn code(
     let services = match service {
         Some(service) => vec![service.to_owned()],
         None => {
-            let rows = connection.query("SELECT DISTINCT service FROM cause_service ORDER BY service", &[])?;
+            let rows =
+                connection.query("SELECT DISTINCT service FROM cause_service ORDER BY service", &[])?;
             rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, _>>()?
         }
     };

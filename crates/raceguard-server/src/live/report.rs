@@ -76,7 +76,12 @@ impl Live {
         };
         LiveMaps {
             maps: vec![
-                observed("findings", "ReadMostlyMap", count(self.findings.len()), self.findings.observation()),
+                observed(
+                    "findings",
+                    "ReadMostlyMap",
+                    count(self.findings.len()),
+                    self.findings.observation(),
+                ),
                 observed("causes", "SnapshotMap", count(self.causes.len()), self.causes.observation()),
                 observed("code", "SnapshotMap", count(self.code.len()), self.code.observation()),
                 observed("services", "SerialMap", count(self.services.len()), self.services.observation()),

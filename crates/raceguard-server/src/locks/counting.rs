@@ -105,7 +105,16 @@ fn before(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (service, instance, function, line, call_name, source) DO UPDATE SET
              contentions = $7, total_ns = $8",
-        values![service, instance, &wait.function, line, wait.call, &wait.source, wait.contentions, wait.total_ns],
+        values![
+            service,
+            instance,
+            &wait.function,
+            line,
+            wait.call,
+            &wait.source,
+            wait.contentions,
+            wait.total_ns
+        ],
     )?;
     row.map_or(Ok((0, 0)), |row| Ok((row.get(0)?, row.get(1)?)))
 }

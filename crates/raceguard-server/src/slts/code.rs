@@ -76,7 +76,8 @@ fn file_name(file: &str) -> &str {
 /// Whether one path is the end of the other: builds differ in the folder that they were made in.
 fn same_file(first: &str, second: &str) -> bool {
     let ends = |long: &str, short: &str| {
-        long.strip_suffix(short).is_some_and(|rest| rest.is_empty() || rest.ends_with('/') || short.starts_with('/'))
+        long.strip_suffix(short)
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with('/') || short.starts_with('/'))
     };
     ends(first, second) || ends(second, first)
 }
@@ -109,10 +110,16 @@ mod tests {
     fn lines_match_whatever_folder_the_build_had() {
         let mut index = CodeIndex::default();
         index.add_line("/src/pay/book.go", 12);
-        assert!(index.is_touched_by(&at("pay/book.go", 12)) && index.is_touched_by(&at("/src/pay/book.go", 12)));
-        assert!(index.is_touched_by(&at("book.go", 12)) && index.is_touched_by(&at("/ci/src/pay/book.go", 12)));
+        assert!(
+            index.is_touched_by(&at("pay/book.go", 12)) && index.is_touched_by(&at("/src/pay/book.go", 12))
+        );
+        assert!(
+            index.is_touched_by(&at("book.go", 12)) && index.is_touched_by(&at("/ci/src/pay/book.go", 12))
+        );
         assert!(!index.is_touched_by(&at("/src/pay/book.go", 13)));
-        assert!(!index.is_touched_by(&at("/src/pray/book.go", 12)) && !index.is_touched_by(&at("ay/book.go", 12)));
+        assert!(
+            !index.is_touched_by(&at("/src/pray/book.go", 12)) && !index.is_touched_by(&at("ay/book.go", 12))
+        );
     }
 
     #[test]

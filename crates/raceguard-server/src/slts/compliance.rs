@@ -196,7 +196,8 @@ mod tests {
     #[test]
     fn windows_without_requests_do_not_count_and_the_running_one_not_yet() {
         let now = 100 * WINDOW_MS + 1;
-        let windows = [count(100, 10, 10), count(99, 10, 0), count(98, 0, 0), count(97, 10, 5), count(87, 10, 10)];
+        let windows =
+            [count(100, 10, 10), count(99, 10, 0), count(98, 0, 0), count(97, 10, 5), count(87, 10, 10)];
         let slo = slo("pay", &windows, now);
         assert_eq!((slo.windows, slo.good, slo.compliance, slo.met), (2, 1, Some(0.5), false));
         assert_eq!((slo.slts, slo.slts_window_ms), (Some(0.0), Some(100 * WINDOW_MS)));

@@ -121,7 +121,9 @@ impl SpanDigest {
     }
 
     fn add(&mut self, attributes: &Attributes) {
-        let text = |value: &Option<Value>| value.as_ref().and_then(Value::as_str).filter(|text| !text.is_empty()).map(cut);
+        let text = |value: &Option<Value>| {
+            value.as_ref().and_then(Value::as_str).filter(|text| !text.is_empty()).map(cut)
+        };
         let number = |value: &Option<Value>| match value.as_ref()? {
             // JSON of OTLP writes integers of 64 bits as texts.
             Value::String(text) => text.parse().ok(),
@@ -164,7 +166,8 @@ mod tests {
 
     #[test]
     fn requests_are_what_comes_from_outside() {
-        let of = |kind: &str, parent: &str| read(&json!({"span_kind": kind, "parent_span_id": parent})).is_request;
+        let of =
+            |kind: &str, parent: &str| read(&json!({"span_kind": kind, "parent_span_id": parent})).is_request;
         assert!(of("server", "ab") && of("consumer", "ab") && of("internal", "") && of("", ""));
         assert!(!of("client", "") && !of("internal", "ab") && !of("producer", ""));
     }

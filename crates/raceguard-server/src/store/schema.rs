@@ -13,8 +13,9 @@ struct Part {
 }
 
 /// In the order in which they are made: later parts may refer to earlier ones.
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
+    Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
     Part { name: "cause", scripts: &[include_str!("schema/cause/0001.sql")] },
     Part { name: "slts", scripts: &[include_str!("schema/slts/0001.sql")] },
     Part { name: "lock", scripts: &[include_str!("schema/lock/0001.sql")] },
