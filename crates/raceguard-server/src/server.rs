@@ -67,6 +67,7 @@ pub struct Server {
     listener: TcpListener,
     store: Store,
     live: Arc<Live>,
+    alerts: Alerts,
     limits: Limits,
     external_url: Option<String>,
 }
@@ -80,12 +81,18 @@ impl Server {
         live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, live, limits, external_url })
+        let alerts = Alerts::new(store.writer.clone());
+        Ok(Self { listener, store, live, alerts, limits, external_url })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Takes alerts as the running server will.
+    pub fn alerts(&self) -> Alerts {
+        self.alerts.clone()
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
@@ -94,9 +101,8 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, live, limits, external_url } = self;
+        let Self { listener, store, live, alerts, limits, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let alerts = Alerts::new(writer.clone());
         let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
@@ -129,7 +135,7 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
         let ended = tasks.end(STOP_TIME).await;
         drop(shared);
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let _ = tokio::task::spawn_blocking(move || thread.stop()).await;
         drop(lock);
         Ok(failed.map_or(ended, Err)?)
     }
