@@ -141,7 +141,8 @@ async fn a_cause_tells_all_that_is_known_of_it() {
     assert_eq!(cause["instances"][0]["instance"], "one");
     let graph = &cause["goroutines"];
     let edges = graph["edges"].as_array().expect("it is a list");
-    assert!(edges.len() == 2 && edges.iter().all(|edge| edge["kind"] == "races"), "{graph}");
+    let of = |kind: &str| edges.iter().filter(|edge| edge["kind"] == kind).count();
+    assert_eq!((of("races"), of("starts")), (2, 4), "{graph}");
 
     assert_eq!(fleet.server.send(&fleet.admin, "GET", "/v1/causes/99", None).await.0, 404);
     let services = fleet.get("/v1/services").await;
