@@ -1,5 +1,6 @@
 //! A batch: the lines of one request, checked, each with its place in its stream.
 
+use std::io::Read as _;
 use std::ops::Range;
 
 use memchr::{memchr, memchr3_iter};
@@ -170,7 +171,8 @@ impl Batch {
             self.rejected.push(Rejected { line: number + 1, reason });
             return Ok(());
         }
-        let mut reader = EvidenceReader::new(text);
+        // With its newline, so that what ends early is told by what is missing.
+        let mut reader = EvidenceReader::new(text.chain(b"\n".as_slice()));
         match reader.next() {
             Some(Ok(record)) if reader.skipped() == 0 => {
                 self.records.push(BatchRecord::new(sequence, line, RecordSummary::of_record(&record)));
