@@ -109,6 +109,7 @@ pub struct Server {
     listener: TcpListener,
     grpc: Option<TcpListener>,
     store: Store,
+    alerts: Alerts,
     limits: Limits,
     intake: Arc<Intake>,
     external_url: Option<String>,
@@ -122,13 +123,19 @@ impl Server {
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let grpc = otlp_grpc.listen().await?;
+        let alerts = Alerts::new(store.writer.clone());
         let intake = Arc::new(Intake::new(&limits));
-        Ok(Self { listener, grpc, store, limits, intake, external_url })
+        Ok(Self { listener, grpc, store, alerts, limits, intake, external_url })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Takes alerts as the running server will.
+    pub fn alerts(&self) -> Alerts {
+        self.alerts.clone()
     }
 
     /// What comes in, and the counters of it.
@@ -147,9 +154,8 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, store, limits, intake, external_url } = self;
+        let Self { listener, grpc, store, alerts, limits, intake, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let alerts = Alerts::new(writer.clone());
         let shared = Arc::new(Shared { writer, reader, alerts, external_url, limits, intake });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
@@ -182,7 +188,7 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
         let ended = tasks.end(STOP_TIME).await;
         drop(shared);
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let _ = tokio::task::spawn_blocking(move || thread.stop()).await;
         drop(lock);
         Ok(failed.map_or(ended, Err)?)
     }

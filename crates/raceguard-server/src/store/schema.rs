@@ -13,7 +13,10 @@ struct Part {
 }
 
 /// In the order in which they are made: later parts may refer to earlier ones.
-const PARTS: [Part; 1] = [Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] }];
+const PARTS: &[Part] = &[
+    Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
+    Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
+];
 
 /// Brings the database to the newest format.
 ///
@@ -33,7 +36,7 @@ pub(super) fn migrate(connection: &mut dyn Connection) -> Result<(), StoreError>
             return Err(StoreError::Newer { part, found, supported: known });
         }
     }
-    for part in &PARTS {
+    for part in PARTS {
         migrate_part(connection, part)?;
     }
     Ok(())
