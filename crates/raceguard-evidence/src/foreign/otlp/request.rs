@@ -132,7 +132,9 @@ impl RequestReader<'_> {
             return Err(RequestError::TooLarge { what: "resources", limit: self.limits.resources });
         }
         let mut digest = Sha256::new_with_prefix([self.signal as u8]);
-        content.iter().for_each(|part| digest.update(part));
+        for part in content {
+            digest.update(part);
+        }
         let digest: [u8; 32] = digest.finalize().into();
         let tail = match self.signal {
             Signal::Logs => (self.tail)(&producer),
