@@ -32,6 +32,7 @@ mod varint;
 use crate::record::Record;
 use crate::source::Source;
 
+pub use go_output::{LogFollower, LogPosition};
 pub use input::{ForeignError, Input, read};
 
 /// How sure a format is that a file is its own.

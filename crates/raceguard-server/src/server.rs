@@ -123,8 +123,8 @@ impl Server {
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let grpc = otlp_grpc.listen().await?;
-        let alerts = Alerts::new(store.writer.clone());
         let intake = Arc::new(Intake::new(&limits));
+        let alerts = Alerts::new(store.writer.clone());
         Ok(Self { listener, grpc, store, alerts, limits, intake, external_url })
     }
 
