@@ -219,7 +219,10 @@ fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>) -> Tasks {
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, permit));
