@@ -5,15 +5,18 @@
 //! | `POST /v1/evidence` | write | [`evidence`] |
 //! | `GET /v1/findings` | read | [`findings`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
+//! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
 mod alerts;
+mod audit;
 mod evidence;
 mod findings;
 mod health;
 mod problem;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -28,6 +31,7 @@ pub use problem::Problem;
 use crate::alerts::Alerts;
 use crate::limits::Limits;
 use crate::store::{Reader, StoreError, Writer};
+use crate::token::known::KnownTokens;
 use crate::token::{Holder, Role, Token};
 
 /// What every request has at hand.
@@ -39,6 +43,8 @@ pub struct Shared {
     pub reader: Reader,
     /// Takes alerts.
     pub alerts: Alerts,
+    /// Tokens that were seen a moment ago.
+    pub tokens: Arc<KnownTokens>,
     /// The URL under which people reach this server, for links in messages.
     pub external_url: Option<String>,
     /// What strangers may send.
@@ -52,6 +58,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/evidence", post(evidence::take))
         .route("/v1/findings", get(findings::list))
         .merge(alerts::routes())
+        .merge(audit::routes())
+        .merge(tokens::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)
@@ -66,8 +74,14 @@ impl Shared {
         let token =
             headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header);
         let token = token.ok_or_else(Problem::no_token)?;
-        let hash = token.hash();
-        match self.ask(move |reader| reader.holder(&hash)).await? {
+        let holder = match self.tokens.fresh(&token) {
+            Some(holder) => Some(holder),
+            None => {
+                let tokens = Arc::clone(&self.tokens);
+                self.ask(move |reader| tokens.ask(reader, &token)).await?
+            }
+        };
+        match holder {
             None => Err(Problem::unknown_token()),
             Some(holder) if holder.role.covers(needed) => Ok(holder),
             Some(holder) => Err(Problem::forbidden(holder.role, needed)),

@@ -14,6 +14,8 @@
 //! Start reading at [`server`], then [`http`], [`batch`], [`store`].
 
 pub mod alerts;
+pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod body;
 pub mod clock;
@@ -21,7 +23,9 @@ mod hex;
 pub mod http;
 pub mod limits;
 pub mod origin;
+pub mod retention;
 pub mod server;
 pub mod store;
 pub mod tasks;
+pub mod tls;
 pub mod token;

@@ -16,8 +16,10 @@ use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
 use crate::http::{Shared, routes};
 use crate::limits::Limits;
+use crate::retention::Retention;
 use crate::store::{Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
@@ -31,8 +33,29 @@ pub struct Options {
     pub listen: SocketAddr,
     /// What strangers may send.
     pub limits: Limits,
+    /// Certificate and key; without them connections are not encrypted.
+    pub tls: Option<TlsFiles>,
+    /// Whether others than this machine may be served without encryption.
+    pub insecure: bool,
+    /// How long evidence is kept.
+    pub retention: Retention,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+}
+
+impl Options {
+    /// A server on a folder that listens there alone, with all else as it is by default.
+    pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
+        Self {
+            data,
+            listen,
+            limits: Limits::default(),
+            tls: None,
+            insecure: false,
+            retention: Retention::default(),
+            external_url: None,
+        }
+    }
 }
 
 /// Why the server can't run.
@@ -49,6 +72,15 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens could be read on the way.
+    #[error(
+        "{0} is reachable by others, and without TLS tokens can be read on the way; give --tls-cert and --tls-key, \
+         or --insecure when something in front of it encrypts"
+    )]
+    Insecure(SocketAddr),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -61,23 +93,34 @@ pub struct Server {
     store: Store,
     alerts: Alerts,
     limits: Limits,
+    tls: Option<Arc<Tls>>,
+    retention: Retention,
     external_url: Option<String>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, limits, external_url } = options;
+        let Options { data, listen: address, limits, tls, insecure, retention, external_url } = options;
+        if tls.is_none() && !insecure && !address.ip().is_loopback() {
+            return Err(ServerError::Insecure(address));
+        }
+        let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
         let store = Store::open(&data, Vec::new())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, store, alerts, limits, external_url })
+        Ok(Self { listener, store, alerts, limits, tls, retention, external_url })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The certificate in use, to be read again when its file changed.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
     }
 
     /// Takes alerts as the running server will.
@@ -91,13 +134,14 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, alerts, limits, external_url } = self;
+        let Self { listener, store, alerts, limits, tls, retention, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, alerts, external_url, limits });
+        let tokens = Arc::default();
+        let shared = Arc::new(Shared { writer, reader, alerts, tokens, external_url, limits });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared);
+        let mut tasks = background(&shared, retention);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -110,14 +154,24 @@ impl Server {
             };
             let Some((stream, permit)) = connection else { continue };
             let service = TowerToHyperService::new(routes(Arc::clone(&shared)));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.head_time)
-                .serve_connection(TokioIo::new(stream), service);
-            let served = graceful.watch(connection);
+            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
             tokio::spawn(async move {
                 // How a connection ends is the client's business; requests are answered or not before that.
-                let _ = served.await;
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(limits.head_time);
+                match acceptor {
+                    None => {
+                        let connection = http.serve_connection(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection).await;
+                    }
+                    Some(acceptor) => {
+                        let greeted = tokio::time::timeout(limits.head_time, acceptor.accept(stream)).await;
+                        if let Ok(Ok(stream)) = greeted {
+                            let connection = http.serve_connection(TokioIo::new(stream), service);
+                            let _ = watcher.watch(connection).await;
+                        }
+                    }
+                }
                 drop(permit);
             });
         }
@@ -132,10 +186,14 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>) -> Tasks {
+fn background(shared: &Arc<Shared>, retention: Retention) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
+    tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
+    tasks.spawn("noting uses of tokens", |stop| {
+        Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
+    });
     tasks
 }
 

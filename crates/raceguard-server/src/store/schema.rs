@@ -16,6 +16,7 @@ struct Part {
 const PARTS: &[Part] = &[
     Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
     Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
+    Part { name: "operations", scripts: &[include_str!("schema/operations/0001.sql")] },
 ];
 
 /// Brings the database to the newest format.
