@@ -127,7 +127,8 @@ fn give_back(connection: &mut dyn Connection) -> Result<u64, StoreError> {
     if before == 0 {
         return Ok(0);
     }
-    connection.run_script(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+    // It answers with a row for each page, and goes on only as long as rows are asked for.
+    connection.query(&format!("PRAGMA incremental_vacuum({PAGES})"), &[])?;
     let row = connection.row("PRAGMA freelist_count", &[])?;
     Ok(before - row.map_or(Ok(0), |row| row.get::<u64>(0))?.min(before))
 }

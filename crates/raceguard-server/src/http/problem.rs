@@ -72,6 +72,8 @@ impl From<StoreError> for Problem {
         let status = match error {
             StoreError::Busy => StatusCode::TOO_MANY_REQUESTS,
             StoreError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::TokenName(_) => StatusCode::CONFLICT,
+            StoreError::UnknownToken(_) => StatusCode::NOT_FOUND,
             StoreError::NotWritten { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
