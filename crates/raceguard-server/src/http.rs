@@ -7,6 +7,7 @@
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
+//! | `GET /metrics` | read, or none | [`metrics`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
@@ -16,6 +17,7 @@ mod causes;
 mod evidence;
 mod findings;
 mod health;
+mod metrics;
 mod problem;
 mod windows;
 
@@ -50,6 +52,8 @@ pub struct Shared {
     pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
+    /// Whether metrics need no token.
+    pub metrics_open: bool,
 }
 
 /// All routes.
@@ -61,6 +65,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(alerts::routes())
         .merge(causes::routes())
         .merge(windows::routes())
+        .route("/metrics", get(metrics::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)

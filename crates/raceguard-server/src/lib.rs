@@ -24,6 +24,7 @@ pub mod http;
 pub mod limits;
 pub mod live;
 pub mod locks;
+pub mod metrics;
 pub mod origin;
 pub mod server;
 pub mod slts;

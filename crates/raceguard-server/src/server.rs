@@ -70,6 +70,7 @@ pub struct Server {
     alerts: Alerts,
     limits: Limits,
     external_url: Option<String>,
+    metrics_open: bool,
 }
 
 impl Server {
@@ -82,12 +83,18 @@ impl Server {
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, store, live, alerts, limits, external_url })
+        Ok(Self { listener, store, live, alerts, limits, external_url, metrics_open: false })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Gives metrics to whoever asks, without a token.
+    #[must_use]
+    pub fn with_open_metrics(self) -> Self {
+        Self { metrics_open: true, ..self }
     }
 
     /// Takes alerts as the running server will.
@@ -101,9 +108,9 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, live, alerts, limits, external_url } = self;
+        let Self { listener, store, live, alerts, limits, external_url, metrics_open } = self;
         let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits });
+        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits, metrics_open });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);

@@ -23,6 +23,10 @@ pub struct ServeArgs {
     /// Where people reach the server, for links in alerts, as https://raceguard.example
     #[arg(long, value_name = "URL")]
     external_url: Option<String>,
+
+    /// Give /metrics to whoever asks, without a token
+    #[arg(long)]
+    metrics_open: bool,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -43,6 +47,7 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
             external_url: arguments.external_url.clone(),
         };
         let server = Server::start(options).await?;
+        let server = if arguments.metrics_open { server.with_open_metrics() } else { server };
         let address = server.address().map_err(system("say where the server listens"))?;
         if !address.ip().is_loopback() {
             print_warning(format!(
