@@ -10,6 +10,7 @@
 //! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
+//! | `GET /metrics` | read, or none | [`metrics`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
@@ -20,6 +21,7 @@ mod causes;
 mod evidence;
 mod findings;
 mod health;
+mod metrics;
 mod otlp;
 mod problem;
 mod raw;
@@ -61,6 +63,8 @@ pub struct Shared {
     pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
+    /// Whether metrics need no token.
+    pub metrics_open: bool,
     /// What they sent.
     pub intake: Arc<Intake>,
 }
@@ -80,6 +84,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(windows::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
+        .route("/metrics", get(metrics::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)

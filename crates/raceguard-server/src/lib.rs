@@ -27,6 +27,7 @@ pub mod intake;
 pub mod limits;
 pub mod live;
 pub mod locks;
+pub mod metrics;
 pub mod origin;
 pub mod otlp;
 pub mod raw;

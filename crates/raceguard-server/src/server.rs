@@ -50,6 +50,8 @@ pub struct Options {
     pub retention: Retention,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+    /// Whether `/metrics` is given to whoever asks, without a token.
+    pub metrics_open: bool,
 }
 
 impl Options {
@@ -64,6 +66,7 @@ impl Options {
             insecure: false,
             retention: Retention::default(),
             external_url: None,
+            metrics_open: false,
         }
     }
 }
@@ -158,7 +161,7 @@ pub struct Server {
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url } =
+        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url, metrics_open } =
             options;
         let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
         if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
@@ -175,7 +178,7 @@ impl Server {
         let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(writer.clone());
         let tokens = Arc::default();
-        let shared = Arc::new(Shared { writer, reader, live, alerts, tokens, external_url, limits, intake });
+        let shared = Arc::new(Shared { writer, reader, live, alerts, tokens, external_url, limits, metrics_open, intake });
         Ok(Self { listener, grpc, shared, thread, lock, tls, retention })
     }
 

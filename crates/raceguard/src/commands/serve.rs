@@ -59,6 +59,10 @@ pub struct ServeArgs {
     /// Where people reach the server, for links in alerts, as https://raceguard.example
     #[arg(long, value_name = "URL")]
     external_url: Option<String>,
+
+    /// Give /metrics to whoever asks, without a token
+    #[arg(long)]
+    metrics_open: bool,
 }
 
 /// The port that exporters of OpenTelemetry send to when they are told nothing.
@@ -118,6 +122,7 @@ impl ServeArgs {
             tls,
             insecure: self.insecure || file.insecure,
             retention: days.map_or_else(Retention::default, |days| Retention { days }),
+            metrics_open: self.metrics_open,
             external_url: self.external_url.clone().or(file.external_url),
             ..Options::new(data, listen)
         })
