@@ -12,6 +12,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::alerts::Alerts;
+use crate::alerts::send::Sender;
 use crate::http::{Shared, routes};
 use crate::limits::Limits;
 use crate::store::{Store, StoreError};
@@ -29,6 +31,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// What strangers may send.
     pub limits: Limits,
+    /// The URL under which people reach the server, for links in messages.
+    pub external_url: Option<String>,
 }
 
 /// Why the server can't run.
@@ -56,16 +60,17 @@ pub struct Server {
     listener: TcpListener,
     store: Store,
     limits: Limits,
+    external_url: Option<String>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let address = options.listen;
-        let store = Store::open(&options.data, Vec::new())?;
+        let Options { data, listen: address, limits, external_url } = options;
+        let store = Store::open(&data, Vec::new())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits: options.limits })
+        Ok(Self { listener, store, limits, external_url })
     }
 
     /// Where it listens.
@@ -79,9 +84,10 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits } = self;
+        let Self { listener, store, limits, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, limits });
+        let alerts = Alerts::new(writer.clone());
+        let shared = Arc::new(Shared { writer, reader, alerts, external_url, limits });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
@@ -120,8 +126,11 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(_shared: &Arc<Shared>) -> Tasks {
-    Tasks::default()
+fn background(shared: &Arc<Shared>) -> Tasks {
+    let mut tasks = Tasks::default();
+    let sender = Sender::new(&shared.alerts, shared.external_url.clone());
+    tasks.spawn("sending alerts", |stop| sender.run(stop));
+    tasks
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

@@ -21,8 +21,9 @@ struct Running {
 impl Running {
     async fn start(folder: &Path, limits: Limits) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
-        let server =
-            Server::start(Options { data: folder.to_owned(), listen, limits }).await.expect("it starts");
+        let server = Server::start(Options { data: folder.to_owned(), listen, limits, external_url: None })
+            .await
+            .expect("it starts");
         let address = server.address().expect("it has one");
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run(async { drop(stopped.await) }));
@@ -182,8 +183,13 @@ async fn a_second_server_on_the_folder_is_refused() {
     let folder = tempfile::tempdir().expect("there is room");
     let server = Running::start(folder.path(), Limits::default()).await;
     let listen = "127.0.0.1:0".parse().expect("it is an address");
-    let second =
-        Server::start(Options { data: folder.path().to_owned(), listen, limits: Limits::default() }).await;
+    let second = Server::start(Options {
+        data: folder.path().to_owned(),
+        listen,
+        limits: Limits::default(),
+        external_url: None,
+    })
+    .await;
     let error = second.expect_err("it is in use").to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     server.stop().await;
