@@ -127,6 +127,18 @@ impl Label {
     }
 }
 
+/// A sighting as conditions see it, made once for any number of triggers.
+pub struct Prepared(Context<'static, 'static>);
+
+impl Prepared {
+    /// The values of a sighting.
+    pub fn of(sighting: &SightingFact) -> Self {
+        let mut context = Context::default();
+        context.add_variable_from_value(SightingFact::RECORD.name, sighting.value());
+        Self(context)
+    }
+}
+
 /// How loud an alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Priority {
@@ -241,10 +253,8 @@ impl Trigger {
     /// # Errors
     ///
     /// What CEL says, where the condition can't be evaluated for the values: a division by zero, an index beyond a list.
-    pub fn matches(&self, sighting: &SightingFact) -> Result<bool, String> {
-        let mut context = Context::default();
-        context.add_variable_from_value(SightingFact::RECORD.name, sighting.value());
-        self.when.holds(&context)
+    pub fn matches(&self, sighting: &Prepared) -> Result<bool, String> {
+        self.when.holds(&sighting.0)
     }
 
     /// The group that a sighting belongs to: a value for each label of `group_by`.
@@ -254,7 +264,7 @@ impl Trigger {
 
     /// What is wrong with its examples: the first that does not come out as its author says.
     pub fn failing_example(&self) -> Option<(Position, String)> {
-        self.examples.iter().find_map(|example| match self.matches(&example.sighting) {
+        self.examples.iter().find_map(|example| match self.matches(&Prepared::of(&example.sighting)) {
             Ok(matches) if matches == example.must_match => None,
             Ok(true) => Some((example.at, format!("an example of {} must not match, and does", self.id))),
             Ok(false) => Some((example.at, format!("an example of {} must match, and does not", self.id))),

@@ -88,7 +88,7 @@ pub struct Made {
 #[derive(Debug)]
 pub struct Registry {
     writer: Writer,
-    reader: Arc<Reader>,
+    reader: Reader,
     in_force: InForce,
     /// Makes changes one after the other.
     turn: Mutex<()>,
@@ -100,7 +100,7 @@ pub struct Registry {
 
 impl Registry {
     /// The registry of a store, with what is in force there.
-    pub fn open(writer: Writer, reader: Arc<Reader>) -> Result<Self, RegistryError> {
+    pub fn open(writer: Writer, reader: Reader) -> Result<Self, RegistryError> {
         let in_force = InForce::new()?;
         let (published, _) = watch::channel(0);
         let registry =
@@ -125,10 +125,10 @@ impl Registry {
         if !(0.0..=1.0).contains(&change.release.share) {
             return Err(RegistryError::Share(change.release.share));
         }
-        let reader = Arc::clone(&self.reader);
+        let reader = self.reader.clone();
         let (head, draft) = blocking(move || draft(&reader, change)).await?;
         let Some((draft, release)) = draft else {
-            let reader = Arc::clone(&self.reader);
+            let reader = self.reader.clone();
             let newest = blocking(move || Ok(reader.policy_revisions(1)?.pop())).await?;
             return newest
                 .map(|revision| Made { revision, is_new: false })
@@ -160,7 +160,7 @@ impl Registry {
         if !(0.0..=1.0).contains(&release.share) {
             return Err(RegistryError::Share(release.share));
         }
-        let reader = Arc::clone(&self.reader);
+        let reader = self.reader.clone();
         let set = blocking(move || {
             let (_, texts, _) =
                 reader.policy_revision(number)?.ok_or(RegistryError::NoRevision(number))?;
@@ -176,7 +176,7 @@ impl Registry {
 
     /// Publishes what the tables say is in force: after a change, here or in another replica.
     pub async fn refresh(&self) -> Result<(), RegistryError> {
-        let reader = Arc::clone(&self.reader);
+        let reader = self.reader.clone();
         let loaded = blocking(move || load(&reader)).await?;
         self.show(loaded)
     }

@@ -242,11 +242,4 @@ impl Reader {
     pub fn policy_texts(&self, number: i64) -> Result<Texts, StoreError> {
         self.ask(|connection| texts(connection, number))
     }
-
-    /// Name of the token with this hash.
-    pub fn token_name(&self, hash: &[u8; 32]) -> Result<Option<String>, StoreError> {
-        let row = self
-            .ask(|connection| connection.row("SELECT name FROM token WHERE hash = $1", values![hash]))?;
-        row.map(|row| row.get(0)).transpose()
-    }
 }

@@ -13,7 +13,11 @@ struct Part {
 }
 
 /// In the order in which they are made: later parts may refer to earlier ones.
-const PARTS: [Part; 1] = [Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] }];
+const PARTS: [Part; 3] = [
+    Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
+    Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
+    Part { name: "policy", scripts: &[include_str!("schema/policy/0001.sql")] },
+];
 
 /// Brings the database to the newest format.
 ///

@@ -68,6 +68,8 @@ CREATE TABLE policy_firing (
     fired_ms    INTEGER NOT NULL,
     -- End of the cool-down.
     until_ms    INTEGER NOT NULL,
+    -- When its alert was told to be over.
+    over_ms     INTEGER,
     UNIQUE (hash, labels, fired_ms)
 ) STRICT;
 CREATE INDEX policy_firing_by_end ON policy_firing (until_ms);
