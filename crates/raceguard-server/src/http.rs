@@ -5,14 +5,18 @@
 //! | `POST /v1/evidence` | write | [`evidence`] |
 //! | `GET /v1/findings` | read | [`findings`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
+//! | `/v1/policies` and below | read, admin to change | [`policies`] |
+//! | `/v1/agent/…`, `/v1/builds/…`, `/v1/quarantine`, `/v1/tickets`, `/v1/firings` | see there | [`agent`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
+mod agent;
 mod alerts;
 mod evidence;
 mod findings;
 mod health;
+mod policies;
 mod problem;
 
 use std::sync::Arc;
@@ -27,6 +31,7 @@ pub use problem::Problem;
 
 use crate::alerts::Alerts;
 use crate::limits::Limits;
+use crate::policies::Policies;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::{Holder, Role, Token};
 
@@ -39,6 +44,8 @@ pub struct Shared {
     pub reader: Reader,
     /// Takes alerts.
     pub alerts: Alerts,
+    /// What is in force, and what becomes of evidence.
+    pub policies: Policies,
     /// The URL under which people reach this server, for links in messages.
     pub external_url: Option<String>,
     /// What strangers may send.
@@ -52,6 +59,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/evidence", post(evidence::take))
         .route("/v1/findings", get(findings::list))
         .merge(alerts::routes())
+        .merge(policies::routes())
+        .merge(agent::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)

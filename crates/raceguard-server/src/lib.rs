@@ -21,6 +21,8 @@ mod hex;
 pub mod http;
 pub mod limits;
 pub mod origin;
+pub mod policies;
+pub mod responses;
 pub mod server;
 pub mod store;
 pub mod tasks;

@@ -17,6 +17,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// Batches that may wait to be evaluated by triggers; of more, the stored blocks are read.
+    pub policy_queue: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +30,7 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             connections: 2_000,
+            policy_queue: 4_096,
         }
     }
 }

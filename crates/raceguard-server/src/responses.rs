@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use raceguard_policy::trigger::{Act, Quarantined};
 use serde_json::json;
 
+pub(crate) use questions::{block_build, end_quarantine, lower_sampling, unblock_build};
 pub use questions::{Blocked, FiringRow, Quarantine, Sampling, TicketRow};
 
 use crate::policies::evaluator::Fired;
@@ -91,7 +92,7 @@ fn respond(connection: Open<'_>, id: i64, fired: &Fired, act: &Act) -> Result<()
         }
         Act::Webhook { url } => delivery::add(connection, id, "webhook", url, &document(id, fired), at_ms),
         Act::Ticket(wanted) => ticket::draft(connection, id, fired, wanted),
-        Act::BlockBuild { reason } => questions::block_build(
+        Act::BlockBuild { reason } => block_build(
             connection,
             &Blocked {
                 service: sighting.service.clone(),

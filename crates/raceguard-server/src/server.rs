@@ -16,6 +16,8 @@ use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
 use crate::http::{Shared, routes};
 use crate::limits::Limits;
+use crate::policies::git::GitFolder;
+use crate::policies::{Owns, Policies, PolicyTasks, RegistryError, stream};
 use crate::store::{Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
 
@@ -33,6 +35,8 @@ pub struct Options {
     pub limits: Limits,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+    /// A folder in a git repository whose commits bring policies into force.
+    pub policy_git: Option<GitFolder>,
 }
 
 /// Why the server can't run.
@@ -49,6 +53,9 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The policies that are in force can't be read.
+    #[error("the policies in force can't be used: {0}")]
+    Policies(#[from] RegistryError),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -59,6 +66,9 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     store: Store,
+    alerts: Alerts,
+    policies: Policies,
+    policy_tasks: PolicyTasks,
     limits: Limits,
     external_url: Option<String>,
 }
@@ -66,16 +76,26 @@ pub struct Server {
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, limits, external_url } = options;
-        let store = Store::open(&data, Vec::new())?;
+        let Options { data, listen: address, limits, external_url, policy_git } = options;
+        let (feed, queue) = stream::queue(limits.policy_queue);
+        let store = Store::open(&data, vec![Arc::new(feed)])?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits, external_url })
+        let alerts = Alerts::new(store.writer.clone());
+        let owns: Owns = Arc::new(|_| true);
+        let (policies, policy_tasks) =
+            Policies::start(&store.writer, &store.reader, &alerts, queue, owns, policy_git).await?;
+        Ok(Self { listener, store, alerts, policies, policy_tasks, limits, external_url })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Takes alerts as the running server will.
+    pub fn alerts(&self) -> Alerts {
+        self.alerts.clone()
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
@@ -84,14 +104,13 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits, external_url } = self;
+        let Self { listener, store, alerts, policies, policy_tasks, limits, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let alerts = Alerts::new(writer.clone());
-        let shared = Arc::new(Shared { writer, reader, alerts, external_url, limits });
+        let shared = Arc::new(Shared { writer, reader, alerts, policies, external_url, limits });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared);
+        let mut tasks = background(&shared, policy_tasks);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -119,17 +138,18 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
         let ended = tasks.end(STOP_TIME).await;
         drop(shared);
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let _ = tokio::task::spawn_blocking(move || thread.stop()).await;
         drop(lock);
         Ok(failed.map_or(ended, Err)?)
     }
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>) -> Tasks {
+fn background(shared: &Arc<Shared>, policies: PolicyTasks) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
+    policies.spawn(&mut tasks);
     tasks
 }
 

@@ -212,3 +212,6 @@ fn load(connection: &mut (dyn Connection + 'static), now_ms: i64) -> Result<Know
     }
     Ok(known)
 }
+
+#[cfg(test)]
+mod tests;

@@ -119,6 +119,12 @@ impl Registry {
         self.published.subscribe()
     }
 
+    /// The texts that an edit would lead to.
+    pub async fn preview(&self, edit: Edit, expected: Option<i64>) -> Result<Texts, RegistryError> {
+        let reader = self.reader.clone();
+        blocking(move || Ok(edited(&reader, edit, expected)?.1)).await
+    }
+
     /// Makes a change and brings it into force.
     pub async fn change(&self, change: Change, now_ms: i64) -> Result<Made, RegistryError> {
         let _turn = self.turn.lock().await;
@@ -218,14 +224,13 @@ fn load(reader: &Reader) -> Result<Loaded, RegistryError> {
     Ok(Loaded { row, stable, canary })
 }
 
-/// The set that a change leads to, and the revision that it is based on; nothing when that is the same set.
-fn draft(reader: &Reader, change: Change) -> Result<(i64, Option<(Draft, Release)>), RegistryError> {
+/// The newest revision, and the texts that an edit of it leads to.
+fn edited(reader: &Reader, edit: Edit, expected: Option<i64>) -> Result<(i64, Texts), RegistryError> {
     let (head, mut texts) = reader.policy_head()?;
-    if let Some(expected) = change.expected.filter(|expected| *expected != head) {
+    if let Some(expected) = expected.filter(|expected| *expected != head) {
         return Err(RegistryError::Conflict { expected, head });
     }
-    let is_rollback = matches!(change.edit, Edit::Rollback(_));
-    match change.edit {
+    match edit {
         Edit::Put(name, text) => drop(texts.insert(name, text)),
         Edit::Delete(name) => {
             texts.remove(&name).ok_or(RegistryError::NoPolicies(name))?;
@@ -235,6 +240,13 @@ fn draft(reader: &Reader, change: Change) -> Result<(i64, Option<(Draft, Release
             texts = reader.policy_revision(number)?.ok_or(RegistryError::NoRevision(number))?.1;
         }
     }
+    Ok((head, texts))
+}
+
+/// The set that a change leads to, and the revision that it is based on; nothing when that is the same set.
+fn draft(reader: &Reader, change: Change) -> Result<(i64, Option<(Draft, Release)>), RegistryError> {
+    let is_rollback = matches!(change.edit, Edit::Rollback(_));
+    let (head, texts) = edited(reader, change.edit, change.expected)?;
     let set = CompiledSet::compile(texts)?;
     let is_same = head > 0 && reader.policy_texts(head)? == set.texts;
     let source = match (is_rollback, change.commit.is_empty()) {

@@ -42,7 +42,7 @@ pub struct CompiledSet {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum SetError {
     /// Mistakes, each with its place.
-    #[error("{} mistakes in policies, nothing was changed\n{0}", .0.list().len())]
+    #[error("{}", mistakes(.0))]
     Problems(Problems),
     /// A name that can't be one.
     #[error(
@@ -59,6 +59,12 @@ pub enum SetError {
         /// How many may be.
         allowed: usize,
     },
+}
+
+fn mistakes(problems: &Problems) -> String {
+    let count = problems.list().len();
+    let counted = if count == 1 { "1 mistake".to_owned() } else { format!("{count} mistakes") };
+    format!("{counted} in policies, nothing was changed\n{problems}")
 }
 
 impl CompiledSet {

@@ -1,7 +1,7 @@
 //! What triggers (and people) marked: blocked builds, quarantines, sampling rates, tickets, firings.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use super::Open;
 use crate::store::sql::{Row, values};
@@ -70,7 +70,7 @@ pub struct TicketRow {
     /// Markdown.
     pub body: String,
     /// A list of words.
-    pub labels: Box<RawValue>,
+    pub labels: Value,
     /// Who is to look at it; may be empty.
     pub assignee: String,
     /// When it was drafted, in milliseconds since the Unix epoch.
@@ -89,7 +89,7 @@ pub struct FiringRow {
     /// The trigger.
     pub trigger: String,
     /// A value for each label of the group.
-    pub group: Box<RawValue>,
+    pub group: Value,
     /// The count that reached the threshold.
     pub count: u64,
     /// What was seen.
@@ -222,8 +222,8 @@ fn blocked(row: &Row) -> Result<Blocked, StoreError> {
 }
 
 /// JSON that this module wrote.
-fn raw(text: String) -> Box<RawValue> {
-    RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned())
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 impl Reader {
@@ -301,7 +301,7 @@ impl Reader {
                     id: row.get(0)?,
                     title: row.get(1)?,
                     body: row.get(2)?,
-                    labels: raw(row.get(3)?),
+                    labels: json(&row.get::<String>(3)?),
                     assignee: row.get(4)?,
                     created_ms: row.get(5)?,
                     trigger: row.get(6)?,
@@ -324,7 +324,7 @@ impl Reader {
                     id: row.get(0)?,
                     revision: row.get(1)?,
                     trigger: row.get(2)?,
-                    group: raw(row.get(3)?),
+                    group: json(&row.get::<String>(3)?),
                     count: row.get(4)?,
                     title: row.get(5)?,
                     service: row.get(6)?,

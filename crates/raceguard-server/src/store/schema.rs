@@ -13,7 +13,7 @@ struct Part {
 }
 
 /// In the order in which they are made: later parts may refer to earlier ones.
-const PARTS: [Part; 3] = [
+const PARTS: &[Part] = &[
     Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
     Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
     Part { name: "policy", scripts: &[include_str!("schema/policy/0001.sql")] },
@@ -37,7 +37,7 @@ pub(super) fn migrate(connection: &mut dyn Connection) -> Result<(), StoreError>
             return Err(StoreError::Newer { part, found, supported: known });
         }
     }
-    for part in &PARTS {
+    for part in PARTS {
         migrate_part(connection, part)?;
     }
     Ok(())

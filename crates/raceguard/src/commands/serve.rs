@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use raceguard_server::limits::Limits;
+use raceguard_server::policies::git::GitFolder;
 use raceguard_server::server::{Options, Server};
 
 use crate::error::{CommandError, print_warning};
@@ -23,6 +24,14 @@ pub struct ServeArgs {
     /// Where people reach the server, for links in alerts, as https://raceguard.example
     #[arg(long, value_name = "URL")]
     external_url: Option<String>,
+
+    /// A folder in a git repository: each commit's .yaml files come into force as policies
+    #[arg(long, value_name = "DIR")]
+    policy_git: Option<PathBuf>,
+
+    /// The branch that is watched there
+    #[arg(long, value_name = "BRANCH", default_value = "main", requires = "policy_git")]
+    policy_branch: String,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -41,6 +50,10 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
             listen: arguments.listen,
             limits: Limits::default(),
             external_url: arguments.external_url.clone(),
+            policy_git: arguments.policy_git.clone().map(|folder| GitFolder {
+                folder,
+                branch: arguments.policy_branch.clone(),
+            }),
         };
         let server = Server::start(options).await?;
         let address = server.address().map_err(system("say where the server listens"))?;
