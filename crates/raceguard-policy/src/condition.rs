@@ -71,8 +71,16 @@ impl Condition {
             return Err(error(0, "the condition is nested too deep", "split it into several policies"));
         }
         if cost.steps > scope.max_steps.unwrap_or(u64::MAX) {
-            let message = format!("evaluating it may take {} steps, at most {} are allowed here", cost.steps, scope.max_steps.unwrap_or(u64::MAX));
-            return Err(error(0, &message, "nest fewer `exists`, `all`, `map` and `filter`, and use `matches` outside of them"));
+            let message = format!(
+                "evaluating it may take {} steps, at most {} are allowed here",
+                cost.steps,
+                scope.max_steps.unwrap_or(u64::MAX)
+            );
+            return Err(error(
+                0,
+                &message,
+                "nest fewer `exists`, `all`, `map` and `filter`, and use `matches` outside of them",
+            ));
         }
         let mut checker = Checker::new(scope, &places);
         checker.boolean(&expression, &expression);

@@ -64,7 +64,11 @@ pub fn read<'a>(files: impl IntoIterator<Item = (&'a Path, &'a str)>) -> Result<
             if let Some((first_file, first_at)) = places.insert(id.clone(), (file.to_owned(), at)) {
                 let message = format!("there is a second {what} `{id}`");
                 let (first_file, first_line) = (first_file.display(), first_at.line);
-                reader.problem(at, message, format!("the first is at {first_file}:{first_line}: rename one of them"));
+                reader.problem(
+                    at,
+                    message,
+                    format!("the first is at {first_file}:{first_line}: rename one of them"),
+                );
             }
         }
         set.policies.extend(policies);

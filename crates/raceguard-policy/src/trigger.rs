@@ -268,7 +268,9 @@ impl Trigger {
             Ok(matches) if matches == example.must_match => None,
             Ok(true) => Some((example.at, format!("an example of {} must not match, and does", self.id))),
             Ok(false) => Some((example.at, format!("an example of {} must match, and does not", self.id))),
-            Err(error) => Some((example.at, format!("an example of {} can't be evaluated: {error}", self.id))),
+            Err(error) => {
+                Some((example.at, format!("an example of {} can't be evaluated: {error}", self.id)))
+            }
         })
     }
 }

@@ -78,7 +78,8 @@ impl Policies {
         stream::begin(writer, now_ms()).await?;
         let registry = Arc::new(Registry::open(writer.clone(), reader.clone())?);
         let sending = Arc::new(Notify::new());
-        let deliveries = Deliveries::new(writer.clone(), reader.clone(), alerts.clone(), Arc::clone(&sending));
+        let deliveries =
+            Deliveries::new(writer.clone(), reader.clone(), alerts.clone(), Arc::clone(&sending));
         let (stream, handle) =
             Stream::new(Arc::clone(&registry), writer.clone(), reader.clone(), queue, owns, sending);
         let watch = folder.map(|folder| {

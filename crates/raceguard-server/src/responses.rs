@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use raceguard_policy::trigger::{Act, Quarantined};
 use serde_json::json;
 
-pub(crate) use questions::{block_build, end_quarantine, lower_sampling, unblock_build};
 pub use questions::{Blocked, FiringRow, Quarantine, Sampling, TicketRow};
+pub(crate) use questions::{block_build, end_quarantine, lower_sampling, unblock_build};
 
 use crate::policies::evaluator::Fired;
 use crate::policies::events::Checkpoint;
@@ -28,11 +28,7 @@ const CHECKPOINTS_MS: i64 = 25 * 3_600_000;
 
 /// Keeps firings, does what they lead to, and notes up to where the stream was evaluated. A firing in the cool-down of
 /// another one is left out. Gives how many were kept.
-pub(crate) fn record(
-    connection: Open<'_>,
-    firings: &[Fired],
-    upto: Checkpoint,
-) -> Result<usize, StoreError> {
+pub(crate) fn record(connection: Open<'_>, firings: &[Fired], upto: Checkpoint) -> Result<usize, StoreError> {
     let mut kept = 0;
     for fired in firings {
         kept += usize::from(record_one(connection, fired)?);
@@ -82,7 +78,8 @@ fn record_one(connection: Open<'_>, fired: &Fired) -> Result<bool, StoreError> {
 
 fn respond(connection: Open<'_>, id: i64, fired: &Fired, act: &Act) -> Result<(), StoreError> {
     let (trigger, sighting, at_ms) = (&fired.trigger, &fired.sighting, fired.moment.at_ms);
-    let because = |reason: &str| if reason.is_empty() { trigger.description.clone() } else { reason.to_owned() };
+    let because =
+        |reason: &str| if reason.is_empty() { trigger.description.clone() } else { reason.to_owned() };
     let by = format!("trigger {}", trigger.id);
     match act {
         Act::Alert(priority) => {

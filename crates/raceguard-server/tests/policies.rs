@@ -25,12 +25,7 @@ async fn put(server: &Running, admin: &Token, name: &str, text: &str) -> (u16, V
 }
 
 /// Waits until an answer is as wanted.
-async fn until(
-    server: &Running,
-    token: &Token,
-    path: &str,
-    wanted: impl Fn(&Value) -> bool,
-) -> Value {
+async fn until(server: &Running, token: &Token, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let started = Instant::now();
     loop {
         let (_, answer) = server.send(token, "GET", path, None).await;
@@ -59,8 +54,7 @@ async fn each_change_is_a_revision_and_there_is_a_way_back() {
     assert!(diff.contains("--- a/crashes.yaml") && diff.contains("-  - id: a\n+  - id: b\n"), "{diff}");
     assert_eq!(second["sha256"].as_str().map(str::len), Some(64));
 
-    let (status, answer) =
-        server.send(&admin, "POST", "/v1/policies/rollback", Some(json!({"to": 1}))).await;
+    let (status, answer) = server.send(&admin, "POST", "/v1/policies/rollback", Some(json!({"to": 1}))).await;
     assert_eq!((status, &answer["revision"]["number"]), (200, &json!(3)), "{answer}");
     let (_, answer) = server.send(&read, "GET", "/v1/policies", None).await;
     assert_eq!((&answer["revision"], &answer["policies"][0]["triggers"][0]["id"]), (&json!(3), &json!("a")));
@@ -91,10 +85,21 @@ async fn what_is_refused_says_why_and_changes_nothing() {
     for (name, text, part) in [
         ("other", good.clone(), "second trigger `a`"),
         ("x%20y", good.clone(), "no name"),
-        ("costly", trigger("c", "sighting.tests.exists(a, sighting.tests.exists(b, sighting.tests.exists(c, \
-            a == b && b == c)))", ""), "steps"),
-        ("groupless", good.replace("responses: [alert]", "responses: [block-build]").replace("id: a", "id: g"),
-            "needs groups by version"),
+        (
+            "costly",
+            trigger(
+                "c",
+                "sighting.tests.exists(a, sighting.tests.exists(b, sighting.tests.exists(c, \
+            a == b && b == c)))",
+                "",
+            ),
+            "steps",
+        ),
+        (
+            "groupless",
+            good.replace("responses: [alert]", "responses: [block-build]").replace("id: a", "id: g"),
+            "needs groups by version",
+        ),
         ("bomb", "a: &a [x]\nb: [*a, *a]\n".to_owned(), "anchor"),
     ] {
         let (status, answer) = put(&server, &admin, name, &text).await;
@@ -132,7 +137,10 @@ async fn a_change_based_on_an_older_revision_is_refused() {
     assert_eq!(with("1", "b").await.0, 200);
     let (status, answer) = with("1", "c").await;
     assert_eq!(status, 412, "{answer}");
-    assert!(answer["error"].as_str().is_some_and(|error| error.contains("the newest revision is 2")), "{answer}");
+    assert!(
+        answer["error"].as_str().is_some_and(|error| error.contains("the newest revision is 2")),
+        "{answer}"
+    );
     assert_eq!(with("x", "c").await.0, 400);
     // Of many at once that are based on the same revision one is made.
     let mut made = 0;
@@ -254,7 +262,8 @@ async fn a_saved_set_is_in_force_within_a_second_under_load() {
     let changes = async {
         let mut times = Vec::new();
         for number in 0..100 {
-            let text = trigger("races", "sighting.kind == 'race'", &format!("    threshold: {}\n", number + 1));
+            let text =
+                trigger("races", "sighting.kind == 'race'", &format!("    threshold: {}\n", number + 1));
             let started = Instant::now();
             let (status, answer) = put(&server, &admin, "races", &text).await;
             assert_eq!(status, 200, "{answer}");
@@ -318,7 +327,10 @@ async fn commits_of_a_watched_folder_come_into_force() {
     until(&server, &read, path, |it| it["revision"] == 2).await;
     let (_, revisions) = server.send(&admin, "GET", "/v1/policies/revisions", None).await;
     assert_eq!(revisions.as_array().map(Vec::len), Some(2), "{revisions}");
-    assert_eq!((&revisions[0]["author"], &revisions[0]["message"]), (&json!("Ada <ada@example.com>"), &json!("mended")));
+    assert_eq!(
+        (&revisions[0]["author"], &revisions[0]["message"]),
+        (&json!("Ada <ada@example.com>"), &json!("mended"))
+    );
     assert_eq!(revisions[0]["commit"].as_str().map(str::len), Some(40));
     until(&server, &read, "/v1/alerts", |it| *it == json!([])).await;
     server.stop().await;

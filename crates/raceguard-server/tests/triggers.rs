@@ -48,7 +48,9 @@ fn text(said: &Said) -> String {
 fn evaluator(said: &Said) -> Evaluator {
     let set = CompiledSet::compile([("p".to_owned(), text(said))].into()).expect("it is a set");
     let in_force = InForce::new().expect("it is open");
-    in_force.publish(Arc::new(Released { revision: 1, set, release: Release::ALL }), None).expect("it is open");
+    in_force
+        .publish(Arc::new(Released { revision: 1, set, release: Release::ALL }), None)
+        .expect("it is open");
     let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
     evaluator.adopt(&in_force.current().expect("it is open"), &HashMap::new()).expect("it is open");
     evaluator
@@ -80,8 +82,9 @@ fn naive(said: &Said, start_ms: i64, happenings: &[Happening]) -> Vec<(i64, Stri
 }
 
 fn said() -> impl Strategy<Value = Said> {
-    (1_u64..90, 1_u64..8, 1_u64..120, any::<bool>())
-        .prop_map(|(window_s, threshold, cooldown_s, grouped)| Said { window_s, threshold, cooldown_s, grouped })
+    (1_u64..90, 1_u64..8, 1_u64..120, any::<bool>()).prop_map(|(window_s, threshold, cooldown_s, grouped)| {
+        Said { window_s, threshold, cooldown_s, grouped }
+    })
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -106,7 +109,8 @@ fn evaluated(said: &Said, happenings: &[Happening], restart: usize) -> Vec<(i64,
         if index == restart {
             evaluator = self::evaluator(said);
             for (group, until) in &still {
-                let labels = said.grouped.then(|| ("service".to_owned(), group.clone())).into_iter().collect();
+                let labels =
+                    said.grouped.then(|| ("service".to_owned(), group.clone())).into_iter().collect();
                 evaluator.keep_still(&hash, &labels, *until);
             }
             let from = now - i64::try_from(said.window_s * 1000).expect("it fits");
@@ -135,7 +139,7 @@ fn evaluated(said: &Said, happenings: &[Happening], restart: usize) -> Vec<(i64,
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn windows_thresholds_and_cool_downs_are_those_of_a_naive_model(
@@ -202,8 +206,7 @@ fn rows(answer: &Value) -> usize {
 }
 
 async fn put(server: &Running, admin: &Token, text: &str) {
-    let (status, answer) =
-        server.send(admin, "PUT", "/v1/policies/p", Some(json!({ "text": text }))).await;
+    let (status, answer) = server.send(admin, "PUT", "/v1/policies/p", Some(json!({ "text": text }))).await;
     assert_eq!(status, 200, "{answer}");
 }
 
@@ -223,7 +226,8 @@ async fn what_the_queue_left_out_and_restarts_are_evaluated_once() {
             let (server, write) = (&server, &write);
             async move {
                 let (service, stream) = (format!("service-{}", number % 20), format!("{part}-{number}"));
-                let headers = [("raceguard-stream", stream.as_str()), ("raceguard-service", service.as_str())];
+                let headers =
+                    [("raceguard-stream", stream.as_str()), ("raceguard-service", service.as_str())];
                 let batch = [race("1-1", "m.Put"), repeat("1-1")].join("\n");
                 assert_eq!(server.post(write, &headers, batch).await.0, 200);
             }
@@ -309,14 +313,27 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
     let (_, other) = server.send(&admin, "GET", "/v1/builds/pay/1.4.3", None).await;
     assert_eq!(other["blocked"], false);
     let (_, told) = server.send(&write, "GET", "/v1/agent/instructions?service=pay", None).await;
-    assert_eq!((&told["sampling"][0]["rate"], &told["sampling"][0]["environment"]), (&json!(0.5), &json!("canary")));
-    assert_eq!((&told["quarantine"][0]["kind"], &told["quarantine"][0]["name"]), (&json!("instance"), &json!("pay-0")));
+    assert_eq!(
+        (&told["sampling"][0]["rate"], &told["sampling"][0]["environment"]),
+        (&json!(0.5), &json!("canary"))
+    );
+    assert_eq!(
+        (&told["quarantine"][0]["kind"], &told["quarantine"][0]["name"]),
+        (&json!("instance"), &json!("pay-0"))
+    );
     let (_, others) = server.send(&write, "GET", "/v1/agent/instructions?service=web", None).await;
     assert_eq!((&others["sampling"], &others["quarantine"]), (&json!([]), &json!([])));
     let (_, tickets) = server.send(&admin, "GET", "/v1/tickets", None).await;
-    assert_eq!((&tickets[0]["title"], &tickets[0]["labels"]), (&json!("Look at the canary"), &json!(["race"])));
+    assert_eq!(
+        (&tickets[0]["title"], &tickets[0]["labels"]),
+        (&json!("Look at the canary"), &json!(["race"]))
+    );
     let alerts = until(&server, &admin, "/v1/alerts", |it| rows(it) == 1).await;
-    assert_eq!((&alerts[0]["severity"], &alerts[0]["labels"]["service"]), (&json!("P1"), &json!("pay")), "{alerts}");
+    assert_eq!(
+        (&alerts[0]["severity"], &alerts[0]["labels"]["service"]),
+        (&json!("P1"), &json!("pay")),
+        "{alerts}"
+    );
 
     // It costs too much, so it is lowered, and not where it costs little.
     let overhead = async |share: f64| {
@@ -338,8 +355,12 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
     assert_eq!(status, 204);
     let (_, build) = server.send(&admin, "GET", "/v1/builds/pay/1.4.2", None).await;
     assert_eq!(build["blocked"], false);
-    let documents = tokio::task::spawn_blocking(move || hook.join().expect("it ends")).await.expect("it runs");
+    let documents =
+        tokio::task::spawn_blocking(move || hook.join().expect("it ends")).await.expect("it runs");
     assert_eq!(documents[0], documents[1], "what was refused is sent again as it was");
-    assert_eq!((&documents[1]["kind"], &documents[1]["group"]["service"]), (&json!("trigger_fired"), &json!("pay")));
+    assert_eq!(
+        (&documents[1]["kind"], &documents[1]["group"]["service"]),
+        (&json!("trigger_fired"), &json!("pay"))
+    );
     server.stop().await;
 }

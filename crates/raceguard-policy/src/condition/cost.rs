@@ -58,7 +58,9 @@ fn at(expression: &IdedExpr, depth: u32) -> Cost {
             parts.and(Cost { steps: extra, depth })
         }
         Expr::List(list) => below(&mut list.elements.iter()),
-        Expr::Map(map) => map.entries.iter().fold(Cost::default(), |sum, entry| sum.and(of_entry(&entry.expr, depth))),
+        Expr::Map(map) => {
+            map.entries.iter().fold(Cost::default(), |sum, entry| sum.and(of_entry(&entry.expr, depth)))
+        }
         Expr::Struct(made) => {
             made.entries.iter().fold(Cost::default(), |sum, entry| sum.and(of_entry(&entry.expr, depth)))
         }

@@ -8,9 +8,7 @@ use crate::condition::{STREAM_STEPS, Scope};
 use crate::facts::SightingFact;
 use crate::facts::typed::Type;
 use crate::problem::Position;
-use crate::trigger::{
-    Act, LONGEST, LONGEST_WINDOW, Label, Priority, Quarantined, Trigger, TriggerExample,
-};
+use crate::trigger::{Act, LONGEST, LONGEST_WINDOW, Label, Priority, Quarantined, Trigger, TriggerExample};
 use crate::yaml::{Content, Key, Node};
 
 /// The keys of a trigger.
@@ -45,8 +43,7 @@ impl Reader<'_> {
             None => self.missing(&fields, "version", "write `version: 1`, and raise it with each change"),
         };
         let description = self.required_text(&fields, "description", "say what it watches, in one sentence");
-        let variables =
-            vec![(SightingFact::RECORD.name.to_owned(), Type::Record(SightingFact::RECORD))];
+        let variables = vec![(SightingFact::RECORD.name.to_owned(), Type::Record(SightingFact::RECORD))];
         let scope = Scope { variables, max_steps: Some(STREAM_STEPS), ..Scope::default() };
         let when = match fields.get("when") {
             Some(node) => self.condition(node, "when", &scope),
@@ -242,8 +239,9 @@ impl Reader<'_> {
                     Some(node) => self.share(node, "rate"),
                     None => self.missing(&fields, "rate", "write `rate: 0.5` for every second operation"),
                 };
-                let overhead =
-                    fields.get("max_overhead").map_or(Some(MAX_OVERHEAD), |it| self.share(it, "max_overhead"));
+                let overhead = fields
+                    .get("max_overhead")
+                    .map_or(Some(MAX_OVERHEAD), |it| self.share(it, "max_overhead"));
                 let for_ = self.time_to_live(&fields);
                 Some(Act::RaiseSampling { rate: rate?, for_: for_?, max_overhead: overhead? })
             }

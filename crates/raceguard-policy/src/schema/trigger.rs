@@ -22,10 +22,14 @@ pub(super) fn schema() -> Value {
         "group_by" => json!({"type": "array", "items": {"enum": Label::ALL.map(Label::word)},
             "description": "What has a count of its own. Default: one count for everything."}),
         "cooldown" => duration("How long a group does not fire again. Default: the window."),
-        "responses" => json!({"type": "array", "minItems": 1, "items": response(), "description": "What happens."}),
-        _ => object(&["match", "no_match"], &[], |_| {
-            json!({"type": "array", "items": type_schema(&Type::Record(SightingFact::RECORD))})
-        }),
+        "responses" => {
+            json!({"type": "array", "minItems": 1, "items": response(), "description": "What happens."})
+        }
+        _ => object(
+            &["match", "no_match"],
+            &[],
+            |_| json!({"type": "array", "items": type_schema(&Type::Record(SightingFact::RECORD))}),
+        ),
     })
 }
 
@@ -38,9 +42,7 @@ fn share(description: &str) -> Value {
 }
 
 fn response() -> Value {
-    let detailed = |name: &str, details: Value| {
-        json!({"type": "object", "additionalProperties": false, "required": [name], "properties": {name: details}})
-    };
+    let detailed = |name: &str, details: Value| json!({"type": "object", "additionalProperties": false, "required": [name], "properties": {name: details}});
     let alert =
         object(&["priority"], &[], |_| words(Priority::ALL.map(Priority::word), "How loud. Default: P2."));
     let webhook = object(&["url"], &["url"], |_| text("Where a JSON document is posted to."));

@@ -157,8 +157,7 @@ async fn block(
     let (Path((service, version)), Json(Reason { reason })) = (build?, reason?);
     let (service, version) = (checked("service", &service)?, checked("version", &version)?);
     let reason = reason.chars().take(2_000).collect();
-    let blocked =
-        Blocked { service, version, reason, blocked_by: holder.name, blocked_ms: now_ms() };
+    let blocked = Blocked { service, version, reason, blocked_by: holder.name, blocked_ms: now_ms() };
     let kept = blocked.clone();
     shared.writer.change(move |connection| responses::block_build(connection, &kept)).await?;
     Ok(Json(json!({"blocked": true, "reason": blocked.reason, "blocked_by": blocked.blocked_by})))

@@ -45,7 +45,7 @@ const DEFAULT_LIMIT: usize = 100;
 const LIMIT: usize = 1_000;
 
 /// How long is looked at what a change would have done before it is made, and when that alone is asked.
-const BEFORE_CHANGE: Duration = Duration::from_millis(300);
+const BEFORE_CHANGE: Duration = Duration::from_millis(200);
 const WHEN_ASKED: Duration = Duration::from_secs(10);
 
 /// The routes of this page.
@@ -187,12 +187,11 @@ fn expected(headers: &HeaderMap) -> Answer<Option<i64>> {
 
 async fn in_force(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answer<Response> {
     shared.authorize(&headers, Role::Read).await?;
-    let (row, head) =
-        shared.ask(|reader| Ok((reader.policies_in_force()?, reader.policy_head()?.0))).await?;
+    let (row, head) = shared.ask(|reader| Ok((reader.policies_in_force()?, reader.policy_head()?.0))).await?;
     let current = shared.policies.registry.in_force().current().map_err(RegistryError::from)?;
-    let canary = current.canary().map(|it| {
-        json!({"revision": it.revision, "release": it.release, "policies": described(it)})
-    });
+    let canary = current
+        .canary()
+        .map(|it| json!({"revision": it.revision, "release": it.release, "policies": described(it)}));
     let body = json!({
         "head": head,
         "revision": current.stable().map_or(0, |it| it.revision),
@@ -209,9 +208,9 @@ fn described(released: &Released) -> Vec<Value> {
     let set = &released.set.policies;
     let of = |name: &str, file: &std::path::Path| file.as_os_str().to_str() == Some(&format!("{name}.yaml"));
     let text = |(name, text): (&String, &String)| {
-        let policies = set.policies.iter().filter(|it| of(name, &it.file)).map(|it| {
-            json!({"id": it.id, "version": it.version, "hash": it.hash, "description": it.description})
-        });
+        let policies = set.policies.iter().filter(|it| of(name, &it.file)).map(
+            |it| json!({"id": it.id, "version": it.version, "hash": it.hash, "description": it.description}),
+        );
         let triggers = set.triggers.iter().filter(|it| of(name, &it.file)).map(|it| {
             let responses: Vec<&str> = it.responses.iter().map(|act| act.name()).collect();
             json!({"id": it.id, "version": it.version, "hash": it.hash, "description": it.description,
@@ -259,8 +258,7 @@ async fn put(
     let Path(name) = name?;
     let body = Body::read(&headers, &bytes)?;
     let missing = "there is no text; send the YAML as it is, or {\"text\": …} as application/json";
-    let text =
-        body.text.clone().ok_or_else(|| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, missing))?;
+    let text = body.text.clone().ok_or_else(|| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, missing))?;
     change(&shared, &headers, Edit::Put(name, text), body, question).await
 }
 

@@ -88,7 +88,8 @@ impl Reader {
                 values![finding],
             )?;
             let Some(row) = row else { return Ok(None) };
-            let (fingerprint, kind, title): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            let (fingerprint, kind, title): (String, String, String) =
+                (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok(Some(fact(fingerprint, &kind, title, &row.get::<String>(3)?)))
         })
     }
@@ -117,9 +118,7 @@ fn event(
     let mut counted: BTreeMap<i64, u64> = BTreeMap::new();
     for sighting in sightings(&lines) {
         let finding = match sighting {
-            Sighting::Full { fingerprint, .. } => {
-                names.of_fingerprint(connection, fingerprint.as_str())?
-            }
+            Sighting::Full { fingerprint, .. } => names.of_fingerprint(connection, fingerprint.as_str())?,
             Sighting::Repeat { race_id } => names.of_race(connection, stream, race_id)?,
         };
         if let Some(finding) = finding {
@@ -153,8 +152,7 @@ impl Names {
         if let Some(known) = self.fingerprints.get(fingerprint) {
             return Ok(*known);
         }
-        let row =
-            connection.row("SELECT id FROM finding WHERE fingerprint = $1", values![fingerprint])?;
+        let row = connection.row("SELECT id FROM finding WHERE fingerprint = $1", values![fingerprint])?;
         let finding = row.map(|row| row.get(0)).transpose()?;
         self.fingerprints.insert(fingerprint.to_owned(), finding);
         Ok(finding)
@@ -170,10 +168,8 @@ impl Names {
         if let Some(known) = self.races.get(&key) {
             return Ok(*known);
         }
-        let row = connection.row(
-            "SELECT finding FROM race_name WHERE stream = $1 AND race = $2",
-            values![stream, &key.1],
-        )?;
+        let row = connection
+            .row("SELECT finding FROM race_name WHERE stream = $1 AND race = $2", values![stream, &key.1])?;
         let finding = row.map(|row| row.get(0)).transpose()?;
         self.races.insert(key, finding);
         Ok(finding)
@@ -197,14 +193,20 @@ fn fact(fingerprint: String, kind: &str, title: String, exemplar: &str) -> Sight
             let created = race.goroutines.iter().flat_map(|it| &it.created_at);
             let subject = race.object.as_ref().and_then(|it| it.name.clone()).unwrap_or_default();
             let statement = race.accesses[0].statement();
-            SightingFact { concurrency: true, tests: tests(stacks.chain(created)), subject, ..at(fact, statement) }
+            SightingFact {
+                concurrency: true,
+                tests: tests(stacks.chain(created)),
+                subject,
+                ..at(fact, statement)
+            }
         }
         Record::Crash(crash) => {
             let concurrency = CrashCause::of_message(&crash.message).is_concurrency();
             let frames = crash.goroutines.iter().flat_map(|it| it.stack.iter().chain(&it.created_at));
-            let statement = crash.goroutines.first().and_then(|goroutine| {
-                goroutine.stack.iter().find(|frame| !frame.is_runtime_internal())
-            });
+            let statement = crash
+                .goroutines
+                .first()
+                .and_then(|goroutine| goroutine.stack.iter().find(|frame| !frame.is_runtime_internal()));
             SightingFact { concurrency, tests: tests(frames), ..at(fact, statement) }
         }
         Record::StaticFinding(finding) => {

@@ -70,7 +70,13 @@ pub struct Watch {
 
 impl Watch {
     /// Watches a folder for a registry.
-    pub fn new(git: GitFolder, registry: Arc<Registry>, writer: Writer, reader: Reader, alerts: Alerts) -> Self {
+    pub fn new(
+        git: GitFolder,
+        registry: Arc<Registry>,
+        writer: Writer,
+        reader: Reader,
+        alerts: Alerts,
+    ) -> Self {
         Self { git, registry, writer, reader, alerts, figures: Arc::default() }
     }
 
@@ -176,7 +182,9 @@ impl GitFolder {
             .args(arguments)
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| format!("git can't be started: {error}; install it, or leave --policy-git out"))?;
+            .map_err(|error| {
+                format!("git can't be started: {error}; install it, or leave --policy-git out")
+            })?;
         if output.status.success() {
             return Ok(output.stdout);
         }

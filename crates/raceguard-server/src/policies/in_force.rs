@@ -122,7 +122,8 @@ mod tests {
     use super::*;
 
     fn released(revision: i64, share: f64) -> Arc<Released> {
-        let texts = (0..20).map(|part| (format!("part-{part}"), format!("schema: 1\npolicies: []\n# {revision}\n")));
+        let texts =
+            (0..20).map(|part| (format!("part-{part}"), format!("schema: 1\npolicies: []\n# {revision}\n")));
         let set = CompiledSet::compile(texts.collect()).unwrap();
         Arc::new(Released { revision, set, release: Release { share, services: Vec::new() } })
     }
@@ -155,7 +156,11 @@ mod tests {
                         while !done.load(Ordering::Relaxed) || looks < 1_000 {
                             let current = in_force.current().unwrap();
                             let (stable, canary) = (current.stable().unwrap(), current.canary().unwrap());
-                            assert_eq!(stable.revision + 1, canary.revision, "a pair that was never published");
+                            assert_eq!(
+                                stable.revision + 1,
+                                canary.revision,
+                                "a pair that was never published"
+                            );
                             for seen in [stable, canary] {
                                 assert_eq!(seen.set.texts.len(), 20);
                                 let mark = format!("# {}\n", seen.revision);

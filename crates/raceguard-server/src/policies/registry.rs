@@ -21,7 +21,9 @@ pub enum RegistryError {
     #[error(transparent)]
     Set(#[from] SetError),
     /// Somebody else made a revision meanwhile.
-    #[error("the newest revision is {head}, the change is based on {expected}; look at it and make the change anew")]
+    #[error(
+        "the newest revision is {head}, the change is based on {expected}; look at it and make the change anew"
+    )]
     Conflict {
         /// What the change is based on.
         expected: i64,
@@ -168,8 +170,7 @@ impl Registry {
         }
         let reader = self.reader.clone();
         let set = blocking(move || {
-            let (_, texts, _) =
-                reader.policy_revision(number)?.ok_or(RegistryError::NoRevision(number))?;
+            let (_, texts, _) = reader.policy_revision(number)?.ok_or(RegistryError::NoRevision(number))?;
             Ok(CompiledSet::compile(texts)?)
         })
         .await?;

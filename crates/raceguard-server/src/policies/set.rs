@@ -84,8 +84,8 @@ impl CompiledSet {
         }
         let files: Vec<(PathBuf, &str)> =
             texts.iter().map(|(name, text)| (file_of(name), text.as_str())).collect();
-        let policies = read(files.iter().map(|(file, text)| (file.as_path(), *text)))
-            .map_err(SetError::Problems)?;
+        let policies =
+            read(files.iter().map(|(file, text)| (file.as_path(), *text))).map_err(SetError::Problems)?;
         if policies.triggers.len() > MAX_TRIGGERS {
             return too_much("triggers".to_owned(), policies.triggers.len(), MAX_TRIGGERS);
         }
@@ -180,7 +180,7 @@ mod tests {
         assert!(error.contains("b.yaml:3:5: there is a second trigger `t`"), "{error}");
         let failing = format!("{TEXT}    examples: {{match: [{{is_new: false}}]}}\n");
         let error = CompiledSet::compile(texts(&[("a", &failing)])).unwrap_err().to_string();
-        assert!(error.contains("a.yaml:9:23: an example of t must match, and does not"), "{error}");
+        assert!(error.contains("a.yaml:9:24: an example of t must match, and does not"), "{error}");
         assert!(matches!(CompiledSet::compile(texts(&[("../a", TEXT)])), Err(SetError::Name(_))));
         let long = "#".repeat(MAX_BYTES + 1);
         assert!(matches!(CompiledSet::compile(texts(&[("a", &long)])), Err(SetError::TooMuch { .. })));
@@ -190,7 +190,12 @@ mod tests {
     fn differences_are_unified_and_name_what_came_and_went() {
         let (old, new) = (texts(&[("a", "x\ny\n"), ("b", "z\n")]), texts(&[("a", "x\nw\n"), ("c", "z\n")]));
         let text = diff(&old, &new);
-        for part in ["--- a/a.yaml\n+++ b/a.yaml\n", "-y\n+w\n", "--- a/b.yaml\n+++ /dev/null", "--- /dev/null\n+++ b/c.yaml"] {
+        for part in [
+            "--- a/a.yaml\n+++ b/a.yaml\n",
+            "-y\n+w\n",
+            "--- a/b.yaml\n+++ /dev/null",
+            "--- /dev/null\n+++ b/c.yaml",
+        ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
         assert_eq!(diff(&old, &old), "");

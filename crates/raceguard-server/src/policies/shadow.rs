@@ -194,7 +194,8 @@ pub fn shadow(
     }
     let services: BTreeSet<&String> = triggers.iter().flat_map(|trigger| &trigger.services).collect();
     let (services, fired) = (services.len(), triggers.iter().map(|trigger| trigger.fired).sum::<u64>());
-    let counted = |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let counted =
+        |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
     let summary = format!(
         "would have fired {} on {}",
         counted(fired, "time", "times"),

@@ -382,7 +382,8 @@ impl Stream {
         let (fired, at) = (Arc::new(fired), self.at);
         loop {
             let firings = Arc::clone(&fired);
-            let written = self.writer.change(move |connection| responses::record(connection, &firings, at)).await;
+            let written =
+                self.writer.change(move |connection| responses::record(connection, &firings, at)).await;
             match written {
                 Ok(kept) => {
                     self.noted = at;
@@ -439,9 +440,9 @@ impl Reader {
         self.ask(|connection| {
             let rows = connection
                 .query("SELECT block, finding, at_ms FROM policy_checkpoint ORDER BY block DESC", &[])?;
-            let all = rows.iter().map(|row| {
-                Ok(Checkpoint { block: row.get(0)?, finding: row.get(1)?, at_ms: row.get(2)? })
-            });
+            let all = rows
+                .iter()
+                .map(|row| Ok(Checkpoint { block: row.get(0)?, finding: row.get(1)?, at_ms: row.get(2)? }));
             let all = all.collect::<Result<Vec<_>, StoreError>>()?;
             let last = all.first().copied().unwrap_or_default();
             let reaches = |it: &&Checkpoint| it.at_ms <= last.at_ms.saturating_sub(span_ms);

@@ -43,7 +43,11 @@ pub(super) fn facts(fired: &Fired) -> String {
     } else {
         format!("{} ({}:{})", sighting.function, sighting.file, sighting.line)
     };
-    let _ = writeln!(text, "seen {} times within {window} s, at least {} were looked for", fired.count, fired.trigger.threshold);
+    let _ = writeln!(
+        text,
+        "seen {} times within {window} s, at least {} were looked for",
+        fired.count, fired.trigger.threshold
+    );
     for (name, value) in [
         ("at", &place),
         ("fingerprint", &sighting.fingerprint),
@@ -74,7 +78,11 @@ fn body(fired: &Fired) -> String {
         trigger.id,
         trigger.version,
         fired.revision,
-        if trigger.group_by.is_empty() { "everything".to_owned() } else { escaped(&json!(labels(fired)).to_string()) },
+        if trigger.group_by.is_empty() {
+            "everything".to_owned()
+        } else {
+            escaped(&json!(labels(fired)).to_string())
+        },
     );
     text
 }
@@ -84,7 +92,9 @@ fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '@' => escaped.extend(['\\', c]),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '@' => {
+                escaped.extend(['\\', c])
+            }
             c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
         }

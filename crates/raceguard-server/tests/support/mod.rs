@@ -147,4 +147,3 @@ pub fn repeat(id: &str) -> String {
     json!({"schema": 1, "kind": "repeat", "race": id, "pid": 1, "time_unix_ns": 6_000_000_000_u64})
         .to_string()
 }
-

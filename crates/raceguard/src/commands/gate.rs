@@ -169,7 +169,11 @@ fn blocked_build(arguments: &GateArgs) -> Result<bool, CommandError> {
         return Ok(false);
     }
     let text = |name: &str| build[name].as_str().unwrap_or_default().to_owned();
-    eprintln!("raceguard: build {version} of {service} is blocked by {}: {}", text("blocked_by"), text("reason"));
+    eprintln!(
+        "raceguard: build {version} of {service} is blocked by {}: {}",
+        text("blocked_by"),
+        text("reason")
+    );
     print_hint(format!("when it is mended, release a new version, or DELETE {path} on {server}"));
     Ok(true)
 }

@@ -193,11 +193,10 @@ fn test_examples(path: Option<&Path>) -> Result<u8, CommandError> {
     if !without.is_empty() {
         let _ = writeln!(text, "without an example: {}", without.join(", "));
     }
-    let examples =
-        match tested.len() + policies.triggers.iter().map(|it| it.examples.len()).sum::<usize>() {
-            1 => "1 example".to_owned(),
-            count => format!("{count} examples"),
-        };
+    let examples = match tested.len() + policies.triggers.iter().map(|it| it.examples.len()).sum::<usize>() {
+        1 => "1 example".to_owned(),
+        count => format!("{count} examples"),
+    };
     let _ = writeln!(text, "{examples} of {}, {failures} failed", counted(policies.policies.len()));
     print(&text)?;
     Ok(u8::from(failures > 0))

@@ -50,10 +50,10 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
             listen: arguments.listen,
             limits: Limits::default(),
             external_url: arguments.external_url.clone(),
-            policy_git: arguments.policy_git.clone().map(|folder| GitFolder {
-                folder,
-                branch: arguments.policy_branch.clone(),
-            }),
+            policy_git: arguments
+                .policy_git
+                .clone()
+                .map(|folder| GitFolder { folder, branch: arguments.policy_branch.clone() }),
         };
         let server = Server::start(options).await?;
         let address = server.address().map_err(system("say where the server listens"))?;

@@ -61,9 +61,10 @@ impl Api {
         }
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request.body(body).map_err(|error| unreachable(error.to_string()))?;
-        let answer = self.agent.run(request).and_then(|mut response| {
-            Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
-        });
+        let answer = self
+            .agent
+            .run(request)
+            .and_then(|mut response| Ok((response.status().as_u16(), response.body_mut().read_to_string()?)));
         let (status, text) = answer.map_err(|error| unreachable(error.to_string()))?;
         Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
     }

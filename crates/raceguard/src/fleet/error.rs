@@ -35,7 +35,9 @@ pub enum SendError {
         reason: String,
     },
     /// The server did not answer.
-    #[error("{server} does not answer: {reason}; check the address, and whether `raceguard serve` runs there")]
+    #[error(
+        "{server} does not answer: {reason}; check the address, and whether `raceguard serve` runs there"
+    )]
     Unanswered {
         /// The server.
         server: String,

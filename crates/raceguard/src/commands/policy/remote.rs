@@ -10,7 +10,7 @@ use super::print;
 use super::versions::{number, texts, unified};
 use crate::commands::gate::here;
 use crate::error::{CommandError, print_hint};
-use crate::fleet::api::{Api, Answer, path_part};
+use crate::fleet::api::{Answer, Api, path_part};
 use crate::gate::error::GateError;
 
 /// Which server.
@@ -180,8 +180,7 @@ pub(super) fn push(arguments: &PushArgs) -> Result<u8, CommandError> {
             expected = Some(head);
         }
     }
-    let body =
-        json!({"policies": policies, "message": arguments.message, "release": arguments.to.json()});
+    let body = json!({"policies": policies, "message": arguments.message, "release": arguments.to.json()});
     let made = told(&api, api.send("POST", "/v1/policies", Some(&body), expected)?)?;
     print(&changed_text(&made))
 }
@@ -245,7 +244,9 @@ pub(super) fn release(arguments: &ReleaseArgs) -> Result<u8, CommandError> {
     let api = arguments.server.api();
     let path = format!("/v1/policies/revisions/{}/release", arguments.revision);
     let released = told(&api, api.send("POST", &path, Some(&arguments.to.json()), None)?)?;
-    print(&changed_text(&json!({"revision": {"number": released["revision"]}, "release": released["release"]})))
+    print(&changed_text(
+        &json!({"revision": {"number": released["revision"]}, "release": released["release"]}),
+    ))
 }
 
 pub(super) fn show(arguments: &ShowArgs) -> Result<u8, CommandError> {
@@ -265,7 +266,13 @@ fn line(revision: &Value) -> String {
     let made = revision["created_ms"].as_i64().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let made = made.map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default();
     let hash: String = text("sha256").chars().take(12).collect();
-    format!("{:>4}  {made}  {hash}  {}  {}  {}\n", revision["number"], text("source"), text("author"), text("message"))
+    format!(
+        "{:>4}  {made}  {hash}  {}  {}  {}\n",
+        revision["number"],
+        text("source"),
+        text("author"),
+        text("message")
+    )
 }
 
 pub(super) fn list(api: &Api) -> Result<u8, CommandError> {
