@@ -11,10 +11,13 @@
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
 //! | `GET /metrics` | read, or none | [`metrics`] |
+//! | `/v1/policies` and below | read, admin to change | [`policies`] |
+//! | `/v1/agent/…`, `/v1/builds/…`, `/v1/quarantine`, `/v1/tickets`, `/v1/firings` | see there | [`agent`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
+mod agent;
 mod alerts;
 mod audit;
 mod causes;
@@ -23,6 +26,7 @@ mod findings;
 mod health;
 mod metrics;
 mod otlp;
+mod policies;
 mod problem;
 mod raw;
 mod tokens;
@@ -42,6 +46,7 @@ use crate::alerts::Alerts;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
 use crate::live::Live;
+use crate::policies::Policies;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::known::KnownTokens;
 use crate::token::{Holder, Role, Token};
@@ -59,6 +64,8 @@ pub struct Shared {
     pub alerts: Alerts,
     /// Tokens that were seen a moment ago.
     pub tokens: Arc<KnownTokens>,
+    /// What is in force, and what becomes of evidence.
+    pub policies: Policies,
     /// The URL under which people reach this server, for links in messages.
     pub external_url: Option<String>,
     /// What strangers may send.
@@ -85,6 +92,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(audit::routes())
         .merge(tokens::routes())
         .route("/metrics", get(metrics::page))
+        .merge(policies::routes())
+        .merge(agent::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)

@@ -22,6 +22,8 @@ use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::live::Live;
 use crate::otlp::grpc;
+use crate::policies::git::GitFolder;
+use crate::policies::{Owns, Policies, PolicyTasks, RegistryError, stream};
 use crate::retention::Retention;
 use crate::slts::watch::Watch;
 use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
@@ -52,6 +54,8 @@ pub struct Options {
     pub external_url: Option<String>,
     /// Whether `/metrics` is given to whoever asks, without a token.
     pub metrics_open: bool,
+    /// A folder in a git repository whose commits bring policies into force.
+    pub policy_git: Option<GitFolder>,
 }
 
 impl Options {
@@ -67,6 +71,7 @@ impl Options {
             retention: Retention::default(),
             external_url: None,
             metrics_open: false,
+            policy_git: None,
         }
     }
 }
@@ -119,6 +124,9 @@ pub enum ServerError {
          or --insecure when something in front of it encrypts"
     )]
     Insecure(SocketAddr),
+    /// The policies that are in force can't be read.
+    #[error("the policies in force can't be used: {0}")]
+    Policies(#[from] RegistryError),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -156,20 +164,33 @@ pub struct Server {
     lock: Lock,
     tls: Option<Arc<Tls>>,
     retention: Retention,
+    policy_tasks: PolicyTasks,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url, metrics_open } =
-            options;
+        let Options {
+            data,
+            listen: address,
+            otlp_grpc,
+            limits,
+            tls,
+            insecure,
+            retention,
+            external_url,
+            metrics_open,
+            policy_git,
+        } = options;
         let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
         if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
             return Err(ServerError::Insecure(open));
         }
         let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
         let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
-        let store = Store::open(&data, vec![Arc::clone(&live) as Arc<dyn Observer>])?;
+        let (feed, queue) = stream::queue(limits.policy_queue);
+        let observers = vec![Arc::clone(&live) as Arc<dyn Observer>, Arc::new(feed)];
+        let store = Store::open(&data, observers)?;
         live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
@@ -177,9 +198,23 @@ impl Server {
         let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(writer.clone());
+        let owns: Owns = Arc::new(|_| true);
+        let (policies, policy_tasks) =
+            Policies::start(&writer, &reader, &alerts, queue, owns, policy_git).await?;
         let tokens = Arc::default();
-        let shared = Arc::new(Shared { writer, reader, live, alerts, tokens, external_url, limits, metrics_open, intake });
-        Ok(Self { listener, grpc, shared, thread, lock, tls, retention })
+        let shared = Arc::new(Shared {
+            writer,
+            reader,
+            live,
+            alerts,
+            policies,
+            tokens,
+            external_url,
+            limits,
+            metrics_open,
+            intake,
+        });
+        Ok(Self { listener, grpc, shared, thread, lock, tls, retention, policy_tasks })
     }
 
     /// Where it listens.
@@ -213,12 +248,12 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, shared, thread, lock, tls, retention } = self;
+        let Self { listener, grpc, shared, thread, lock, tls, retention, policy_tasks } = self;
         let limits = shared.limits;
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, grpc, retention);
+        let mut tasks = background(&shared, grpc, retention, policy_tasks);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -263,7 +298,12 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, retention: Retention) -> Tasks {
+fn background(
+    shared: &Arc<Shared>,
+    grpc: Option<TcpListener>,
+    retention: Retention,
+    policies: PolicyTasks,
+) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
@@ -279,6 +319,7 @@ fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, retention: Retent
     tasks.spawn("noting uses of tokens", |stop| {
         Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
     });
+    policies.spawn(&mut tasks);
     tasks
 }
 

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
+use raceguard_server::policies::git::GitFolder;
 use raceguard_server::retention::Retention;
 use raceguard_server::server::{GrpcPort, Options, Server};
 use raceguard_server::tls::{Tls, TlsFiles};
@@ -63,6 +64,14 @@ pub struct ServeArgs {
     /// Give /metrics to whoever asks, without a token
     #[arg(long)]
     metrics_open: bool,
+
+    /// A folder in a git repository: each commit's .yaml files come into force as policies
+    #[arg(long, value_name = "DIR")]
+    policy_git: Option<PathBuf>,
+
+    /// The branch that is watched there
+    #[arg(long, value_name = "BRANCH", default_value = "main", requires = "policy_git")]
+    policy_branch: String,
 }
 
 /// The port that exporters of OpenTelemetry send to when they are told nothing.
@@ -116,7 +125,9 @@ impl ServeArgs {
         if days == Some(0) {
             return Err(wrong("keep_days is 0, so nothing would be kept"));
         }
+        let branch = self.policy_branch.clone();
         Ok(Options {
+            policy_git: self.policy_git.clone().map(|folder| GitFolder { folder, branch }),
             otlp_grpc: self.grpc_port(),
             limits: self.limits.limits(),
             tls,
