@@ -7,6 +7,7 @@ use memchr::{memchr, memchr3_iter};
 use raceguard_evidence::{EvidenceError, EvidenceReader, FindingSummary, Fingerprint, RecordSummary};
 use serde::Serialize;
 
+use crate::digest::Digest;
 use crate::origin::{Origin, StreamName};
 
 /// What a request carries.
@@ -35,6 +36,8 @@ pub struct BatchRecord {
     pub time_unix_ns: u64,
     /// What it says of findings.
     pub sighting: Option<Sighting>,
+    /// What it says beside them.
+    pub digest: Option<Digest>,
 }
 
 /// What a record says of a finding.
@@ -163,7 +166,9 @@ impl Batch {
             return Ok(());
         }
         if let Some(summary) = RecordSummary::of_line(text) {
-            self.records.push(BatchRecord::new(sequence, line, summary));
+            // Of the records that are summarised so, spans alone show no finding.
+            let digest = summary.finding.is_none().then(|| Digest::of("span", text)).flatten();
+            self.records.push(BatchRecord::new(sequence, line, summary, digest));
             return Ok(());
         }
         if memchr3_iter(b'{', b'[', b',', text).count() > LARGEST_RECORD {
@@ -175,7 +180,8 @@ impl Batch {
         let mut reader = EvidenceReader::new(text.chain(b"\n".as_slice()));
         match reader.next() {
             Some(Ok(record)) if reader.skipped() == 0 => {
-                self.records.push(BatchRecord::new(sequence, line, RecordSummary::of_record(&record)));
+                let (summary, digest) = (RecordSummary::of_record(&record), Digest::of(record.kind(), text));
+                self.records.push(BatchRecord::new(sequence, line, summary, digest));
             }
             Some(Err(error)) => return Err(error.into()),
             _ => {
@@ -194,9 +200,9 @@ impl Batch {
 }
 
 impl BatchRecord {
-    fn new(sequence: u64, line: Range<usize>, summary: RecordSummary) -> Self {
+    fn new(sequence: u64, line: Range<usize>, summary: RecordSummary, digest: Option<Digest>) -> Self {
         let sighting = summary.finding.and_then(sighting);
-        Self { sequence, line, time_unix_ns: summary.time_unix_ns, sighting }
+        Self { sequence, line, time_unix_ns: summary.time_unix_ns, sighting, digest }
     }
 }
 

@@ -7,17 +7,21 @@
 //! | `POST /v1/traces`, `/v1/metrics`, `/v1/logs` | write | [`otlp`] |
 //! | `GET /v1/findings` | read | [`findings`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
+//! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
+//! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
 mod alerts;
+mod causes;
 mod evidence;
 mod findings;
 mod health;
 mod otlp;
 mod problem;
 mod raw;
+mod windows;
 
 use std::sync::Arc;
 
@@ -32,6 +36,7 @@ pub use problem::Problem;
 use crate::alerts::Alerts;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
+use crate::live::Live;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::{Holder, Role, Token};
 
@@ -42,6 +47,8 @@ pub struct Shared {
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
+    /// What is known without asking.
+    pub live: Arc<Live>,
     /// Takes alerts.
     pub alerts: Alerts,
     /// The URL under which people reach this server, for links in messages.
@@ -63,6 +70,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/logs", post(otlp::logs))
         .route("/v1/findings", get(findings::list))
         .merge(alerts::routes())
+        .merge(causes::routes())
+        .merge(windows::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)
@@ -97,9 +106,17 @@ impl Shared {
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
+        Ok(self.question(question).await?)
+    }
+
+    /// The same, for what runs beside the requests.
+    pub(crate) async fn question<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(self);
         let answer = tokio::task::spawn_blocking(move || question(&shared.reader)).await;
-        Ok(answer.map_err(|_| StoreError::Stopping)??)
+        answer.map_err(|_| StoreError::Stopping)?
     }
 }
 

@@ -15,11 +15,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
+use crate::causes::diagnoser::Diagnoser;
+use crate::clock::now_ms;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
 use crate::limits::Limits;
+use crate::live::Live;
 use crate::otlp::grpc;
-use crate::store::{Store, StoreError};
+use crate::slts::watch::Watch;
+use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
 use crate::tasks::{TaskError, Tasks};
 
 /// How long requests under way may take to end when the server stops.
@@ -83,6 +87,9 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The maps of live state can't be made.
+    #[error("live state can't be made: {0}")]
+    Live(String),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -108,24 +115,26 @@ impl GrpcPort {
 pub struct Server {
     listener: TcpListener,
     grpc: Option<TcpListener>,
-    store: Store,
-    alerts: Alerts,
-    limits: Limits,
-    intake: Arc<Intake>,
-    external_url: Option<String>,
+    shared: Arc<Shared>,
+    thread: WriterThread,
+    lock: Lock,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
         let Options { data, listen: address, otlp_grpc, limits, external_url } = options;
-        let store = Store::open(&data, Vec::new())?;
+        let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
+        let store = Store::open(&data, vec![Arc::clone(&live) as Arc<dyn Observer>])?;
+        live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let grpc = otlp_grpc.listen().await?;
+        let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
-        let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, grpc, store, alerts, limits, intake, external_url })
+        let alerts = Alerts::new(writer.clone());
+        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits, intake });
+        Ok(Self { listener, grpc, shared, thread, lock })
     }
 
     /// Where it listens.
@@ -135,12 +144,12 @@ impl Server {
 
     /// Takes alerts as the running server will.
     pub fn alerts(&self) -> Alerts {
-        self.alerts.clone()
+        self.shared.alerts.clone()
     }
 
     /// What comes in, and the counters of it.
     pub fn intake(&self) -> Arc<Intake> {
-        Arc::clone(&self.intake)
+        Arc::clone(&self.shared.intake)
     }
 
     /// Where it takes OTLP over gRPC; nothing when it does not.
@@ -154,9 +163,8 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, store, alerts, limits, intake, external_url } = self;
-        let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, alerts, external_url, limits, intake });
+        let Self { listener, grpc, shared, thread, lock } = self;
+        let limits = shared.limits;
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
@@ -203,6 +211,10 @@ fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>) -> Tasks {
         let shared = Arc::clone(shared);
         tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
     }
+    let diagnoser = Diagnoser::new(Arc::clone(shared));
+    tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
+    let watch = Watch::new(Arc::clone(shared));
+    tasks.spawn("watching objectives", |stop| watch.run(stop));
     tasks
 }
 
