@@ -21,7 +21,7 @@ mod go_vet_json;
 mod golangci_lint;
 mod input;
 mod junit;
-mod otlp;
+pub mod otlp;
 mod pprof;
 mod pprof_text;
 mod protobuf;

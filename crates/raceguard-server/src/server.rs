@@ -1,5 +1,6 @@
 //! The server as a whole: opens the store, listens, and stops without losing what it took.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
 use crate::http::{Shared, routes};
+use crate::intake::Intake;
 use crate::limits::Limits;
+use crate::otlp::grpc;
 use crate::retention::Retention;
 use crate::store::{Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
@@ -31,6 +34,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it takes OTLP over gRPC.
+    pub otlp_grpc: GrpcPort,
     /// What strangers may send.
     pub limits: Limits,
     /// Certificate and key; without them connections are not encrypted.
@@ -49,6 +54,7 @@ impl Options {
         Self {
             data,
             listen,
+            otlp_grpc: GrpcPort::Off,
             limits: Limits::default(),
             tls: None,
             insecure: false,
@@ -56,6 +62,18 @@ impl Options {
             external_url: None,
         }
     }
+}
+
+/// Where OTLP over gRPC is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GrpcPort {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// There, if no other program has the port.
+    IfFree(SocketAddr),
+    /// There.
+    At(SocketAddr),
 }
 
 /// Why the server can't run.
@@ -81,36 +99,76 @@ pub enum ServerError {
          or --insecure when something in front of it encrypts"
     )]
     Insecure(SocketAddr),
+    /// The address for gRPC can't be had.
+    #[error(
+        "cannot listen on {address} for OTLP over gRPC: {source}; give another one with --otlp-grpc, or none"
+    )]
+    ListenGrpc {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
+}
+
+impl GrpcPort {
+    fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Off => None,
+            Self::At(address) | Self::IfFree(address) => Some(address),
+        }
+    }
+
+    async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
+        let refused = |address| move |source| ServerError::ListenGrpc { address, source };
+        match self {
+            Self::Off => Ok(None),
+            Self::At(address) => Ok(Some(TcpListener::bind(address).await.map_err(refused(address))?)),
+            Self::IfFree(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Ok(Some(listener)),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
+                Err(error) => Err(refused(address)(error)),
+            },
+        }
+    }
 }
 
 /// A server that listens, and serves once [`run`](Self::run) is awaited.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    grpc: Option<TcpListener>,
     store: Store,
     alerts: Alerts,
     limits: Limits,
     tls: Option<Arc<Tls>>,
     retention: Retention,
+    intake: Arc<Intake>,
     external_url: Option<String>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, limits, tls, insecure, retention, external_url } = options;
-        if tls.is_none() && !insecure && !address.ip().is_loopback() {
-            return Err(ServerError::Insecure(address));
+        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url } =
+            options;
+        let plain = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address().filter(|_| tls.is_none())];
+        if let Some(open) =
+            plain.into_iter().flatten().find(|address| !insecure && !address.ip().is_loopback())
+        {
+            return Err(ServerError::Insecure(open));
         }
         let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
         let store = Store::open(&data, Vec::new())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
+        let grpc = otlp_grpc.listen().await?;
+        let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, store, alerts, limits, tls, retention, external_url })
+        Ok(Self { listener, grpc, store, alerts, limits, tls, retention, intake, external_url })
     }
 
     /// Where it listens.
@@ -128,20 +186,30 @@ impl Server {
         self.alerts.clone()
     }
 
+    /// What comes in, and the counters of it.
+    pub fn intake(&self) -> Arc<Intake> {
+        Arc::clone(&self.intake)
+    }
+
+    /// Where it takes OTLP over gRPC; nothing when it does not.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
     ///
     /// # Errors
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, alerts, limits, tls, retention, external_url } = self;
+        let Self { listener, grpc, store, alerts, limits, tls, retention, intake, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
         let tokens = Arc::default();
-        let shared = Arc::new(Shared { writer, reader, alerts, tokens, external_url, limits });
+        let shared = Arc::new(Shared { writer, reader, alerts, tokens, external_url, limits, intake });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, retention);
+        let mut tasks = background(&shared, retention, grpc, tls.clone());
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -154,7 +222,7 @@ impl Server {
             };
             let Some((stream, permit)) = connection else { continue };
             let service = TowerToHyperService::new(routes(Arc::clone(&shared)));
-            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
+            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.http1()));
             tokio::spawn(async move {
                 // How a connection ends is the client's business; requests are answered or not before that.
                 let mut http = http1::Builder::new();
@@ -186,7 +254,12 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, retention: Retention) -> Tasks {
+fn background(
+    shared: &Arc<Shared>,
+    retention: Retention,
+    grpc: Option<TcpListener>,
+    tls: Option<Arc<Tls>>,
+) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
@@ -194,6 +267,10 @@ fn background(shared: &Arc<Shared>, retention: Retention) -> Tasks {
     tasks.spawn("noting uses of tokens", |stop| {
         Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
     });
+    if let Some(listener) = grpc {
+        let shared = Arc::clone(shared);
+        tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, tls, shared, stop));
+    }
     tasks
 }
 

@@ -62,6 +62,26 @@ pub(crate) enum What {
     Skipped(&'static str),
 }
 
+impl Found {
+    /// Whether it is the beginning of a report or crash, and no more.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self.what, What::Skipped(stream::CUT_OFF_REPORTS | stream::WITHOUT_DUMP))
+    }
+
+    /// Dates it as the record in which it began, `times[tag]`, unless it says itself when it happened.
+    pub(crate) fn default_time(&mut self, times: &[u64]) {
+        let time = match &mut self.what {
+            What::Race(race) => &mut race.time_unix_ns,
+            What::Crash(crash) => &mut crash.time_unix_ns,
+            What::Dump(dump) => &mut dump.time_unix_ns,
+            What::Skipped(_) => return,
+        };
+        if *time == 0 {
+            *time = times.get(self.place.tag).copied().unwrap_or(0);
+        }
+    }
+}
+
 /// Looks for findings in the lines of one output or log.
 #[derive(Debug, Default)]
 pub(crate) struct GoOutput {
@@ -216,6 +236,11 @@ impl GoOutput {
             stream.line(&text, marker.is_some(), place, found);
         }
         self.let_others_age(Some(index), found);
+    }
+
+    /// Whether nothing is open.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
     }
 
     /// Ends the output.
