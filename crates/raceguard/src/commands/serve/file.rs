@@ -30,8 +30,9 @@ pub(super) fn with_file(path: &Path, words: &[OsString]) -> Result<ServeArgs, Co
         let at = |what: String| wrong(format!("line {}: {what}", line_of(&text, key)));
         let flags = flags(&command, &given, key, value).map_err(at)?;
         // Each line by itself first, so that what is wrong with it is told with its number.
-        let alone = command.clone().ignore_errors(false).mut_args(|argument| argument.required(false));
-        alone.try_get_matches_from(&flags).map_err(|error| at(first_line(&error)))?;
+        // The flag --config stands for all that is needed.
+        let alone = flags.iter().cloned().chain(["--config=FILE".into()]);
+        command.clone().try_get_matches_from(alone).map_err(|error| at(first_line(&error)))?;
         all.extend(flags);
     }
     let matches = command.try_get_matches_from(all).map_err(|error| wrong(first_line(&error)))?;
