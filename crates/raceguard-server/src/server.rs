@@ -15,12 +15,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
+use crate::causes::diagnoser::Diagnoser;
+use crate::clock::now_ms;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
 use crate::limits::Limits;
+use crate::live::Live;
 use crate::otlp::grpc;
 use crate::retention::Retention;
-use crate::store::{Store, StoreError};
+use crate::slts::watch::Watch;
+use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
 use crate::tasks::{TaskError, Tasks};
 use crate::tls::{Tls, TlsError, TlsFiles};
 
@@ -46,6 +50,8 @@ pub struct Options {
     pub retention: Retention,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+    /// Whether `/metrics` is given to whoever asks, without a token.
+    pub metrics_open: bool,
 }
 
 impl Options {
@@ -60,6 +66,7 @@ impl Options {
             insecure: false,
             retention: Retention::default(),
             external_url: None,
+            metrics_open: false,
         }
     }
 }
@@ -90,15 +97,6 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
-    /// Certificate or key can't be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Tokens could be read on the way.
-    #[error(
-        "{0} is reachable by others, and without TLS tokens can be read on the way; give --tls-cert and --tls-key, \
-         or --insecure when something in front of it encrypts"
-    )]
-    Insecure(SocketAddr),
     /// The address for gRPC can't be had.
     #[error(
         "cannot listen on {address} for OTLP over gRPC: {source}; give another one with --otlp-grpc, or none"
@@ -109,6 +107,18 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The maps of live state can't be made.
+    #[error("live state can't be made: {0}")]
+    Live(String),
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens could be read on the way.
+    #[error(
+        "{0} is reachable by others, and without TLS tokens can be read on the way; give --tls-cert and --tls-key, \
+         or --insecure when something in front of it encrypts"
+    )]
+    Insecure(SocketAddr),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -118,7 +128,7 @@ impl GrpcPort {
     fn address(self) -> Option<SocketAddr> {
         match self {
             Self::Off => None,
-            Self::At(address) | Self::IfFree(address) => Some(address),
+            Self::IfFree(address) | Self::At(address) => Some(address),
         }
     }
 
@@ -141,34 +151,55 @@ impl GrpcPort {
 pub struct Server {
     listener: TcpListener,
     grpc: Option<TcpListener>,
-    store: Store,
-    alerts: Alerts,
-    limits: Limits,
+    shared: Arc<Shared>,
+    thread: WriterThread,
+    lock: Lock,
     tls: Option<Arc<Tls>>,
     retention: Retention,
-    intake: Arc<Intake>,
-    external_url: Option<String>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url } =
-            options;
-        let plain = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address().filter(|_| tls.is_none())];
-        if let Some(open) =
-            plain.into_iter().flatten().find(|address| !insecure && !address.ip().is_loopback())
-        {
+        let Options {
+            data,
+            listen: address,
+            otlp_grpc,
+            limits,
+            tls,
+            insecure,
+            retention,
+            external_url,
+            metrics_open,
+        } = options;
+        let plain = [Some(address), otlp_grpc.address()].into_iter().flatten();
+        let open = plain.into_iter().find(|open| !open.ip().is_loopback());
+        if let Some(open) = open.filter(|_| tls.is_none() && !insecure) {
             return Err(ServerError::Insecure(open));
         }
         let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
-        let store = Store::open(&data, Vec::new())?;
+        let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
+        let store = Store::open(&data, vec![Arc::clone(&live) as Arc<dyn Observer>])?;
+        live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let grpc = otlp_grpc.listen().await?;
+        let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
-        let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, grpc, store, alerts, limits, tls, retention, intake, external_url })
+        let alerts = Alerts::new(writer.clone());
+        let tokens = Arc::default();
+        let shared = Arc::new(Shared {
+            writer,
+            reader,
+            live,
+            alerts,
+            tokens,
+            external_url,
+            limits,
+            metrics_open,
+            intake,
+        });
+        Ok(Self { listener, grpc, shared, thread, lock, tls, retention })
     }
 
     /// Where it listens.
@@ -183,12 +214,12 @@ impl Server {
 
     /// Takes alerts as the running server will.
     pub fn alerts(&self) -> Alerts {
-        self.alerts.clone()
+        self.shared.alerts.clone()
     }
 
     /// What comes in, and the counters of it.
     pub fn intake(&self) -> Arc<Intake> {
-        Arc::clone(&self.intake)
+        Arc::clone(&self.shared.intake)
     }
 
     /// Where it takes OTLP over gRPC; nothing when it does not.
@@ -202,14 +233,12 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, store, alerts, limits, tls, retention, intake, external_url } = self;
-        let Store { writer, reader, thread, lock } = store;
-        let tokens = Arc::default();
-        let shared = Arc::new(Shared { writer, reader, alerts, tokens, external_url, limits, intake });
+        let Self { listener, grpc, shared, thread, lock, tls, retention } = self;
+        let limits = shared.limits;
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, retention, grpc, tls.clone());
+        let mut tasks = background(&shared, grpc, tls.clone(), retention);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -256,26 +285,33 @@ impl Server {
 /// What runs beside the requests.
 fn background(
     shared: &Arc<Shared>,
-    retention: Retention,
     grpc: Option<TcpListener>,
     tls: Option<Arc<Tls>>,
+    retention: Retention,
 ) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
-    tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
-    tasks.spawn("noting uses of tokens", |stop| {
-        Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
-    });
     if let Some(listener) = grpc {
         let shared = Arc::clone(shared);
         tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, tls, shared, stop));
     }
+    let diagnoser = Diagnoser::new(Arc::clone(shared));
+    tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
+    let watch = Watch::new(Arc::clone(shared));
+    tasks.spawn("watching objectives", |stop| watch.run(stop));
+    tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
+    tasks.spawn("noting uses of tokens", |stop| {
+        Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
+    });
     tasks
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, permit));

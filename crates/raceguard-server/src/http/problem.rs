@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::alerts::BadSilence;
 use crate::alerts::receiver::BadReceiver;
+use crate::origin::BadName;
 use crate::store::StoreError;
 use crate::token::Role;
 
@@ -97,6 +98,12 @@ impl From<StoreError> for Problem {
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<BadName> for Problem {
+    fn from(error: BadName) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
     }
 }
 

@@ -37,7 +37,7 @@ struct Made {
 
 async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Json<Vec<TokenRow>>, Problem> {
     shared.authorize(&headers, Role::Admin).await?;
-    Ok(Json(shared.ask(|reader| reader.ask(|connection| table::list(connection))).await?))
+    Ok(Json(shared.ask(|reader| reader.ask(table::list)).await?))
 }
 
 async fn add(

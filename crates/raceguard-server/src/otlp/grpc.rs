@@ -32,6 +32,7 @@ use super::answer::{ExportResponse, code};
 use crate::http::Shared;
 use crate::intake::{Reason, Refusal, Reservation, Transport};
 use crate::limits::{Limits, TokenKey};
+use crate::server::accept;
 use crate::tls::Tls;
 
 /// How often a silent client is asked whether it is there, and how long it may take to say so.
@@ -61,17 +62,12 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &room) => accepted,
         };
-        let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely: they come back when connections end.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
+        let Some((stream, permit)) = accepted else { continue };
         let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
         let (acceptor, head_time) = (tls.as_ref().map(|tls| tls.http2()), shared.limits.head_time);
         connections.spawn(async move {

@@ -59,6 +59,10 @@ pub struct ServeArgs {
     /// Where people reach the server, for links in alerts, as https://raceguard.example
     #[arg(long, value_name = "URL")]
     external_url: Option<String>,
+
+    /// Give /metrics to whoever asks, without a token
+    #[arg(long)]
+    metrics_open: bool,
 }
 
 /// The port that exporters of OpenTelemetry send to when they are told nothing.
@@ -110,6 +114,7 @@ impl ServeArgs {
             tls,
             insecure: self.insecure,
             retention: Retention { days: self.keep_days },
+            metrics_open: self.metrics_open,
             external_url: self.external_url.clone(),
             ..Options::new(data, self.listen)
         })
@@ -156,11 +161,11 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
             None => {}
         }
         let reloading = tls.map(|tls| tokio::spawn(reload_at_hangup(tls)));
-        let served = server.run(stop_signal()).await;
+        let ended = server.run(stop_signal()).await;
         if let Some(reloading) = reloading {
             reloading.abort();
         }
-        served?;
+        ended?;
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
         Ok(0)
     })
