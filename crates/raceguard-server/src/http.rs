@@ -115,12 +115,11 @@ impl Shared {
     /// Who sends the request, if the holder of its token may do what `needed` may.
     async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token = bearer(headers).ok_or_else(Problem::no_token)?;
-        let holder = match self.tokens.fresh(&token) {
-            Some(holder) => Some(holder),
-            None => {
-                let tokens = Arc::clone(&self.tokens);
-                self.ask(move |reader| tokens.ask(reader, &token)).await?
-            }
+        let holder = if let Some(holder) = self.tokens.fresh(&token) {
+            Some(holder)
+        } else {
+            let tokens = Arc::clone(&self.tokens);
+            self.ask(move |reader| tokens.ask(reader, &token)).await?
         };
         match holder {
             None => Err(Problem::unknown_token()),

@@ -182,8 +182,9 @@ impl Server {
             metrics_open,
             policy_git,
         } = options;
-        let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
-        if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
+        let plain = [Some(address), otlp_grpc.address()].into_iter().flatten();
+        let open = plain.into_iter().find(|open| !open.ip().is_loopback());
+        if let Some(open) = open.filter(|_| tls.is_none() && !insecure) {
             return Err(ServerError::Insecure(open));
         }
         let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
@@ -253,7 +254,7 @@ impl Server {
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, grpc, retention, policy_tasks);
+        let mut tasks = background(&shared, grpc, tls.clone(), retention, policy_tasks);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -266,7 +267,7 @@ impl Server {
             };
             let Some((stream, permit)) = connection else { continue };
             let service = TowerToHyperService::new(routes(Arc::clone(&shared)));
-            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
+            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.http1()));
             tokio::spawn(async move {
                 // How a connection ends is the client's business; requests are answered or not before that.
                 let mut http = http1::Builder::new();
@@ -301,6 +302,7 @@ impl Server {
 fn background(
     shared: &Arc<Shared>,
     grpc: Option<TcpListener>,
+    tls: Option<Arc<Tls>>,
     retention: Retention,
     policies: PolicyTasks,
 ) -> Tasks {
@@ -309,7 +311,7 @@ fn background(
     tasks.spawn("sending alerts", |stop| sender.run(stop));
     if let Some(listener) = grpc {
         let shared = Arc::clone(shared);
-        tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
+        tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, tls, shared, stop));
     }
     let diagnoser = Diagnoser::new(Arc::clone(shared));
     tasks.spawn("diagnosing", |stop| diagnoser.run(stop));

@@ -50,6 +50,14 @@ pub enum SendError {
         /// What failed.
         reason: String,
     },
+    /// The server's certificate is not signed by anybody who is known, or what answers speaks no TLS.
+    #[error("{server} does not show who it is ({reason}); --ca names the certificate of who signed its own")]
+    Untrusted {
+        /// The server.
+        server: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The server could not be reached, or could not take it, for as long as we tried.
     #[error(
         "{server} took nothing in {tries} tries: {reason}; send again later, what it took is not sent twice"
