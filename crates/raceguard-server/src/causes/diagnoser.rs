@@ -85,8 +85,9 @@ impl Diagnoser {
     async fn catch_up(&mut self, now_ms: i64) -> Result<(), StoreError> {
         let live = Arc::clone(&self.shared.live);
         let all = now_ms - self.reloaded_ms > 60_000;
+        let reload = all || live.expects_contention(now_ms);
         let read = move |reader: &crate::store::Reader| {
-            if all || live.is_behind(reader)? { live.reload(reader) } else { Ok(()) }
+            if reload || live.is_behind(reader)? { live.reload(reader) } else { Ok(()) }
         };
         self.shared.question(read).await?;
         if all {
