@@ -14,6 +14,8 @@
 //! Start reading at [`server`], then [`http`], [`batch`], [`store`].
 
 pub mod alerts;
+pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod body;
 pub mod causes;
@@ -29,8 +31,10 @@ pub mod metrics;
 pub mod origin;
 pub mod otlp;
 pub mod raw;
+pub mod retention;
 pub mod server;
 pub mod slts;
 pub mod store;
 pub mod tasks;
+pub mod tls;
 pub mod token;
