@@ -108,7 +108,7 @@ impl Diagnoser {
 pub async fn diagnose(shared: &Arc<Shared>, now_ms: i64) -> Result<bool, StoreError> {
     let Some((assigned, new, proposals)) = shared
         .question(|reader| {
-            let neighbourhood = reader.ask(|connection| gather(connection))?;
+            let neighbourhood = reader.ask(gather)?;
             Ok((!neighbourhood.new.is_empty()).then(|| propose(neighbourhood)))
         })
         .await?
