@@ -4,13 +4,18 @@
 //! |---|---|---|
 //! | `POST /v1/evidence` | write | [`evidence`] |
 //! | `GET /v1/findings` | read | [`findings`] |
+//! | `GET /events` | read | [`events`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
+//!
+//! All else under `/` are the pages ([`pages`]), which have sessions in the place of tokens.
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
+mod events;
 mod evidence;
 mod findings;
 mod health;
+mod pages;
 mod problem;
 
 use std::sync::Arc;
@@ -23,6 +28,7 @@ use axum::routing::{get, post};
 
 pub use problem::Problem;
 
+use crate::events::Events;
 use crate::limits::Limits;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::{Role, Token};
@@ -36,6 +42,8 @@ pub struct Shared {
     pub reader: Reader,
     /// What strangers may send.
     pub limits: Limits,
+    /// Sends live updates.
+    pub events: Arc<Events>,
 }
 
 /// All routes.
@@ -46,6 +54,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/findings", get(findings::list))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/events", get(events::listen))
+        .merge(pages::routes())
         .fallback(problem::no_such_place)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(body))
@@ -67,7 +77,7 @@ impl Shared {
     }
 
     /// Asks the store on a thread that may block.
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {

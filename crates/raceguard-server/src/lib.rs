@@ -15,10 +15,12 @@
 
 pub mod batch;
 pub mod body;
+pub mod events;
 mod hex;
 pub mod http;
 pub mod limits;
 pub mod origin;
+mod pages;
 pub mod server;
 pub mod store;
 pub mod tasks;

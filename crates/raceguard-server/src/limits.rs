@@ -17,6 +17,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// Listeners to live updates at once.
+    pub listeners: usize,
 }
 
 impl Default for Limits {
@@ -28,6 +30,7 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             connections: 2_000,
+            listeners: 1_200,
         }
     }
 }

@@ -12,8 +12,10 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::events::Events;
 use crate::http::{Shared, routes};
 use crate::limits::Limits;
+use crate::pages::live;
 use crate::store::{Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
 
@@ -56,16 +58,18 @@ pub struct Server {
     listener: TcpListener,
     store: Store,
     limits: Limits,
+    publisher: live::Publisher,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
         let address = options.listen;
-        let store = Store::open(&options.data, Vec::new())?;
+        let (notes, publisher) = live::channel();
+        let store = Store::open(&options.data, vec![Arc::new(notes)])?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits: options.limits })
+        Ok(Self { listener, store, limits: options.limits, publisher })
     }
 
     /// Where it listens.
@@ -79,13 +83,15 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits } = self;
+        let Self { listener, store, limits, publisher } = self;
         let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, limits });
+        let events = Arc::new(Events::new(limits.listeners, crate::pages::session::now_ms()));
+        let shared = Arc::new(Shared { writer, reader, limits, events });
+        let pages = routes(Arc::clone(&shared));
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared);
+        let mut tasks = background(&shared, publisher);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -97,7 +103,7 @@ impl Server {
                 connection = accept(&listener, &room) => connection,
             };
             let Some((stream, permit)) = connection else { continue };
-            let service = TowerToHyperService::new(routes(Arc::clone(&shared)));
+            let service = TowerToHyperService::new(pages.clone());
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(limits.head_time)
@@ -110,9 +116,11 @@ impl Server {
             });
         }
         drop(listener);
+        // Streams of events have no end of their own.
+        shared.events.close();
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
         let ended = tasks.end(STOP_TIME).await;
-        drop(shared);
+        drop((pages, shared));
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         drop(lock);
         Ok(failed.map_or(ended, Err)?)
@@ -120,8 +128,11 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(_shared: &Arc<Shared>) -> Tasks {
-    Tasks::default()
+fn background(shared: &Arc<Shared>, publisher: live::Publisher) -> Tasks {
+    let mut tasks = Tasks::default();
+    let shared = Arc::clone(shared);
+    tasks.spawn("live updates", |stop| publisher.run(shared, stop));
+    tasks
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

@@ -24,6 +24,11 @@ impl Problem {
         Self { status, message: message.into() }
     }
 
+    /// Status and sentence.
+    pub(crate) fn parts(self) -> (StatusCode, String) {
+        (self.status, self.message)
+    }
+
     pub(super) fn no_token() -> Self {
         let message = "no token; send Authorization: Bearer TOKEN (raceguard token add NAME makes one)";
         Self::new(StatusCode::UNAUTHORIZED, message)

@@ -13,7 +13,10 @@ struct Part {
 }
 
 /// In the order in which they are made: later parts may refer to earlier ones.
-const PARTS: [Part; 1] = [Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] }];
+const PARTS: [Part; 2] = [
+    Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
+    Part { name: "session", scripts: &[include_str!("schema/session/0001.sql")] },
+];
 
 /// Brings the database to the newest format.
 ///

@@ -1,0 +1,132 @@
+//! What pages ask the store about findings: always tables of counts, and the one record that a page shows.
+
+use std::collections::BTreeMap;
+
+use crate::store::sql::{Row, values};
+use crate::store::{Reader, StoreError};
+
+/// Findings that are looked through for a list.
+const LOOKED_THROUGH: u64 = 20_000;
+
+/// Programs of which a page tells where a finding was seen.
+const ORIGINS: u64 = 500;
+
+/// A finding in a list.
+#[derive(Debug, Clone)]
+pub(super) struct FindingLine {
+    pub(super) id: i64,
+    pub(super) fingerprint: String,
+    pub(super) kind: String,
+    pub(super) title: String,
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+    pub(super) occurrences: u64,
+}
+
+/// Where a finding was seen.
+#[derive(Debug, Clone)]
+pub(super) struct SeenAt {
+    pub(super) service: String,
+    pub(super) version: String,
+    pub(super) instance: String,
+    pub(super) environment: String,
+    pub(super) occurrences: u64,
+    /// Hours since the Unix epoch.
+    pub(super) first_hour: i64,
+    pub(super) last_hour: i64,
+}
+
+const COLUMNS: &str = "id, fingerprint, kind, title, first_ms, last_ms, occurrences";
+
+fn line(row: &Row) -> Result<FindingLine, StoreError> {
+    Ok(FindingLine {
+        id: row.get(0)?,
+        fingerprint: row.get(1)?,
+        kind: row.get(2)?,
+        title: row.get(3)?,
+        first_ms: row.get(4)?,
+        last_ms: row.get(5)?,
+        occurrences: row.get(6)?,
+    })
+}
+
+impl Reader {
+    /// The findings that were seen last.
+    pub(super) fn finding_lines(&self) -> Result<Vec<FindingLine>, StoreError> {
+        let rows = self.ask(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM finding ORDER BY last_ms DESC, id LIMIT $1");
+            connection.query(&sql, values![LOOKED_THROUGH])
+        })?;
+        rows.iter().map(line).collect()
+    }
+
+    /// The findings with these ids, those that are there.
+    pub(super) fn finding_lines_of(&self, ids: &[i64]) -> Result<Vec<FindingLine>, StoreError> {
+        self.ask(|connection| {
+            let mut lines = Vec::with_capacity(ids.len());
+            for id in ids {
+                let sql = format!("SELECT {COLUMNS} FROM finding WHERE id = $1");
+                lines.extend(connection.row(&sql, values![id])?.as_ref().map(line).transpose()?);
+            }
+            Ok(lines)
+        })
+    }
+
+    /// The finding with this fingerprint, and its first record.
+    pub(super) fn finding(&self, fingerprint: &str) -> Result<Option<(FindingLine, String)>, StoreError> {
+        let row = self.ask(|connection| {
+            let sql = format!("SELECT {COLUMNS}, exemplar FROM finding WHERE fingerprint = $1");
+            connection.row(&sql, values![fingerprint])
+        })?;
+        row.as_ref().map(|row| Ok((line(row)?, row.get(7)?))).transpose()
+    }
+
+    /// How often the findings were seen in each hour from the first to the last, both included.
+    pub(super) fn hours_of(&self, findings: &[i64], first: i64, last: i64) -> Result<Vec<u64>, StoreError> {
+        let mut counts = BTreeMap::new();
+        self.ask(|connection| {
+            for finding in findings {
+                let rows = connection.query(
+                    "SELECT hour, CAST(sum(occurrences) AS BIGINT) FROM sighting
+                     WHERE finding = $1 AND hour >= $2 AND hour <= $3 GROUP BY hour",
+                    values![finding, first, last],
+                )?;
+                for row in rows {
+                    *counts.entry(row.get::<i64>(0)?).or_insert(0) += row.get::<u64>(1)?;
+                }
+            }
+            Ok(())
+        })?;
+        Ok((first..=last).map(|hour| counts.get(&hour).copied().unwrap_or(0)).collect())
+    }
+
+    /// Where the findings were seen, most often first.
+    pub(super) fn seen_at(&self, findings: &[i64]) -> Result<Vec<SeenAt>, StoreError> {
+        let mut places: Vec<SeenAt> = Vec::new();
+        self.ask(|connection| {
+            for finding in findings {
+                let rows = connection.query(
+                    "SELECT origin.service, origin.version, origin.instance, origin.environment,
+                            CAST(sum(sighting.occurrences) AS BIGINT) AS often, min(sighting.hour), max(sighting.hour)
+                     FROM sighting JOIN origin ON origin.id = sighting.origin WHERE sighting.finding = $1
+                     GROUP BY origin.id, origin.service, origin.version, origin.instance, origin.environment
+                     ORDER BY often DESC, origin.id LIMIT $2",
+                    values![finding, ORIGINS],
+                )?;
+                for row in rows {
+                    places.push(SeenAt {
+                        service: row.get(0)?,
+                        version: row.get(1)?,
+                        instance: row.get(2)?,
+                        environment: row.get(3)?,
+                        occurrences: row.get(4)?,
+                        first_hour: row.get(5)?,
+                        last_hour: row.get(6)?,
+                    });
+                }
+            }
+            Ok(())
+        })?;
+        Ok(places)
+    }
+}

@@ -1,0 +1,82 @@
+//! What pages say, one table for each language.
+//!
+//! A table is a value of [`Text`], so a message that a language lacks does not compile.
+
+mod en;
+mod zh;
+
+pub(super) use en::EN;
+pub(super) use zh::ZH;
+
+macro_rules! text {
+    ($($key:ident)*) => {
+        /// All messages of a language. `{n}` and the like are replaced by [`with`].
+        #[derive(Debug)]
+        #[expect(missing_docs, reason = "each is named for what it says; the English table shows it")]
+        pub(crate) struct Text { $(pub(crate) $key: &'static str,)* }
+
+        #[cfg(test)]
+        impl Text {
+            /// Keys and messages.
+            fn entries(&self) -> Vec<(&'static str, &'static str)> {
+                vec![$((stringify!($key), self.$key)),*]
+            }
+        }
+    };
+}
+
+text! {
+    // Around every page
+    skip_to_content navigation nav_overview nav_findings log_out logged_in_as language theme theme_system
+    theme_light theme_dark live live_connecting live_off live_reload reload
+    // Login
+    login login_intro login_token login_button login_refused login_bounce login_continue
+    // Faults
+    fault_back
+    // Lists
+    search kind kind_race kind_crash kind_static all sort apply pages previous next nothing_found first_seen
+    last_seen occurrences share
+    // Findings
+    finding findings findings_intro new_findings records duplicates what_to_do
+    // Accesses and stacks
+    accesses later_access earlier_access statement no_stack library_frames locks_held started_by goroutines
+    goroutines_left_out goroutine_graph go_statement shared_memory on_the_heap global_variable reasons
+    suggested_fix
+    // Occurrences
+    timeline occurrences_by_hour by_version by_instance version instance service environment
+}
+
+/// The message with `{name}` replaced by the value.
+pub(super) fn with(message: &str, name: &str, value: impl std::fmt::Display) -> String {
+    message.replace(&format!("{{{name}}}"), &value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names between braces.
+    fn places(message: &str) -> Vec<&str> {
+        let mut names: Vec<_> =
+            message.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn both_languages_say_everything_with_the_same_places() {
+        for ((key, english), (other, chinese)) in EN.entries().into_iter().zip(ZH.entries()) {
+            assert_eq!(key, other);
+            assert!(!english.trim().is_empty() && !chinese.trim().is_empty(), "{key} is empty");
+            assert_eq!(places(english), places(chinese), "{key}");
+            assert!(!english.chars().any(|c| c >= '\u{2e80}'), "{key}: {english}");
+        }
+    }
+
+    #[test]
+    fn the_chinese_table_is_chinese() {
+        // What both write alike is a term of the field.
+        let alike: Vec<_> = EN.entries().into_iter().zip(ZH.entries()).filter(|(e, z)| e.1 == z.1).collect();
+        assert!(alike.len() * 20 < EN.entries().len(), "{alike:?}");
+    }
+}
