@@ -13,8 +13,9 @@ use super::format::{When, grouped};
 use super::occurrences::Occurrences;
 use super::preferences::Language;
 use super::questions::FindingLine;
-use super::session::{Viewer, now_ms};
+use super::session::Viewer;
 use super::shell::{Choice, Place, Shell};
+use crate::clock::now_ms;
 use crate::http::Shared;
 
 /// Findings on a page.

@@ -26,7 +26,7 @@ const ROWS: usize = 100;
 
 /// Takes note of what was written.
 #[derive(Debug)]
-pub struct Notes {
+pub(crate) struct Notes {
     notes: mpsc::Sender<Vec<(i64, bool)>>,
     /// Whether a note was lost because too many waited.
     overflowed: Arc<AtomicBool>,
@@ -34,13 +34,13 @@ pub struct Notes {
 
 /// Publishes what was noted.
 #[derive(Debug)]
-pub struct Publisher {
+pub(crate) struct Publisher {
     notes: mpsc::Receiver<Vec<(i64, bool)>>,
     overflowed: Arc<AtomicBool>,
 }
 
 /// Both ends.
-pub fn channel() -> (Notes, Publisher) {
+pub(crate) fn channel() -> (Notes, Publisher) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let overflowed = Arc::new(AtomicBool::new(false));
     (Notes { notes: sender, overflowed: Arc::clone(&overflowed) }, Publisher { notes: receiver, overflowed })
@@ -98,7 +98,7 @@ impl Row {
 
 impl Publisher {
     /// Publishes until the server stops.
-    pub async fn run(mut self, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), Infallible> {
+    pub(crate) async fn run(mut self, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), Infallible> {
         let work = async {
             while let Some(first) = self.notes.recv().await {
                 tokio::time::sleep(PAUSE).await;

@@ -9,8 +9,9 @@ use axum::response::Html;
 use super::fault::PageFault;
 use super::findings::FindingRow;
 use super::format::grouped;
-use super::session::{Viewer, now_ms};
+use super::session::Viewer;
 use super::shell::{Place, Shell};
+use crate::clock::now_ms;
 use crate::http::Shared;
 
 /// Rows of each list.

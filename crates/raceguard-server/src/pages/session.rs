@@ -4,7 +4,6 @@
 //! revoked. Forms carry a word made from the cookie, which no other site can know.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -15,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::fault::PageFault;
 use super::login::Bounce;
 use super::preferences::{Preferences, cookie};
+use crate::clock::now_ms;
 use crate::hex::hex;
 use crate::http::Shared;
 use crate::store::sql::values;
@@ -163,12 +163,6 @@ fn hash(secret: &str) -> [u8; 32] {
 
 fn form_token(secret: &str) -> String {
     hex(&Sha256::digest(format!("form {secret}").as_bytes()))
-}
-
-/// Milliseconds since the Unix epoch.
-pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Reader {
