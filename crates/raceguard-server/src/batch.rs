@@ -6,6 +6,7 @@ use memchr::memchr;
 use raceguard_evidence::{EvidenceError, EvidenceReader, Fingerprint, Record};
 use serde::Serialize;
 
+use crate::digest::Digest;
 use crate::origin::{Origin, StreamName};
 
 /// What a request carries.
@@ -34,6 +35,8 @@ pub struct BatchRecord {
     pub time_unix_ns: u64,
     /// What it says of findings.
     pub sighting: Option<Sighting>,
+    /// What it says beside them.
+    pub digest: Option<Digest>,
 }
 
 /// What a record says of a finding.
@@ -126,6 +129,7 @@ impl Batch {
                 line,
                 time_unix_ns: time(&record),
                 sighting: sighting(&record),
+                digest: Digest::of(record.kind(), text),
             }),
             Some(Err(error)) => return Err(error.into()),
             _ => {

@@ -5,6 +5,9 @@
 //! | `POST /v1/evidence` | write | [`evidence`] |
 //! | `GET /v1/findings` | read | [`findings`] |
 //! | `GET /events` | read | [`events`] |
+//! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
+//! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
+//! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! All else under `/` are the pages ([`pages`]), which have sessions in the place of tokens.
@@ -12,11 +15,14 @@
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
 mod events;
+mod alerts;
+mod causes;
 mod evidence;
 mod findings;
 mod health;
 mod pages;
 mod problem;
+mod windows;
 
 use std::sync::Arc;
 
@@ -29,9 +35,11 @@ use axum::routing::{get, post};
 pub use problem::Problem;
 
 use crate::events::Events;
+use crate::alerts::Alerts;
 use crate::limits::Limits;
+use crate::live::Live;
 use crate::store::{Reader, StoreError, Writer};
-use crate::token::{Role, Token};
+use crate::token::{Holder, Role, Token};
 
 /// What every request has at hand.
 #[derive(Debug)]
@@ -40,6 +48,12 @@ pub struct Shared {
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
+    /// What is known without asking.
+    pub live: Arc<Live>,
+    /// Takes alerts.
+    pub alerts: Alerts,
+    /// The URL under which people reach this server, for links in messages.
+    pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
     /// Sends live updates.
@@ -52,6 +66,9 @@ pub fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/evidence", post(evidence::take))
         .route("/v1/findings", get(findings::list))
+        .merge(alerts::routes())
+        .merge(causes::routes())
+        .merge(windows::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/events", get(events::listen))
@@ -63,16 +80,16 @@ pub fn routes(shared: Arc<Shared>) -> Router {
 }
 
 impl Shared {
-    /// Whether the holder of the request's token may do what `needed` may.
-    async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<(), Problem> {
+    /// Who sends the request, if the holder of its token may do what `needed` may.
+    async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token =
             headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header);
         let token = token.ok_or_else(Problem::no_token)?;
         let hash = token.hash();
-        match self.ask(move |reader| reader.role(&hash)).await? {
+        match self.ask(move |reader| reader.holder(&hash)).await? {
             None => Err(Problem::unknown_token()),
-            Some(role) if role.covers(needed) => Ok(()),
-            Some(role) => Err(Problem::forbidden(role, needed)),
+            Some(holder) if holder.role.covers(needed) => Ok(holder),
+            Some(holder) => Err(Problem::forbidden(holder.role, needed)),
         }
     }
 
@@ -81,8 +98,16 @@ impl Shared {
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
+        Ok(self.question(question).await?)
+    }
+
+    /// The same, for what runs beside the requests.
+    pub(crate) async fn question<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(self);
         let answer = tokio::task::spawn_blocking(move || question(&shared.reader)).await;
-        Ok(answer.map_err(|_| StoreError::Stopping)??)
+        answer.map_err(|_| StoreError::Stopping)?
     }
 }

@@ -13,15 +13,22 @@
 //!
 //! Start reading at [`server`], then [`http`], [`batch`], [`store`].
 
+pub mod alerts;
 pub mod batch;
 pub mod body;
 pub mod events;
+pub mod causes;
+pub mod clock;
+pub mod digest;
 mod hex;
 pub mod http;
 pub mod limits;
+pub mod live;
+pub mod locks;
 pub mod origin;
 mod pages;
 pub mod server;
+pub mod slts;
 pub mod store;
 pub mod tasks;
 pub mod token;

@@ -12,11 +12,17 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::alerts::Alerts;
+use crate::alerts::send::Sender;
+use crate::causes::diagnoser::Diagnoser;
+use crate::clock::now_ms;
 use crate::events::Events;
 use crate::http::{Shared, routes};
 use crate::limits::Limits;
-use crate::pages::live;
-use crate::store::{Store, StoreError};
+use crate::live::Live;
+use crate::pages::live::{self, Publisher};
+use crate::slts::watch::Watch;
+use crate::store::{Observer, Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
 
 /// How long requests under way may take to end when the server stops.
@@ -31,6 +37,8 @@ pub struct Options {
     pub listen: SocketAddr,
     /// What strangers may send.
     pub limits: Limits,
+    /// The URL under which people reach the server, for links in messages.
+    pub external_url: Option<String>,
 }
 
 /// Why the server can't run.
@@ -47,6 +55,9 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The maps of live state can't be made.
+    #[error("live state can't be made: {0}")]
+    Live(String),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -57,24 +68,36 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     store: Store,
+    live: Arc<Live>,
+    alerts: Alerts,
     limits: Limits,
-    publisher: live::Publisher,
+    external_url: Option<String>,
+    publisher: Publisher,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let address = options.listen;
+        let Options { data, listen: address, limits, external_url } = options;
+        let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
         let (notes, publisher) = live::channel();
-        let store = Store::open(&options.data, vec![Arc::new(notes)])?;
+        let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&live) as _, Arc::new(notes)];
+        let store = Store::open(&data, observers)?;
+        live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits: options.limits, publisher })
+        let alerts = Alerts::new(store.writer.clone());
+        Ok(Self { listener, store, live, alerts, limits, external_url, publisher })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Takes alerts as the running server will.
+    pub fn alerts(&self) -> Alerts {
+        self.alerts.clone()
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
@@ -83,10 +106,10 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits, publisher } = self;
+        let Self { listener, store, live, alerts, limits, external_url, publisher } = self;
         let Store { writer, reader, thread, lock } = store;
-        let events = Arc::new(Events::new(limits.listeners, crate::pages::session::now_ms()));
-        let shared = Arc::new(Shared { writer, reader, limits, events });
+        let events = Arc::new(Events::new(limits.listeners, now_ms()));
+        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits, events });
         let pages = routes(Arc::clone(&shared));
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
@@ -121,17 +144,23 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
         let ended = tasks.end(STOP_TIME).await;
         drop((pages, shared));
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let _ = tokio::task::spawn_blocking(move || thread.stop()).await;
         drop(lock);
         Ok(failed.map_or(ended, Err)?)
     }
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, publisher: live::Publisher) -> Tasks {
+fn background(shared: &Arc<Shared>, publisher: Publisher) -> Tasks {
     let mut tasks = Tasks::default();
-    let shared = Arc::clone(shared);
-    tasks.spawn("live updates", |stop| publisher.run(shared, stop));
+    let sender = Sender::new(&shared.alerts, shared.external_url.clone());
+    tasks.spawn("sending alerts", |stop| sender.run(stop));
+    let diagnoser = Diagnoser::new(Arc::clone(shared));
+    tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
+    let watch = Watch::new(Arc::clone(shared));
+    tasks.spawn("watching objectives", |stop| watch.run(stop));
+    let sharing = Arc::clone(shared);
+    tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
     tasks
 }
 

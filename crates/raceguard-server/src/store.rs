@@ -16,6 +16,7 @@
 //! ([`intervals`]), which stays a handful however long the stream is.
 
 mod committed;
+mod counting;
 mod error;
 pub mod intervals;
 mod reader;

@@ -1,87 +1,13 @@
 //! The collector over HTTP: what is acknowledged is kept, once, and everything else is told why not.
 
-use std::net::SocketAddr;
-use std::path::Path;
+mod support;
 
 use raceguard_server::limits::Limits;
-use raceguard_server::server::{Options, Server, ServerError};
+use raceguard_server::server::{Options, Server};
 use raceguard_server::store::Store;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-/// A server of its own folder, stopped when asked.
-struct Running {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<Result<(), ServerError>>,
-}
-
-impl Running {
-    async fn start(folder: &Path, limits: Limits) -> Self {
-        let listen = "127.0.0.1:0".parse().expect("it is an address");
-        let server =
-            Server::start(Options { data: folder.to_owned(), listen, limits }).await.expect("it starts");
-        let address = server.address().expect("it has one");
-        let (stop, stopped) = oneshot::channel();
-        let ended = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, stop, ended }
-    }
-
-    async fn stop(self) {
-        self.stop.send(()).expect("it runs");
-        self.ended.await.expect("it runs").expect("it ends in order");
-    }
-
-    /// Sends a request and gives status and answer.
-    async fn request(
-        &self,
-        send: impl FnOnce(String) -> Result<(u16, String), ureq::Error> + Send + 'static,
-    ) -> (u16, Value) {
-        let base = format!("http://{}", self.address);
-        let (status, text) =
-            tokio::task::spawn_blocking(move || send(base)).await.expect("it runs").expect("it answers");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-    }
-
-    async fn post(
-        &self,
-        token: &Token,
-        headers: &[(&'static str, &str)],
-        body: impl Into<Vec<u8>>,
-    ) -> (u16, Value) {
-        let body = body.into();
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let bearer = format!("Bearer {}", token.reveal());
-        self.request(move |base| {
-            let mut request = agent().post(format!("{base}/v1/evidence")).header("authorization", bearer);
-            for (name, value) in headers {
-                request = request.header(name, value);
-            }
-            let mut response = request.send(&body)?;
-            Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
-        })
-        .await
-    }
-
-    async fn get(&self, token: &Token, path: &'static str) -> (u16, Value) {
-        let bearer = format!("Bearer {}", token.reveal());
-        self.request(move |base| {
-            let mut response = agent().get(format!("{base}{path}")).header("authorization", bearer).call()?;
-            Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
-        })
-        .await
-    }
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
-}
-
-fn token(folder: &Path, role: Role) -> Token {
-    Store::add_token(folder, role.as_str(), role, 1).expect("it can be made")
-}
+use support::{Running, token};
 
 fn race(id: &str, function: &str) -> String {
     let access = |op: &str| json!({"op": op, "size": 8, "goroutine": 1, "stack": [{"function": function, "file": "m.go", "line": 3}]});
@@ -182,8 +108,13 @@ async fn a_second_server_on_the_folder_is_refused() {
     let folder = tempfile::tempdir().expect("there is room");
     let server = Running::start(folder.path(), Limits::default()).await;
     let listen = "127.0.0.1:0".parse().expect("it is an address");
-    let second =
-        Server::start(Options { data: folder.path().to_owned(), listen, limits: Limits::default() }).await;
+    let second = Server::start(Options {
+        data: folder.path().to_owned(),
+        listen,
+        limits: Limits::default(),
+        external_url: None,
+    })
+    .await;
     let error = second.expect_err("it is in use").to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     server.stop().await;

@@ -19,7 +19,7 @@ use crate::hex::hex;
 use crate::http::Shared;
 use crate::store::sql::values;
 use crate::store::{Reader, StoreError};
-use crate::token::{Role, Token};
+use crate::token::{Holder, Role, Token};
 
 /// The cookie.
 const NAME: &str = "raceguard_session";
@@ -72,10 +72,10 @@ impl FromRequestParts<Arc<Shared>> for Viewer {
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Response> {
         let after = shared.events.last();
         let found = of_request(shared, &parts.headers).await.map_err(IntoResponse::into_response)?;
-        let Some((secret, name, role)) = found else { return Err(to_login(parts)) };
+        let Some((secret, holder)) = found else { return Err(to_login(parts)) };
         Ok(Self {
-            name,
-            role,
+            name: holder.name,
+            role: holder.role,
             form_token: form_token(&secret),
             preferences: Preferences::of(&parts.uri, &parts.headers),
             address: parts.uri.clone(),
@@ -84,15 +84,15 @@ impl FromRequestParts<Arc<Shared>> for Viewer {
     }
 }
 
-/// The session of a request: its secret, the name of its token, what that may do.
+/// The session of a request: its secret, and who opened it.
 pub(crate) async fn of_request(
     shared: &Arc<Shared>,
     headers: &HeaderMap,
-) -> Result<Option<(String, String, Role)>, PageFault> {
+) -> Result<Option<(String, Holder)>, PageFault> {
     let Some(secret) = cookie(headers, NAME) else { return Ok(None) };
     let hash = hash(&secret);
     let holder = shared.ask(move |reader| reader.session(&hash, now_ms())).await?;
-    Ok(holder.map(|(name, role)| (secret, name, role)))
+    Ok(holder.map(|holder| (secret, holder)))
 }
 
 /// Where somebody without a session is sent.
@@ -114,8 +114,8 @@ pub(super) async fn open(
     secure: bool,
 ) -> Result<Option<HeaderValue>, PageFault> {
     let token = token.hash();
-    let role = shared.ask(move |reader| reader.role(&token)).await?;
-    if !role.is_some_and(|role| role.covers(Role::Read)) {
+    let holder = shared.ask(move |reader| reader.holder(&token)).await?;
+    if !holder.is_some_and(|holder| holder.role.covers(Role::Read)) {
         return Ok(None);
     }
     let secret = random()?;
@@ -166,19 +166,19 @@ fn form_token(secret: &str) -> String {
 }
 
 impl Reader {
-    /// Name and role of the token of a session that has not ended.
-    fn session(&self, hash: &[u8; 32], now_ms: i64) -> Result<Option<(String, Role)>, StoreError> {
+    /// Who opened a session that has not ended; nothing when the token was revoked since.
+    fn session(&self, hash: &[u8; 32], now_ms: i64) -> Result<Option<Holder>, StoreError> {
         let row = self.ask(|connection| {
             connection.row(
-                "SELECT token.name, token.role FROM session JOIN token ON token.hash = session.token
-                 WHERE session.hash = $1 AND session.expires_ms > $2 AND token.revoked_ms IS NULL",
+                "SELECT token FROM session WHERE hash = $1 AND expires_ms > $2",
                 values![hash, now_ms],
             )
         })?;
         let Some(row) = row else { return Ok(None) };
-        let role: String = row.get(1)?;
-        let Ok(role) = Role::named(&role) else { return Ok(None) };
-        Ok(Some((row.get(0)?, role)))
+        match row.get::<Vec<u8>>(0)?.try_into() {
+            Ok(token) => self.holder(&token),
+            Err(_) => Err(StoreError::Incomplete("session")),
+        }
     }
 }
 

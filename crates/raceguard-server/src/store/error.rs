@@ -59,6 +59,14 @@ pub enum StoreError {
         /// What is there.
         found: Cell,
     },
+    /// What is kept as JSON can't be read; the database was changed by something else, or by a newer version.
+    #[error("{what} in the database can't be read: {why}")]
+    Unreadable {
+        /// What it is.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A row that is always there is not.
     #[error("the table {0} of the database lost its row; restore a backup with raceguard restore")]
     Incomplete(&'static str),

@@ -13,8 +13,12 @@ struct Part {
 }
 
 /// In the order in which they are made: later parts may refer to earlier ones.
-const PARTS: [Part; 2] = [
+const PARTS: &[Part] = &[
     Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
+    Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
+    Part { name: "cause", scripts: &[include_str!("schema/cause/0001.sql")] },
+    Part { name: "slts", scripts: &[include_str!("schema/slts/0001.sql")] },
+    Part { name: "lock", scripts: &[include_str!("schema/lock/0001.sql")] },
     Part { name: "session", scripts: &[include_str!("schema/session/0001.sql")] },
 ];
 
@@ -36,7 +40,7 @@ pub(super) fn migrate(connection: &mut dyn Connection) -> Result<(), StoreError>
             return Err(StoreError::Newer { part, found, supported: known });
         }
     }
-    for part in &PARTS {
+    for part in PARTS {
         migrate_part(connection, part)?;
     }
     Ok(())

@@ -52,12 +52,21 @@ type Change = Box<dyn FnOnce(&mut (dyn Connection + 'static)) + Send>;
 enum Task {
     Batch(Box<Job>),
     Change(Change),
+    /// Take nothing further; what waits already is written.
+    Stop,
 }
 
 /// Takes batches to the writing thread. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Writer {
     tasks: mpsc::Sender<Task>,
+    observers: Arc<[Arc<dyn Observer>]>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("waiting", &self.waiting()).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Task {
@@ -65,18 +74,24 @@ impl std::fmt::Debug for Task {
         match self {
             Self::Batch(job) => f.debug_tuple("Batch").field(&job.packed.batch.records.len()).finish(),
             Self::Change(_) => f.write_str("Change(…)"),
+            Self::Stop => f.write_str("Stop"),
         }
     }
 }
 
-/// The writing thread; it ends when every [`Writer`] is gone, after it has written what they sent.
+/// The writing thread.
 #[derive(Debug)]
-pub struct WriterThread(thread::JoinHandle<()>);
+pub struct WriterThread {
+    thread: thread::JoinHandle<()>,
+    tasks: mpsc::Sender<Task>,
+}
 
 impl WriterThread {
-    /// Waits until all is written.
-    pub fn join(self) -> thread::Result<()> {
-        self.0.join()
+    /// Ends the thread once it has written what waits; later writes are refused. Blocks until then.
+    pub fn stop(self) -> thread::Result<()> {
+        // When it can't be told it has ended already.
+        let _ = self.tasks.blocking_send(Task::Stop);
+        self.thread.join()
     }
 }
 
@@ -87,10 +102,12 @@ impl Writer {
         observers: Vec<Arc<dyn Observer>>,
     ) -> (Self, WriterThread) {
         let (tasks, waiting) = mpsc::channel(QUEUE);
+        let told: Arc<[Arc<dyn Observer>]> = observers.into();
+        let observers = Arc::clone(&told);
         let thread = thread::spawn(move || {
-            Writing { connection, observers, remembered: Remembered::default() }.run(waiting);
+            Writing { connection, observers: told, remembered: Remembered::default() }.run(waiting);
         });
-        (Self { tasks }, WriterThread(thread))
+        (Self { tasks: tasks.clone(), observers }, WriterThread { thread, tasks })
     }
 
     /// Writes a batch; returns when it is durable.
@@ -99,9 +116,14 @@ impl Writer {
     ///
     /// [`StoreError::Busy`] at once when too many batches wait. After any other error nothing of the batch is kept.
     pub async fn write(&self, batch: Batch, received_ms: i64) -> Result<Receipt, StoreError> {
-        let packed = tokio::task::spawn_blocking(move || Packed::new(batch, received_ms))
-            .await
-            .map_err(|_| StoreError::Stopping)?;
+        let observers = Arc::clone(&self.observers);
+        let packed = tokio::task::spawn_blocking(move || {
+            let mut batch = batch;
+            observers.iter().for_each(|observer| observer.arriving(&mut batch));
+            Packed::new(batch, received_ms)
+        })
+        .await
+        .map_err(|_| StoreError::Stopping)?;
         let (answer, answered) = oneshot::channel();
         self.tasks.try_send(Task::Batch(Box::new(Job { packed, answer }))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
@@ -150,7 +172,7 @@ pub(super) fn compress<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 /// What the writing thread works with.
 struct Writing {
     connection: Box<dyn Connection>,
-    observers: Vec<Arc<dyn Observer>>,
+    observers: Arc<[Arc<dyn Observer>]>,
     remembered: Remembered,
 }
 
@@ -161,6 +183,7 @@ impl Writing {
             while let Some(task) = next.take() {
                 match task {
                     Task::Change(change) => change(&mut *self.connection),
+                    Task::Stop => waiting.close(),
                     Task::Batch(job) => next = self.write_with_followers(*job, &mut waiting),
                 }
             }
@@ -171,11 +194,11 @@ impl Writing {
         }
     }
 
-    /// Writes the batch together with those that wait right behind it; gives the change that ended their row.
+    /// Writes the batch together with those that wait right behind it; gives what ended their row.
     fn write_with_followers(&mut self, first: Job, waiting: &mut mpsc::Receiver<Task>) -> Option<Task> {
         let mut bytes = first.packed.batch.body.len();
         let mut group = vec![first];
-        let mut change = None;
+        let mut other = None;
         while bytes < GROUP_BYTES {
             match waiting.try_recv() {
                 Ok(Task::Batch(next)) => {
@@ -183,7 +206,7 @@ impl Writing {
                     group.push(*next);
                 }
                 Ok(next) => {
-                    change = Some(next);
+                    other = Some(next);
                     break;
                 }
                 Err(_) => break,
@@ -196,7 +219,7 @@ impl Writing {
             Err(_) => self.remembered = Remembered::default(),
         }
         answer(group, committed);
-        change
+        other
     }
 
     fn write_group(&mut self, group: &[Job]) -> Result<Vec<Committed>, StoreError> {

@@ -19,6 +19,10 @@ pub struct ServeArgs {
     /// Address and port; anything but loopback is reachable by others
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7766")]
     listen: SocketAddr,
+
+    /// Where people reach the server, for links in alerts, as https://raceguard.example
+    #[arg(long, value_name = "URL")]
+    external_url: Option<String>,
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -32,8 +36,12 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
         .build()
         .map_err(system("start the threads of the server"))?;
     runtime.block_on(async {
-        let options =
-            Options { data: arguments.data.clone(), listen: arguments.listen, limits: Limits::default() };
+        let options = Options {
+            data: arguments.data.clone(),
+            listen: arguments.listen,
+            limits: Limits::default(),
+            external_url: arguments.external_url.clone(),
+        };
         let server = Server::start(options).await?;
         let address = server.address().map_err(system("say where the server listens"))?;
         if !address.ip().is_loopback() {
