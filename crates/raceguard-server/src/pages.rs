@@ -13,7 +13,10 @@
 //!
 //! Start reading at [`shell`], then [`session`], then [`overview`].
 
+pub(crate) mod alerts;
 pub(crate) mod assets;
+pub(crate) mod cause;
+pub(crate) mod causes;
 mod chart;
 mod exemplar;
 pub(crate) mod fault;
@@ -22,11 +25,13 @@ mod format;
 mod go_source;
 mod graph;
 pub(crate) mod live;
+pub(crate) mod locks;
 pub(crate) mod login;
 mod occurrences;
 pub(crate) mod overview;
 pub(crate) mod preferences;
 mod questions;
+pub(crate) mod services;
 pub(crate) mod session;
 mod shell;
 mod stack;

@@ -16,7 +16,7 @@ use tower_http::compression::CompressionLayer;
 use super::Shared;
 use crate::pages::fault::PageFault;
 use crate::pages::preferences::Preferences;
-use crate::pages::{assets, findings, login, overview};
+use crate::pages::{alerts, assets, cause, causes, findings, locks, login, overview, services};
 
 /// What a page may load: our own files, nothing inside the page, nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -35,6 +35,16 @@ const HEADERS: [(HeaderName, &str); 6] = [
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/", get(overview::show))
+        .route("/causes", get(causes::list))
+        .route("/causes/{id}", get(cause::show))
+        .route("/causes/{id}/state", post(cause::say))
+        .route("/services", get(services::list))
+        .route("/services/{name}", get(services::show))
+        .route("/locks", get(locks::list))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/{id}/acknowledge", post(alerts::acknowledge))
+        .route("/alerts/silences", post(alerts::silence))
+        .route("/alerts/silences/{id}/end", post(alerts::end_silence))
         .route("/findings", get(findings::list))
         .route("/findings/{fingerprint}", get(findings::show))
         .route("/login", get(login::show).post(login::enter))

@@ -74,6 +74,105 @@ impl BarChart {
     }
 }
 
+/// Bars in a row of a table.
+#[derive(Debug, Template)]
+#[template(path = "part/spark.html")]
+pub(super) struct Spark {
+    bars: Vec<Bar>,
+}
+
+impl HtmlSafe for Spark {}
+
+impl Spark {
+    pub(super) fn new(counts: &[u64]) -> Self {
+        let most = number(counts.iter().copied().max().unwrap_or(0).max(1));
+        let slot = 120.0 / number(counts.len().max(1) as u64);
+        let bars = counts.iter().zip(0_u64..).filter(|(count, _)| **count > 0).map(|(count, index)| {
+            let height = (number(*count) / most * 23.0).max(1.5);
+            Bar { x: number(index) * slot, y: 24.0 - height, width: slot * 0.8, height, label: String::new() }
+        });
+        Self { bars: bars.collect() }
+    }
+}
+
+/// A share over time, and what it should reach.
+#[derive(Debug, Template)]
+#[template(path = "part/line_chart.html")]
+pub(super) struct LineChart {
+    label: &'static str,
+    objective_label: &'static str,
+    width: f64,
+    height: f64,
+    base: f64,
+    polyline: String,
+    /// Where the line of the objective is.
+    objective: Option<f64>,
+    /// What the script draws from, as JSON.
+    data: String,
+    ends: [String; 2],
+}
+
+impl HtmlSafe for LineChart {}
+
+#[derive(Serialize)]
+struct Shares {
+    x: Vec<i64>,
+    y: Vec<f64>,
+    top: f64,
+    /// The smallest value that the axis reaches down to.
+    floor: f64,
+    objective: Option<f64>,
+}
+
+impl LineChart {
+    /// Points of time, in seconds since the Unix epoch, and share, from 0 to 1.
+    pub(super) fn new(
+        label: &'static str,
+        objective_label: &'static str,
+        points: &[(i64, f64)],
+        objective: Option<f64>,
+    ) -> Self {
+        let least = points.iter().map(|(_, share)| *share).chain(objective).fold(1.0, f64::min);
+        // Room below the lowest, so that it is seen to be the lowest.
+        let floor = (least - (1.0 - least).max(0.01) * 0.25).max(0.0);
+        let (base, top) = (HEIGHT - FOOT, 4.0);
+        let y = |share: f64| top + (1.0 - share) / (1.0 - floor).max(f64::EPSILON) * (base - top);
+        let (first, last) = (points.first().map_or(0, |point| point.0), points.last().map_or(0, |point| point.0));
+        let length = seconds((last - first).max(1));
+        let line = points.iter().map(|(time, share)| {
+            format!("{:.1},{:.1}", seconds(time - first) / length * WIDTH, y(*share))
+        });
+        let shares = Shares {
+            x: points.iter().map(|(time, _)| *time).collect(),
+            y: points.iter().map(|(_, share)| *share).collect(),
+            top: 1.0,
+            floor,
+            objective,
+        };
+        Self {
+            label,
+            objective_label,
+            width: WIDTH,
+            height: HEIGHT,
+            base,
+            polyline: line.collect::<Vec<_>>().join(" "),
+            objective: objective.map(y),
+            data: serde_json::to_string(&shares).unwrap_or_default(),
+            ends: [first, last].map(hour),
+        }
+    }
+
+    /// Whether there is nothing to draw.
+    pub(super) fn is_empty(&self) -> bool {
+        self.polyline.is_empty()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "lengths on a drawing")]
+fn seconds(count: i64) -> f64 {
+    count as f64
+}
+
 #[expect(clippy::cast_precision_loss, reason = "lengths on a drawing")]
 fn number(count: u64) -> f64 {
     count as f64
@@ -97,5 +196,15 @@ mod tests {
         assert_eq!(chart.ends, ["01-01 01:00", "01-01 03:00"]);
         assert_eq!(chart.points, r#"{"x":[3600,7200,10800],"y":[0,50,100],"step":3600}"#);
         assert!(BarChart::new("n", 0, 3600, &[]).bars.is_empty());
+    }
+
+    #[test]
+    fn shares_lie_between_the_top_and_the_base() {
+        let chart = LineChart::new("s", "t", &[(0, 1.0), (300, 0.5), (600, 0.95)], Some(0.95));
+        let heights = chart.polyline.split(' ').filter_map(|point| point.split_once(',')?.1.parse::<f64>().ok());
+        let heights: Vec<f64> = heights.collect();
+        assert!(heights[0] < heights[2] && heights[2] < heights[1] && heights[1] < chart.base, "{heights:?}");
+        assert!(LineChart::new("s", "t", &[], None).is_empty());
+        assert_eq!(Spark::new(&[0, 1, 2]).bars.len(), 2);
     }
 }

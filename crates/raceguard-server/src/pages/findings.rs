@@ -149,7 +149,7 @@ pub(crate) async fn show(
     let asked = fingerprint.clone();
     let found = shared.ask(move |reader| {
         let Some((line, record)) = reader.finding(&asked)? else { return Ok(None) };
-        let occurrences = Occurrences::ask(reader, &[line.id], now, language)?;
+        let occurrences = Occurrences::ask(reader, line.id, now, language)?;
         Ok(Some((line, record, occurrences)))
     });
     let Some((line, record, occurrences)) = found.await? else {

@@ -65,6 +65,27 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// A share of one, in hundredths: `99.5 %`. Never rounded up to all.
+pub(super) fn percent(share: f64) -> String {
+    let hundredths = share * 100.0;
+    if (hundredths.round() - hundredths).abs() < 1e-9 {
+        return format!("{hundredths:.0} %");
+    }
+    format!("{:.1} %", if share < 1.0 { hundredths.min(99.9) } else { hundredths })
+}
+
+/// Nanoseconds in the unit that suits: `1.5 ms`.
+pub(super) fn duration(ns: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")];
+    match UNITS.iter().find(|(unit, _)| ns >= *unit) {
+        Some((unit, name)) => {
+            let tenths = ns / (unit / 10);
+            format!("{}.{} {name}", grouped(tenths / 10), tenths % 10)
+        }
+        None => format!("{ns} ns"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +104,11 @@ mod tests {
         assert_eq!(ago(61 * DAY, Language::English), "1970-01-01");
         assert_eq!(When::new(1_500, 0, Language::English).utc, "1970-01-01 00:00:01 UTC");
         assert_eq!(When::new(i64::MAX, 0, Language::English), When::default());
+    }
+
+    #[test]
+    fn shares_and_durations_are_short() {
+        assert_eq!([1.0, 0.5, 0.9996, 0.123, -0.5].map(percent), ["100 %", "50 %", "99.9 %", "12.3 %", "-50 %"]);
+        assert_eq!([999, 1_500, 2_000_000, 90_000_000_000].map(duration), ["999 ns", "1.5 µs", "2.0 ms", "1.5 min"]);
     }
 }

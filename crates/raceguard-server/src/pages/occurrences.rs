@@ -8,6 +8,7 @@ use super::format::{When, grouped};
 use super::preferences::Language;
 use super::questions::SeenAt;
 use super::text::Text;
+use crate::causes::rows::HourCount;
 use crate::store::{Reader, StoreError};
 
 /// Hours that the chart goes back.
@@ -47,33 +48,57 @@ struct Row {
     environment: String,
     occurrences: String,
     share: u64,
-    first: When,
     last: When,
 }
 
 impl Occurrences {
-    /// Those of the findings, up to now.
+    /// Those of a finding, up to now.
     pub(super) fn ask(
         reader: &Reader,
-        findings: &[i64],
+        finding: i64,
         now_ms: i64,
         language: Language,
     ) -> Result<Self, StoreError> {
-        let text = language.text();
         let last = now_ms / HOUR_MS;
-        let counts = reader.hours_of(findings, last - HOURS + 1, last)?;
-        let places = reader.seen_at(findings)?;
-        let table = |heading, name, key: fn(&SeenAt) -> &str| {
-            Table { heading, name, ..Table::new(&places, key, now_ms, language) }
+        let counts = reader.hours_of(finding, last - HOURS + 1, last)?;
+        let places = reader.seen_at(finding)?;
+        Ok(Self::new(&counts, &places, &places, now_ms, language))
+    }
+
+    /// Of counts by hour up to now, and places that were counted by version and by instance.
+    pub(super) fn new(
+        hours: &[u64],
+        versions: &[SeenAt],
+        instances: &[SeenAt],
+        now_ms: i64,
+        language: Language,
+    ) -> Self {
+        let text = language.text();
+        let first = now_ms / HOUR_MS - HOURS + 1;
+        let table = |heading, name, places: &[SeenAt], key: fn(&SeenAt) -> &str| {
+            Table { heading, name, ..Table::new(places, key, now_ms, language) }
         };
-        Ok(Self {
+        Self {
             text,
-            chart: BarChart::new(text.occurrences_by_hour, (last - HOURS + 1) * 3600, 3600, &counts),
+            chart: BarChart::new(text.occurrences_by_hour, first * 3600, 3600, hours),
             tables: [
-                table(text.by_version, text.version, |place| &place.version),
-                table(text.by_instance, text.instance, |place| &place.instance),
+                table(text.by_version, text.version, versions, |place| &place.version),
+                table(text.by_instance, text.instance, instances, |place| &place.instance),
             ],
-        })
+        }
+    }
+
+    /// Counts by hour up to now, of those hours that have some.
+    pub(super) fn hours(counts: &[HourCount], now_ms: i64) -> Vec<u64> {
+        let last = now_ms / HOUR_MS;
+        let mut hours = vec![0; usize::try_from(HOURS).unwrap_or(0)];
+        for count in counts {
+            let index = usize::try_from(count.hour_ms / HOUR_MS - (last - HOURS + 1)).ok();
+            if let Some(hour) = index.and_then(|index| hours.get_mut(index)) {
+                *hour += count.occurrences;
+            }
+        }
+        hours
     }
 }
 
@@ -86,8 +111,8 @@ impl Table {
             match joined.iter_mut().find(|known| key(known) == key(place)) {
                 Some(known) => {
                     known.occurrences += place.occurrences;
-                    known.first_hour = known.first_hour.min(place.first_hour);
-                    known.last_hour = known.last_hour.max(place.last_hour);
+                    known.first_ms = known.first_ms.min(place.first_ms);
+                    known.last_ms = known.last_ms.max(place.last_ms);
                 }
                 None => joined.push(place.clone()),
             }
@@ -100,8 +125,7 @@ impl Table {
             environment: place.environment.clone(),
             occurrences: grouped(place.occurrences),
             share: (place.occurrences * 100).div_ceil(most),
-            first: When::new(place.first_hour * HOUR_MS, now_ms, language),
-            last: When::new(place.last_hour * HOUR_MS, now_ms, language),
+            last: When::new(place.last_ms, now_ms, language),
         });
         Self { heading: "", name: "", rows: rows.collect(), left_out: joined.len().saturating_sub(ROWS) }
     }
@@ -119,8 +143,8 @@ mod tests {
             instance: instance.into(),
             environment: String::new(),
             occurrences,
-            first_hour: 5,
-            last_hour: 7,
+            first_ms: 5,
+            last_ms: 7,
         };
         let places = [place("1", "a", 10), place("2", "a", 25), place("1", "b", 20)];
         let versions = Table::new(&places, |place| &place.version, 0, Language::English);

@@ -31,10 +31,12 @@ pub(super) struct SeenAt {
     pub(super) instance: String,
     pub(super) environment: String,
     pub(super) occurrences: u64,
-    /// Hours since the Unix epoch.
-    pub(super) first_hour: i64,
-    pub(super) last_hour: i64,
+    /// Milliseconds since the Unix epoch, to the hour.
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
 }
+
+const HOUR_MS: i64 = 3_600_000;
 
 const COLUMNS: &str = "id, fingerprint, kind, title, first_ms, last_ms, occurrences";
 
@@ -81,52 +83,83 @@ impl Reader {
         row.as_ref().map(|row| Ok((line(row)?, row.get(7)?))).transpose()
     }
 
-    /// How often the findings were seen in each hour from the first to the last, both included.
-    pub(super) fn hours_of(&self, findings: &[i64], first: i64, last: i64) -> Result<Vec<u64>, StoreError> {
-        let mut counts = BTreeMap::new();
-        self.ask(|connection| {
-            for finding in findings {
-                let rows = connection.query(
-                    "SELECT hour, CAST(sum(occurrences) AS BIGINT) FROM sighting
-                     WHERE finding = $1 AND hour >= $2 AND hour <= $3 GROUP BY hour",
-                    values![finding, first, last],
-                )?;
-                for row in rows {
-                    *counts.entry(row.get::<i64>(0)?).or_insert(0) += row.get::<u64>(1)?;
-                }
-            }
-            Ok(())
+    /// How often the finding was seen in each hour from the first to the last, both included.
+    pub(super) fn hours_of(&self, finding: i64, first: i64, last: i64) -> Result<Vec<u64>, StoreError> {
+        let rows = self.ask(|connection| {
+            connection.query(
+                "SELECT hour, CAST(sum(occurrences) AS BIGINT) FROM sighting
+                 WHERE finding = $1 AND hour >= $2 AND hour <= $3 GROUP BY hour",
+                values![finding, first, last],
+            )
         })?;
+        let counts = rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?)));
+        let counts: BTreeMap<i64, u64> = counts.collect::<Result<_, StoreError>>()?;
         Ok((first..=last).map(|hour| counts.get(&hour).copied().unwrap_or(0)).collect())
     }
 
-    /// Where the findings were seen, most often first.
-    pub(super) fn seen_at(&self, findings: &[i64]) -> Result<Vec<SeenAt>, StoreError> {
-        let mut places: Vec<SeenAt> = Vec::new();
-        self.ask(|connection| {
-            for finding in findings {
-                let rows = connection.query(
-                    "SELECT origin.service, origin.version, origin.instance, origin.environment,
-                            CAST(sum(sighting.occurrences) AS BIGINT) AS often, min(sighting.hour), max(sighting.hour)
-                     FROM sighting JOIN origin ON origin.id = sighting.origin WHERE sighting.finding = $1
-                     GROUP BY origin.id, origin.service, origin.version, origin.instance, origin.environment
-                     ORDER BY often DESC, origin.id LIMIT $2",
-                    values![finding, ORIGINS],
-                )?;
-                for row in rows {
-                    places.push(SeenAt {
-                        service: row.get(0)?,
-                        version: row.get(1)?,
-                        instance: row.get(2)?,
-                        environment: row.get(3)?,
-                        occurrences: row.get(4)?,
-                        first_hour: row.get(5)?,
-                        last_hour: row.get(6)?,
-                    });
-                }
-            }
-            Ok(())
+    /// Where the finding was seen, most often first.
+    pub(super) fn seen_at(&self, finding: i64) -> Result<Vec<SeenAt>, StoreError> {
+        let rows = self.ask(|connection| {
+            connection.query(
+                "SELECT origin.service, origin.version, origin.instance, origin.environment,
+                        CAST(sum(sighting.occurrences) AS BIGINT) AS often, min(sighting.hour), max(sighting.hour)
+                 FROM sighting JOIN origin ON origin.id = sighting.origin WHERE sighting.finding = $1
+                 GROUP BY origin.id, origin.service, origin.version, origin.instance, origin.environment
+                 ORDER BY often DESC, origin.id LIMIT $2",
+                values![finding, ORIGINS],
+            )
         })?;
-        Ok(places)
+        let place = |row: &Row| {
+            Ok(SeenAt {
+                service: row.get(0)?,
+                version: row.get(1)?,
+                instance: row.get(2)?,
+                environment: row.get(3)?,
+                occurrences: row.get(4)?,
+                first_ms: row.get::<i64>(5)? * HOUR_MS,
+                last_ms: row.get::<i64>(6)? * HOUR_MS,
+            })
+        };
+        rows.iter().map(place).collect()
+    }
+
+    /// The causes that were seen first last: id, name, title, class, trap, occurrences, first and last time.
+    pub(super) fn newest_causes(&self, after: i64, limit: u64) -> Result<Vec<i64>, StoreError> {
+        let rows = self.ask(|connection| {
+            connection.query(
+                "SELECT id FROM cause WHERE merged_into IS NULL AND first_ms >= $1 ORDER BY first_ms DESC, id LIMIT $2",
+                values![after, limit],
+            )
+        })?;
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// How many causes are in each state.
+    pub(super) fn cause_states(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows = self.ask(|connection| {
+            connection
+                .query("SELECT state, count(*) FROM cause WHERE merged_into IS NULL GROUP BY state", &[])
+        })?;
+        rows.iter().map(|row| Ok((row.get(0)?, row.get(1)?))).collect()
+    }
+
+    /// The causes of these findings.
+    pub(super) fn causes_of(&self, findings: &[i64]) -> Result<Vec<i64>, StoreError> {
+        self.ask(|connection| {
+            let mut causes = Vec::new();
+            for finding in findings {
+                let row = connection.row("SELECT cause FROM finding_cause WHERE finding = $1", values![finding])?;
+                causes.extend(row.map(|row| row.get::<i64>(0)).transpose()?);
+            }
+            causes.sort_unstable();
+            causes.dedup();
+            Ok(causes)
+        })
+    }
+
+    /// The newest number of a cause; 0 when there is none.
+    pub(super) fn last_cause(&self) -> Result<i64, StoreError> {
+        let row = self.ask(|connection| connection.row("SELECT id FROM cause ORDER BY id DESC LIMIT 1", &[]))?;
+        row.map_or(Ok(0), |row| row.get(0))
     }
 }

@@ -9,6 +9,10 @@ use super::text::Text;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Overview,
+    Causes,
+    Services,
+    Locks,
+    Alerts,
     Findings,
     None,
 }
@@ -68,6 +72,16 @@ impl Shell {
         }
     }
 
+    /// Whether forms that change something are shown.
+    pub(super) fn is_admin(&self) -> bool {
+        self.viewer.as_ref().is_some_and(Viewer::is_admin)
+    }
+
+    /// What each form carries.
+    pub(super) fn form_token(&self) -> &str {
+        self.viewer.as_ref().map_or("", |viewer| &viewer.form_token)
+    }
+
     /// The colours.
     pub(super) fn themes(&self) -> Vec<Choice> {
         let text = self.text;
@@ -80,6 +94,10 @@ impl Shell {
         let text = self.text;
         let places = [
             (Place::Overview, "/", text.nav_overview),
+            (Place::Causes, "/causes", text.nav_causes),
+            (Place::Services, "/services", text.nav_services),
+            (Place::Locks, "/locks", text.nav_locks),
+            (Place::Alerts, "/alerts", text.nav_alerts),
             (Place::Findings, "/findings", text.nav_findings),
         ];
         places.into_iter().map(|(place, address, name)| (address, name, place == self.place)).collect()

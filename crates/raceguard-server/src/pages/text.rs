@@ -37,13 +37,30 @@ text! {
     search kind kind_race kind_crash kind_static all sort apply pages previous next nothing_found first_seen
     last_seen occurrences share
     // Findings
-    finding findings findings_intro new_findings records duplicates what_to_do
+    finding findings findings_intro records what_to_do
     // Accesses and stacks
     accesses later_access earlier_access statement no_stack library_frames locks_held started_by goroutines
     goroutines_left_out goroutine_graph go_statement shared_memory on_the_heap global_variable reasons
     suggested_fix
     // Occurrences
     timeline occurrences_by_hour by_version by_instance version instance service environment
+    // Root causes
+    nav_causes causes_intro cause state state_open state_acknowledged state_fixed state_regressed fixed_in
+    services window any_time window_5m window_1h window_24h window_7d severity score sure evidence_chain blame
+    guard tests note save admins_act history shown_finding findings_of_cause statements
+    // Services
+    nav_services services_intro slts slts_explained slts_chart fleet_slts target compliance_1h budget_30d burn
+    burn_1h burn_6h burn_rates open_causes last_5m detector detector_on unknown_service versions_instances
+    late_spans no_requests operations operation requests affected
+    // Overview
+    new_causes top_causes in_24h waiting
+    // Locks
+    nav_locks locks_intro no_locks contention_over_time contentions lock_calls lock call waited mean longest
+    source
+    // Alerts
+    nav_alerts open_alerts no_alerts alert firings firing resolved since actions acknowledge silence silences
+    new_silence labels hours reason until end only_open with_resolved deliveries receiver attempts delivered
+    given_up to_be_sent time
 }
 
 /// The message with `{name}` replaced by the value.
