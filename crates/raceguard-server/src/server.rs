@@ -1,5 +1,6 @@
 //! The server as a whole: opens the store, listens, and stops without losing what it took.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,11 +19,13 @@ use crate::causes::diagnoser::Diagnoser;
 use crate::clock::now_ms;
 use crate::events::Events;
 use crate::http::{Shared, routes};
+use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::otlp::grpc;
 use crate::pages::live::{self, Publisher};
 use crate::slts::watch::Watch;
-use crate::store::{Observer, Store, StoreError};
+use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
 use crate::tasks::{TaskError, Tasks};
 
 /// How long requests under way may take to end when the server stops.
@@ -35,10 +38,31 @@ pub struct Options {
     pub data: PathBuf,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it takes OTLP over gRPC.
+    pub otlp_grpc: GrpcPort,
     /// What strangers may send.
     pub limits: Limits,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+}
+
+impl Options {
+    /// A server on a folder that listens there alone, with all else as it is by default.
+    pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
+        Self { data, listen, otlp_grpc: GrpcPort::Off, limits: Limits::default(), external_url: None }
+    }
+}
+
+/// Where OTLP over gRPC is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GrpcPort {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// There, if no other program has the port.
+    IfFree(SocketAddr),
+    /// There.
+    At(SocketAddr),
 }
 
 /// Why the server can't run.
@@ -55,6 +79,16 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The address for gRPC can't be had.
+    #[error(
+        "cannot listen on {address} for OTLP over gRPC: {source}; give another one with --otlp-grpc, or none"
+    )]
+    ListenGrpc {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// The maps of live state can't be made.
     #[error("live state can't be made: {0}")]
     Live(String),
@@ -63,22 +97,36 @@ pub enum ServerError {
     Task(#[from] TaskError),
 }
 
+impl GrpcPort {
+    async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
+        let refused = |address| move |source| ServerError::ListenGrpc { address, source };
+        match self {
+            Self::Off => Ok(None),
+            Self::At(address) => Ok(Some(TcpListener::bind(address).await.map_err(refused(address))?)),
+            Self::IfFree(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Ok(Some(listener)),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
+                Err(error) => Err(refused(address)(error)),
+            },
+        }
+    }
+}
+
 /// A server that listens, and serves once [`run`](Self::run) is awaited.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    store: Store,
-    live: Arc<Live>,
-    alerts: Alerts,
-    limits: Limits,
-    external_url: Option<String>,
+    grpc: Option<TcpListener>,
+    shared: Arc<Shared>,
+    thread: WriterThread,
+    lock: Lock,
     publisher: Publisher,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, limits, external_url } = options;
+        let Options { data, listen: address, otlp_grpc, limits, external_url } = options;
         let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
         let (notes, publisher) = live::channel();
         let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&live) as _, Arc::new(notes)];
@@ -86,8 +134,13 @@ impl Server {
         live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, store, live, alerts, limits, external_url, publisher })
+        let grpc = otlp_grpc.listen().await?;
+        let Store { writer, reader, thread, lock } = store;
+        let intake = Arc::new(Intake::new(&limits));
+        let alerts = Alerts::new(writer.clone());
+        let events = Arc::new(Events::new(limits.listeners, now_ms()));
+        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits, intake, events });
+        Ok(Self { listener, grpc, shared, thread, lock, publisher })
     }
 
     /// Where it listens.
@@ -97,7 +150,17 @@ impl Server {
 
     /// Takes alerts as the running server will.
     pub fn alerts(&self) -> Alerts {
-        self.alerts.clone()
+        self.shared.alerts.clone()
+    }
+
+    /// What comes in, and the counters of it.
+    pub fn intake(&self) -> Arc<Intake> {
+        Arc::clone(&self.shared.intake)
+    }
+
+    /// Where it takes OTLP over gRPC; nothing when it does not.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
@@ -106,15 +169,13 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, live, alerts, limits, external_url, publisher } = self;
-        let Store { writer, reader, thread, lock } = store;
-        let events = Arc::new(Events::new(limits.listeners, now_ms()));
-        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits, events });
+        let Self { listener, grpc, shared, thread, lock, publisher } = self;
+        let limits = shared.limits;
         let pages = routes(Arc::clone(&shared));
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, publisher);
+        let mut tasks = background(&shared, grpc, publisher);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -151,10 +212,14 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, publisher: Publisher) -> Tasks {
+fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, publisher: Publisher) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
+    if let Some(listener) = grpc {
+        let shared = Arc::clone(shared);
+        tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
+    }
     let diagnoser = Diagnoser::new(Arc::clone(shared));
     tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
     let watch = Watch::new(Arc::clone(shared));

@@ -63,7 +63,7 @@ pub fn graph<'a>(records: impl IntoIterator<Item = &'a Record>) -> GoroutineGrap
 #[derive(Default)]
 struct Drawing {
     nodes: Vec<GoroutineNode>,
-    by_place: BTreeMap<(String, String, u32), usize>,
+    by_place: BTreeMap<Start, usize>,
     edges: BTreeMap<(usize, usize, &'static str, String), u64>,
 }
 
@@ -72,9 +72,13 @@ impl Drawing {
         let mut ends = Vec::new();
         for access in &race.accesses {
             let chain = race.ancestry(access.goroutine);
+            let outermost = chain.last().map(|goroutine| goroutine.ancestor_go_statements());
             let mut below = None;
-            for goroutine in chain {
-                let Some(node) = self.node(goroutine) else { break };
+            let starts = chain.iter().map(|goroutine| Start::of(goroutine));
+            // Of the ancestors beyond those that the record holds as goroutines it has the go statements alone.
+            let beyond = outermost.into_iter().flatten().map(|stack| Start::at(stack));
+            for start in starts.chain(beyond) {
+                let Some(node) = self.node(&start) else { break };
                 if let Some(below) = below {
                     *self.edges.entry((node, below, "starts", String::new())).or_default() += 1;
                 } else {
@@ -96,28 +100,73 @@ impl Drawing {
         }
     }
 
-    fn node(&mut self, goroutine: &Goroutine) -> Option<usize> {
-        let unknown = Frame::default();
-        let created = goroutine
-            .go_statement()
-            .and_then(|stack| stack.iter().find(|frame| !frame.is_runtime_internal()));
-        let is_main = goroutine.name.as_deref() == Some("main") || goroutine.id == Some(1);
-        let label = match created {
-            Some(frame) => frame.name().short(),
-            None if is_main => "main".to_owned(),
-            None => "unknown".to_owned(),
-        };
-        let frame = created.unwrap_or(&unknown);
-        let key = (label.clone(), frame.file.clone(), frame.line);
-        if let Some(&node) = self.by_place.get(&key) {
+    fn node(&mut self, start: &Start) -> Option<usize> {
+        if let Some(&node) = self.by_place.get(start) {
             return Some(node);
         }
         let id = self.nodes.len();
         if id == NODES {
             return None;
         }
-        self.nodes.push(GoroutineNode { id, label, file: frame.file.clone(), line: frame.line });
-        self.by_place.insert(key, id);
+        let Start(label, file, line) = start.clone();
+        self.nodes.push(GoroutineNode { id, label, file, line });
+        self.by_place.insert(start.clone(), id);
         Some(id)
+    }
+}
+
+/// What is the same for all goroutines of one node: a name, and the file and line of the `go` statement.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Start(String, String, u32);
+
+impl Start {
+    fn of(goroutine: &Goroutine) -> Self {
+        let is_main = goroutine.name.as_deref() == Some("main") || goroutine.id == Some(1);
+        match goroutine.go_statement() {
+            Some(stack) => Self::at(stack),
+            None if is_main => Self("main".to_owned(), String::new(), 0),
+            None => Self("unknown".to_owned(), String::new(), 0),
+        }
+    }
+
+    fn at(stack: &[Frame]) -> Self {
+        match stack.iter().find(|frame| !frame.is_runtime_internal()) {
+            Some(frame) => Self(frame.name().short(), frame.file.clone(), frame.line),
+            None => Self("unknown".to_owned(), String::new(), 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::causes::questions::record;
+
+    #[test]
+    fn goroutines_are_joined_by_where_they_start() {
+        let frame =
+            |function: &str, line: u32| json!([{"function": function, "file": "/m/a.go", "line": line}]);
+        let access =
+            |op: &str, goroutine: u64| json!({"op": op, "goroutine": goroutine, "stack": frame("m.Put", 9)});
+        let race = |first: u64| {
+            json!({"schema": 1, "kind": "race", "id": "1-1", "pid": 1,
+            "accesses": [access("write", first), access("read", first + 1)],
+            "goroutines": [
+                {"id": first, "parent": 1, "created_at": frame("m.Serve", 5)},
+                {"id": first + 1, "created_at": frame("m.Tick", 7), "ancestors": [frame("m.Start", 3)]},
+                {"id": 1, "name": "main"},
+            ]})
+            .to_string()
+        };
+        let records = [record(&race(10)), record(&race(20))];
+        let graph = graph(records.iter().flatten());
+        let labels: Vec<&str> = graph.nodes.iter().map(|node| node.label.as_str()).collect();
+        assert_eq!(labels, ["m.Serve", "main", "m.Tick", "m.Start"]);
+        let edge = |edge: &GoroutineEdge| (edge.from, edge.to, edge.kind, edge.findings);
+        let edges: Vec<_> = graph.edges.iter().map(edge).collect();
+        assert_eq!(edges, [(0, 2, "races", 2), (1, 0, "starts", 2), (3, 2, "starts", 2)]);
+        assert_eq!(graph.edges[0].label, "write in m.Put against read in m.Put");
     }
 }

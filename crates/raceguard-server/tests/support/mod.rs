@@ -24,7 +24,7 @@ pub struct Running {
 impl Running {
     pub async fn start(folder: &Path, limits: Limits) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
-        let server = Server::start(Options { data: folder.to_owned(), listen, limits, external_url: None })
+        let server = Server::start(Options { limits, ..Options::new(folder.to_owned(), listen) })
             .await
             .expect("it starts");
         let address = server.address().expect("it has one");
