@@ -10,6 +10,8 @@
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
+//! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
+//! | `GET /metrics` | read, or none | [`metrics`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! All else under `/` are the pages ([`pages`]), which have sessions in the place of tokens.
@@ -18,14 +20,17 @@
 
 mod events;
 mod alerts;
+mod audit;
 mod causes;
 mod evidence;
 mod findings;
 mod health;
+mod metrics;
 mod pages;
 mod otlp;
 mod problem;
 mod raw;
+mod tokens;
 mod windows;
 
 use std::sync::Arc;
@@ -44,6 +49,7 @@ use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
 use crate::live::Live;
 use crate::store::{Reader, StoreError, Writer};
+use crate::token::known::KnownTokens;
 use crate::token::{Holder, Role, Token};
 
 /// What every request has at hand.
@@ -57,10 +63,16 @@ pub struct Shared {
     pub live: Arc<Live>,
     /// Takes alerts.
     pub alerts: Alerts,
+    /// Tokens that were seen a moment ago.
+    pub tokens: Arc<KnownTokens>,
     /// The URL under which people reach this server, for links in messages.
     pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
+    /// Whether pages are reached by TLS alone.
+    pub is_secure: bool,
+    /// Whether metrics need no token.
+    pub metrics_open: bool,
     /// Sends live updates.
     pub events: Arc<Events>,
     /// What they sent.
@@ -80,6 +92,9 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(alerts::routes())
         .merge(causes::routes())
         .merge(windows::routes())
+        .merge(audit::routes())
+        .merge(tokens::routes())
+        .route("/metrics", get(metrics::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/events", get(events::listen))
@@ -103,8 +118,14 @@ impl Shared {
     /// Who sends the request, if the holder of its token may do what `needed` may.
     async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token = bearer(headers).ok_or_else(Problem::no_token)?;
-        let hash = token.hash();
-        match self.ask(move |reader| reader.holder(&hash)).await? {
+        let holder = match self.tokens.fresh(&token) {
+            Some(holder) => Some(holder),
+            None => {
+                let tokens = Arc::clone(&self.tokens);
+                self.ask(move |reader| tokens.ask(reader, &token)).await?
+            }
+        };
+        match holder {
             None => Err(Problem::unknown_token()),
             Some(holder) if holder.role.covers(needed) => Ok(holder),
             Some(holder) => Err(Problem::forbidden(holder.role, needed)),

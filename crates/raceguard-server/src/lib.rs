@@ -14,6 +14,8 @@
 //! Start reading at [`server`], then [`http`], [`batch`], [`store`].
 
 pub mod alerts;
+pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod body;
 pub mod events;
@@ -26,12 +28,15 @@ pub mod intake;
 pub mod limits;
 pub mod live;
 pub mod locks;
+pub mod metrics;
 pub mod origin;
 mod pages;
 pub mod otlp;
 pub mod raw;
+pub mod retention;
 pub mod server;
 pub mod slts;
 pub mod store;
 pub mod tasks;
+pub mod tls;
 pub mod token;

@@ -50,6 +50,8 @@ pub struct Live {
     pub(crate) work: Notify,
     /// How often causes had been assigned when this was read.
     assigned: AtomicU64,
+    /// Revision of the policies in force; 0 when there are none.
+    policy_revision: AtomicU64,
 }
 
 /// What readers need of a cause without asking the database.
@@ -82,6 +84,8 @@ pub struct LiveService {
     pub duplicates: u64,
     /// When the last batch came, in milliseconds since the Unix epoch.
     pub last_ms: i64,
+    /// How old the newest record of the last batch was when it came, in milliseconds; nothing when it did not say.
+    pub lag_ms: Option<i64>,
 }
 
 impl Live {
@@ -108,11 +112,24 @@ impl Live {
             suspects: CounterMap::new(),
             work: Notify::new(),
             assigned: AtomicU64::new(u64::MAX),
+            policy_revision: AtomicU64::new(0),
         })
     }
 }
 
 impl Live {
+    /// Says which revision of the policies is in force, for the metrics.
+    pub fn set_policy_revision(&self, revision: u64) {
+        // ORDERING: Relaxed: a number for display.
+        self.policy_revision.store(revision, Ordering::Relaxed);
+    }
+
+    /// Which one is; nothing when there is none.
+    pub fn policy_revision(&self) -> Option<u64> {
+        // ORDERING: Relaxed: as above.
+        Some(self.policy_revision.load(Ordering::Relaxed)).filter(|revision| *revision > 0)
+    }
+
     fn assigned(&self) -> u64 {
         // ORDERING: Relaxed: who is behind finds it out by the maps' own order, and at worst reads once more.
         self.assigned.load(Ordering::Relaxed)

@@ -15,6 +15,7 @@
 
 pub(crate) mod alerts;
 pub(crate) mod assets;
+pub(crate) mod audit;
 pub(crate) mod cause;
 pub(crate) mod causes;
 mod chart;
@@ -24,6 +25,7 @@ pub(crate) mod findings;
 mod format;
 mod go_source;
 mod graph;
+pub(crate) mod ingest;
 pub(crate) mod live;
 pub(crate) mod locks;
 pub(crate) mod login;

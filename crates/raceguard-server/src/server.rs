@@ -24,9 +24,11 @@ use crate::limits::Limits;
 use crate::live::Live;
 use crate::otlp::grpc;
 use crate::pages::live::{self, Publisher};
+use crate::retention::Retention;
 use crate::slts::watch::Watch;
 use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
 use crate::tasks::{TaskError, Tasks};
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
@@ -42,14 +44,32 @@ pub struct Options {
     pub otlp_grpc: GrpcPort,
     /// What strangers may send.
     pub limits: Limits,
+    /// Certificate and key; without them connections are not encrypted.
+    pub tls: Option<TlsFiles>,
+    /// Whether others than this machine may be served without encryption.
+    pub insecure: bool,
+    /// How long evidence is kept.
+    pub retention: Retention,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+    /// Whether `/metrics` is given to whoever asks, without a token.
+    pub metrics_open: bool,
 }
 
 impl Options {
     /// A server on a folder that listens there alone, with all else as it is by default.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
-        Self { data, listen, otlp_grpc: GrpcPort::Off, limits: Limits::default(), external_url: None }
+        Self {
+            data,
+            listen,
+            otlp_grpc: GrpcPort::Off,
+            limits: Limits::default(),
+            tls: None,
+            insecure: false,
+            retention: Retention::default(),
+            external_url: None,
+            metrics_open: false,
+        }
     }
 }
 
@@ -92,12 +112,28 @@ pub enum ServerError {
     /// The maps of live state can't be made.
     #[error("live state can't be made: {0}")]
     Live(String),
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens could be read on the way.
+    #[error(
+        "{0} is reachable by others, and without TLS tokens can be read on the way; give --tls-cert and --tls-key, \
+         or --insecure when something in front of it encrypts"
+    )]
+    Insecure(SocketAddr),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
 }
 
 impl GrpcPort {
+    fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Off => None,
+            Self::IfFree(address) | Self::At(address) => Some(address),
+        }
+    }
+
     async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
         let refused = |address| move |source| ServerError::ListenGrpc { address, source };
         match self {
@@ -120,13 +156,21 @@ pub struct Server {
     shared: Arc<Shared>,
     thread: WriterThread,
     lock: Lock,
+    tls: Option<Arc<Tls>>,
+    retention: Retention,
     publisher: Publisher,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, external_url } = options;
+        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url, metrics_open } =
+            options;
+        let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
+        if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
+            return Err(ServerError::Insecure(open));
+        }
+        let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
         let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
         let (notes, publisher) = live::channel();
         let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&live) as _, Arc::new(notes)];
@@ -138,14 +182,22 @@ impl Server {
         let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(writer.clone());
-        let events = Arc::new(Events::new(limits.listeners, now_ms()));
-        let shared = Arc::new(Shared { writer, reader, live, alerts, external_url, limits, intake, events });
-        Ok(Self { listener, grpc, shared, thread, lock, publisher })
+        let tokens = Arc::default();
+        let (events, is_secure) = (Arc::new(Events::new(limits.listeners, now_ms())), tls.is_some());
+        let shared = Arc::new(Shared {
+            writer, reader, live, alerts, tokens, external_url, limits, is_secure, metrics_open, intake, events,
+        });
+        Ok(Self { listener, grpc, shared, thread, lock, tls, retention, publisher })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// The certificate in use, to be read again when its file changed.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
     }
 
     /// Takes alerts as the running server will.
@@ -169,13 +221,13 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, shared, thread, lock, publisher } = self;
+        let Self { listener, grpc, shared, thread, lock, tls, retention, publisher } = self;
         let limits = shared.limits;
         let pages = routes(Arc::clone(&shared));
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, grpc, publisher);
+        let mut tasks = background(&shared, grpc, retention, publisher);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -188,14 +240,24 @@ impl Server {
             };
             let Some((stream, permit)) = connection else { continue };
             let service = TowerToHyperService::new(pages.clone());
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.head_time)
-                .serve_connection(TokioIo::new(stream), service);
-            let served = graceful.watch(connection);
+            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
             tokio::spawn(async move {
                 // How a connection ends is the client's business; requests are answered or not before that.
-                let _ = served.await;
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(limits.head_time);
+                match acceptor {
+                    None => {
+                        let connection = http.serve_connection(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection).await;
+                    }
+                    Some(acceptor) => {
+                        let greeted = tokio::time::timeout(limits.head_time, acceptor.accept(stream)).await;
+                        if let Ok(Ok(stream)) = greeted {
+                            let connection = http.serve_connection(TokioIo::new(stream), service);
+                            let _ = watcher.watch(connection).await;
+                        }
+                    }
+                }
                 drop(permit);
             });
         }
@@ -212,7 +274,7 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, publisher: Publisher) -> Tasks {
+fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, retention: Retention, publisher: Publisher) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
@@ -226,11 +288,18 @@ fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, publisher: Publis
     tasks.spawn("watching objectives", |stop| watch.run(stop));
     let sharing = Arc::clone(shared);
     tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
+    tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
+    tasks.spawn("noting uses of tokens", |stop| {
+        Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
+    });
     tasks
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, permit));

@@ -4,92 +4,13 @@
 
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/fleet.rs"]
+mod fleet;
 mod support;
 
-use std::path::Path;
-use std::time::Duration;
-
 use browser::Browser;
-use raceguard_server::clock::now_ms;
-use raceguard_server::limits::Limits;
-use raceguard_server::token::{Role, Token};
-use serde_json::{Value, json};
-use support::{Running, token};
-
-const GATEWAY: &str = include_str!("../../raceguard-diagnosis/tests/examples/payment-gateway.jsonl");
-const QUOTA: &str = include_str!("../../raceguard-diagnosis/tests/examples/margin-quota.jsonl");
-
-/// A server with evidence in it.
-struct Fleet {
-    server: Running,
-    write: Token,
-    read: Token,
-    admin: Token,
-}
-
-impl Fleet {
-    async fn start(folder: &Path) -> Self {
-        let (write, read, admin) =
-            (token(folder, Role::Write), token(folder, Role::Read), token(folder, Role::Admin));
-        let fleet = Self { server: Running::start(folder, Limits::default()).await, write, read, admin };
-        fleet.push("gateway", GATEWAY).await;
-        fleet.push("quota", QUOTA).await;
-        fleet
-    }
-
-    /// Evidence as if it had been recorded now.
-    async fn push(&self, service: &str, evidence: &str) {
-        let now = u64::try_from(now_ms()).expect("it is after 1970") * 1_000_000;
-        let recent = |line: &str| {
-            let mut record: Value = serde_json::from_str(line).expect("it is JSON");
-            if record.get("time_unix_ns").is_some() {
-                record["time_unix_ns"] = json!(now);
-            }
-            record.to_string()
-        };
-        let lines: Vec<String> = evidence.lines().map(recent).collect();
-        let headers = [
-            ("raceguard-service", service),
-            ("raceguard-version", "1.4.2"),
-            ("raceguard-instance", "pod-a"),
-            ("raceguard-environment", "canary"),
-        ];
-        let (status, answer) = self.server.post(&self.write, &headers, lines.join("\n")).await;
-        assert_eq!((status, &answer["rejected"]), (200, &json!([])), "{answer}");
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.server.address)
-    }
-
-    /// Waits for as many causes.
-    async fn causes(&self, count: usize) -> Vec<Value> {
-        for _ in 0..400 {
-            let (_, answer) = self.server.get(&self.read, "/v1/causes").await;
-            let causes = answer["causes"].as_array().cloned().unwrap_or_default();
-            if causes.len() >= count {
-                return causes;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("there are never {count} causes");
-    }
-
-    /// Logs a browser in, as people do.
-    fn log_in(&self, browser: &Browser, token: &Token) {
-        browser.open(&self.url("/causes?state=open"));
-        assert_eq!(browser.eval("location.pathname"), json!("/login"));
-        let type_token = format!("document.getElementById('token').value = '{}'", token.reveal());
-        browser.eval(&type_token);
-        browser.eval("document.querySelector('form').requestSubmit()");
-        browser.wait("location.pathname + location.search === '/causes?state=open' && document.readyState === 'complete'");
-    }
-}
-
-/// Runs what waits for a browser where the server goes on meanwhile.
-fn look<T>(work: impl FnOnce() -> T) -> T {
-    tokio::task::block_in_place(work)
-}
+use fleet::{Fleet, GATEWAY, LOST_UPDATE, look};
+use serde_json::json;
 
 /// All pages, and what each must say in English and in Chinese.
 fn pages(cause: i64) -> Vec<(String, &'static str, &'static str)> {
@@ -103,6 +24,8 @@ fn pages(cause: i64) -> Vec<(String, &'static str, &'static str)> {
         page("/locks", "Locks", "锁"),
         page("/alerts", "Silences", "静默规则"),
         page("/findings?kind=race&sort=count", "Data race", "数据竞争"),
+        page("/ingest", "Streams that came last", "最近的数据流"),
+        page("/audit", "What administrators did", "管理员的操作记录"),
     ]
 }
 
@@ -189,8 +112,7 @@ async fn new_evidence_shows_by_itself() {
         browser.eval("window.before = document.querySelector('[data-total=records]').textContent");
         browser
     });
-    let lost = include_str!("../../raceguard-diagnosis/tests/examples/lost-update.jsonl");
-    fleet.push("stats", lost).await;
+    fleet.push("stats", LOST_UPDATE).await;
     look(|| {
         browser.wait("document.querySelector('[data-total=records]').textContent !== window.before");
         browser.wait("[...document.querySelectorAll('[data-list=cause] tr')].some((row) => row.innerText.includes('stats'))");

@@ -16,7 +16,7 @@ use tower_http::compression::CompressionLayer;
 use super::Shared;
 use crate::pages::fault::PageFault;
 use crate::pages::preferences::Preferences;
-use crate::pages::{alerts, assets, cause, causes, findings, locks, login, overview, services};
+use crate::pages::{alerts, assets, audit, cause, causes, findings, ingest, locks, login, overview, services};
 
 /// What a page may load: our own files, nothing inside the page, nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -45,6 +45,8 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/alerts/{id}/acknowledge", post(alerts::acknowledge))
         .route("/alerts/silences", post(alerts::silence))
         .route("/alerts/silences/{id}/end", post(alerts::end_silence))
+        .route("/ingest", get(ingest::show))
+        .route("/audit", get(audit::list))
         .route("/findings", get(findings::list))
         .route("/findings/{fingerprint}", get(findings::show))
         .route("/login", get(login::show).post(login::enter))

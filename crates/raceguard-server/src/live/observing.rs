@@ -1,11 +1,12 @@
 //! What comes, as it comes: spans are compared with the code of open findings before they are written, and what was
 //! written is counted.
 
-use raceguard_maps::ConcurrentMap as _;
+use raceguard_maps::{Change, ConcurrentMap as _};
 
 use super::{Live, LiveService};
 use crate::batch::Batch;
 use crate::causes::state::CauseState;
+use crate::clock::now_ms;
 use crate::digest::Digest;
 use crate::slts::code::LOCK_WAIT_LIMIT_NS;
 use crate::store::{Committed, Observer};
@@ -18,8 +19,14 @@ impl Observer for Live {
             let name = if span.service.is_empty() { service } else { &span.service };
             let in_code = self.code.get_with(name, |code| code.is_touched_by(span));
             // A map that is closed says nothing; then the server stops, and what still comes counts as it tells itself.
-            span.touched = span.lock_wait_ns >= LOCK_WAIT_LIMIT_NS || in_code.ok().flatten().unwrap_or(false);
+            let waited = span.lock_wait_ns >= LOCK_WAIT_LIMIT_NS;
+            span.touched = waited || in_code.ok().flatten().unwrap_or(false);
         }
+        let newest =
+            batch.records.iter().map(|record| record.time_unix_ns).max().filter(|newest| *newest > 0);
+        let newest_ms = newest.and_then(|newest| i64::try_from(newest / 1_000_000).ok());
+        let lag_ms = newest_ms.map(|newest| (now_ms() - newest).max(0));
+        self.change_service(service, |known| known.lag_ms = lag_ms);
     }
 
     fn committed(&self, batches: &[Committed]) {
@@ -55,15 +62,21 @@ impl Observer for Live {
 
 impl Live {
     fn count(&self, service: &str, batch: &Committed) {
-        let add = |known: Option<&LiveService>| {
-            let mut known = known.cloned().unwrap_or_default();
+        self.change_service(service, |known| {
             known.batches += u64::from(batch.accepted > 0);
             known.records += batch.accepted;
             known.duplicates += batch.duplicates;
             known.last_ms = known.last_ms.max(batch.received_ms);
-            (raceguard_maps::Change::Put(known), ())
+        });
+    }
+
+    fn change_service(&self, service: &str, change: impl FnOnce(&mut LiveService)) {
+        let put = |known: Option<&LiveService>| {
+            let mut known = known.cloned().unwrap_or_default();
+            change(&mut known);
+            (Change::Put(known), ())
         };
         // Closed is the only error: the server has stopped.
-        let _ = self.services.compute(service.to_owned(), add);
+        let _ = self.services.compute(service.to_owned(), put);
     }
 }

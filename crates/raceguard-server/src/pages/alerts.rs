@@ -15,6 +15,7 @@ use super::format::{When, grouped};
 use super::preferences::Language;
 use super::session::Viewer;
 use super::shell::{Place, Shell};
+use crate::audit;
 use crate::alerts::{Alert, Delivery, NewSilence, Silence};
 use crate::clock::now_ms;
 use crate::http::Shared;
@@ -178,6 +179,7 @@ pub(crate) async fn acknowledge(
     if !shared.alerts.acknowledge(id, &viewer.name, now_ms()).await? {
         return Err(PageFault::nothing_there(format!("there is no open alert {id}")));
     }
+    note(&shared, &viewer, "alert.acknowledge", id.to_string(), "").await?;
     Ok(Redirect::to("/alerts"))
 }
 
@@ -209,7 +211,9 @@ pub(crate) async fn silence(
         ends_ms: now.saturating_add(silencing.hours.saturating_mul(HOUR_MS)),
     };
     let silence = silence.checked().map_err(|error| refused(error.to_string()))?;
-    shared.alerts.silence(silence).await?;
+    let detail = silencing.labels;
+    let id = shared.alerts.silence(silence).await?;
+    note(&shared, &viewer, "silence.add", id.to_string(), &detail).await?;
     Ok(Redirect::to("/alerts"))
 }
 
@@ -224,7 +228,21 @@ pub(crate) async fn end_silence(
     if !shared.alerts.end_silence(id, now_ms()).await? {
         return Err(PageFault::nothing_there(format!("there is no silence {id} that lasts")));
     }
+    note(&shared, &viewer, "silence.end", id.to_string(), "").await?;
     Ok(Redirect::to("/alerts"))
+}
+
+/// Notes an act in the log of acts.
+async fn note(
+    shared: &Arc<Shared>,
+    viewer: &Viewer,
+    act: &'static str,
+    subject: String,
+    detail: &str,
+) -> Result<(), PageFault> {
+    let (actor, detail) = (viewer.actor(), detail.to_owned());
+    let noted = shared.writer.change(move |connection| audit::record(connection, &actor, act, &subject, &detail));
+    Ok(noted.await?)
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ use super::questions::{FindingLine, SeenAt};
 use super::session::Viewer;
 use super::shell::{Choice, Place, Shell};
 use super::stack;
+use crate::audit;
 use crate::causes::assignment::set_state;
 use crate::causes::rows::{CauseDetail, CauseFinding};
 use crate::causes::state::{CauseState, StateChange};
@@ -287,9 +288,16 @@ pub(crate) async fn say(
     let version = if said.state == CauseState::Fixed { said.version } else { String::new() };
     let change = StateChange { state: said.state, version, note: said.note.replace("\r\n", "\n") }.checked();
     let change = change.map_err(|error| PageFault::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
-    let by = viewer.name.clone();
-    let changed =
-        shared.writer.change(move |connection| set_state(connection, id, &change, &by, now_ms())).await?;
+    let (by, actor) = (viewer.name.clone(), viewer.actor());
+    let changed = shared.writer.change(move |connection| {
+        let changed = set_state(connection, id, &change, &by, now_ms())?;
+        if let Some(id) = changed {
+            let detail = serde_json::json!({"state": change.state, "version": change.version, "note": change.note});
+            audit::record(connection, &actor, "cause.state", &id.to_string(), &detail.to_string())?;
+        }
+        Ok(changed)
+    });
+    let changed = changed.await?;
     let Some(id) = changed else { return Err(PageFault::nothing_there(format!("there is no cause {id}"))) };
     let live = Arc::clone(&shared.live);
     shared.ask(move |reader| live.reload(reader)).await?;

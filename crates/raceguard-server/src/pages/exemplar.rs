@@ -9,7 +9,7 @@ use raceguard_evidence::{
 };
 
 use super::graph::{Graph, Words};
-use super::stack::{Excerpt, FrameView, StackView, anchor, place, position};
+use super::stack::{Excerpt, FrameView, StackView, anchor, place};
 use super::text::Text;
 
 /// Goroutines of a crash that are shown.
@@ -45,7 +45,6 @@ pub(super) struct Side {
     pub(super) role: String,
     pub(super) what: String,
     pub(super) who: String,
-    pub(super) place: String,
     pub(super) locks: Vec<String>,
     pub(super) excerpt: Option<Excerpt>,
     pub(super) stack: StackView,
@@ -183,7 +182,6 @@ impl Side {
             role: if index == 0 { text.later_access } else { text.earlier_access }.to_owned(),
             what: what(access),
             who,
-            place: frame.map(position).unwrap_or_default(),
             locks: Vec::new(),
             excerpt: frame.and_then(Excerpt::of),
             stack: StackView::new(&access.stack, text),
@@ -203,7 +201,6 @@ impl Side {
             role: text.statement.to_owned(),
             what: site.action.clone(),
             who: started.map(|(text, at)| if at.is_empty() { text } else { format!("{text} ({at})") }).unwrap_or_default(),
-            place: place(&site.place.file, site.place.line),
             locks: site.locks.clone(),
             excerpt: None,
             stack: StackView::new(&stack, text),

@@ -86,7 +86,7 @@ pub(crate) async fn enter(
         return Err(PageFault::foreign_form());
     }
     let token = Token::of_header(&format!("Bearer {}", credentials.token));
-    let secure = headers.get("x-forwarded-proto").is_some_and(|protocol| protocol == "https");
+    let secure = shared.is_secure || headers.get("x-forwarded-proto").is_some_and(|protocol| protocol == "https");
     let cookie = match &token {
         Some(token) => session::open(&shared, token, secure).await?,
         None => None,

@@ -52,7 +52,43 @@ fn line(row: &Row) -> Result<FindingLine, StoreError> {
     })
 }
 
+/// A sequence of records of one sender, and which program its newest records are from.
+#[derive(Debug)]
+pub(super) struct StreamLine {
+    pub(super) name: String,
+    pub(super) service: String,
+    pub(super) version: String,
+    pub(super) instance: String,
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+}
+
 impl Reader {
+    /// The streams that came last.
+    pub(super) fn last_streams(&self, limit: u64) -> Result<Vec<StreamLine>, StoreError> {
+        let rows = self.ask(|connection| {
+            connection.query(
+                "SELECT s.name, s.first_ms, s.last_ms, o.service, o.version, o.instance
+                 FROM (SELECT id, name, first_ms, last_ms FROM stream ORDER BY last_ms DESC, id LIMIT $1) s
+                 LEFT JOIN block b ON b.id = (SELECT max(n.id) FROM block n WHERE n.stream = s.id)
+                 LEFT JOIN origin o ON o.id = b.origin ORDER BY s.last_ms DESC, s.id",
+                values![limit],
+            )
+        })?;
+        let name = |row: &Row, column| Ok::<_, StoreError>(row.get::<Option<String>>(column)?.unwrap_or_default());
+        let line = |row: &Row| {
+            Ok(StreamLine {
+                name: row.get(0)?,
+                first_ms: row.get(1)?,
+                last_ms: row.get(2)?,
+                service: name(row, 3)?,
+                version: name(row, 4)?,
+                instance: name(row, 5)?,
+            })
+        };
+        rows.iter().map(line).collect()
+    }
+
     /// The findings that were seen last.
     pub(super) fn finding_lines(&self) -> Result<Vec<FindingLine>, StoreError> {
         let rows = self.ask(|connection| {

@@ -50,6 +50,11 @@ impl Viewer {
         self.role == Role::Admin
     }
 
+    /// How the log of acts calls them.
+    pub(crate) fn actor(&self) -> String {
+        format!("token:{}", self.name)
+    }
+
     /// Whether they may do what a form asks for.
     ///
     /// # Errors

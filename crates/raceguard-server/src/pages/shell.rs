@@ -14,6 +14,8 @@ pub(super) enum Place {
     Locks,
     Alerts,
     Findings,
+    Ingest,
+    Audit,
     None,
 }
 
@@ -99,8 +101,11 @@ impl Shell {
             (Place::Locks, "/locks", text.nav_locks),
             (Place::Alerts, "/alerts", text.nav_alerts),
             (Place::Findings, "/findings", text.nav_findings),
+            (Place::Ingest, "/ingest", text.nav_ingest),
+            (Place::Audit, "/audit", text.nav_audit),
         ];
-        places.into_iter().map(|(place, address, name)| (address, name, place == self.place)).collect()
+        let places = places.into_iter().filter(|(place, ..)| *place != Place::Audit || self.is_admin());
+        places.map(|(place, address, name)| (address, name, place == self.place)).collect()
     }
 }
 

@@ -10,9 +10,8 @@ pub(super) use zh::ZH;
 
 macro_rules! text {
     ($($key:ident)*) => {
-        /// All messages of a language. `{n}` and the like are replaced by [`with`].
+        /// All messages of a language.
         #[derive(Debug)]
-        #[expect(missing_docs, reason = "each is named for what it says; the English table shows it")]
         pub(crate) struct Text { $(pub(crate) $key: &'static str,)* }
 
         #[cfg(test)]
@@ -61,12 +60,14 @@ text! {
     nav_alerts open_alerts no_alerts alert firings firing resolved since actions acknowledge silence silences
     new_silence labels hours reason until end only_open with_resolved deliveries receiver attempts delivered
     given_up to_be_sent time
+    // Ingest
+    nav_ingest ingest_intro since_start bytes_received bytes_decompressed accepted sent_again rejected_lines
+    spans spans_rejected data_points files future_times past_times folded_names refused nothing_refused
+    live_maps name strategy entries hit_rate streams stream last_received
+    // Audit
+    nav_audit audit_intro audit_head number actor act subject detail hash
 }
 
-/// The message with `{name}` replaced by the value.
-pub(super) fn with(message: &str, name: &str, value: impl std::fmt::Display) -> String {
-    message.replace(&format!("{{{name}}}"), &value.to_string())
-}
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! A Chromium without a window, driven by the
 //! [DevTools protocol](https://chromedevtools.github.io/devtools-protocol/) over two pipes.
+#![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -200,10 +201,9 @@ impl Browser {
         std::mem::take(&mut *self.problems.borrow_mut())
     }
 
-    /// A picture of the window, or of all of the page.
-    pub fn picture(&self, whole: bool) -> Vec<u8> {
-        let parameters = json!({"format": "png", "captureBeyondViewport": whole});
-        let answer = self.call("Page.captureScreenshot", parameters);
+    /// A picture of the window, as a PNG.
+    pub fn picture(&self) -> Vec<u8> {
+        let answer = self.call("Page.captureScreenshot", json!({"format": "png"}));
         let picture = answer["data"].as_str().expect("there is a picture");
         BASE64_STANDARD.decode(picture).expect("it is base64")
     }

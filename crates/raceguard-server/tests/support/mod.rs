@@ -24,9 +24,11 @@ pub struct Running {
 impl Running {
     pub async fn start(folder: &Path, limits: Limits) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
-        let server = Server::start(Options { limits, ..Options::new(folder.to_owned(), listen) })
-            .await
-            .expect("it starts");
+        Self::start_with(Options { limits, ..Options::new(folder.to_owned(), listen) }).await
+    }
+
+    pub async fn start_with(options: Options) -> Self {
+        let server = Server::start(options).await.expect("it starts");
         let address = server.address().expect("it has one");
         let alerts = server.alerts();
         let (stop, stopped) = oneshot::channel();
