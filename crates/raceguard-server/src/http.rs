@@ -6,6 +6,7 @@
 //! | `POST /v1/raw` | write | [`raw`] |
 //! | `POST /v1/traces`, `/v1/metrics`, `/v1/logs` | write | [`otlp`] |
 //! | `GET /v1/findings` | read | [`findings`] |
+//! | `GET /events` | read | [`events`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
@@ -15,17 +16,21 @@
 //! | `/v1/agent/…`, `/v1/builds/…`, `/v1/quarantine`, `/v1/tickets`, `/v1/firings` | see there | [`agent`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
+//! All else under `/` are the pages ([`pages`]), which have sessions in the place of tokens.
+//!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
 mod agent;
 mod alerts;
 mod audit;
 mod causes;
+mod events;
 mod evidence;
 mod findings;
 mod health;
 mod metrics;
 mod otlp;
+mod pages;
 mod policies;
 mod problem;
 mod raw;
@@ -43,6 +48,7 @@ use axum::routing::{get, post};
 pub use problem::Problem;
 
 use crate::alerts::Alerts;
+use crate::events::Events;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
 use crate::live::Live;
@@ -70,8 +76,12 @@ pub struct Shared {
     pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
+    /// Whether pages are reached by TLS alone.
+    pub is_secure: bool,
     /// Whether metrics need no token.
     pub metrics_open: bool,
+    /// Sends live updates.
+    pub events: Arc<Events>,
     /// What they sent.
     pub intake: Arc<Intake>,
 }
@@ -96,6 +106,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(agent::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/events", get(events::listen))
+        .merge(pages::routes())
         .fallback(problem::no_such_place)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(body))
@@ -129,7 +141,7 @@ impl Shared {
     }
 
     /// Asks the store on a thread that may block.
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
