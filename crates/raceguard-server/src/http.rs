@@ -23,6 +23,8 @@ use axum::routing::{get, post};
 
 pub use problem::Problem;
 
+use crate::cluster::Cluster;
+use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::{Role, Token};
@@ -31,11 +33,15 @@ use crate::token::{Role, Token};
 #[derive(Debug)]
 pub struct Shared {
     /// Takes batches.
+    pub intake: Intake,
+    /// Makes all other changes.
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
     /// What strangers may send.
     pub limits: Limits,
+    /// The other replicas, where there are any.
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 /// All routes.

@@ -15,8 +15,10 @@
 
 pub mod batch;
 pub mod body;
+pub mod cluster;
 mod hex;
 pub mod http;
+pub mod intake;
 pub mod limits;
 pub mod origin;
 pub mod server;

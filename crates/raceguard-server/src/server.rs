@@ -1,7 +1,6 @@
 //! The server as a whole: opens the store, listens, and stops without losing what it took.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,9 +11,11 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::cluster::{Cluster, ClusterError, ClusterOptions};
 use crate::http::{Shared, routes};
+use crate::intake::Intake;
 use crate::limits::Limits;
-use crate::store::{Store, StoreError};
+use crate::store::{Observer, Place, Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
 
 /// How long requests under way may take to end when the server stops.
@@ -23,12 +24,14 @@ const STOP_TIME: Duration = Duration::from_secs(20);
 /// How the server is to run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its data folder.
-    pub data: PathBuf,
+    /// Where it keeps what it takes.
+    pub data: Place,
     /// Where it listens.
     pub listen: SocketAddr,
     /// What strangers may send.
     pub limits: Limits,
+    /// The replicas that it is to be one of, over a store that they share.
+    pub cluster: Option<ClusterOptions>,
 }
 
 /// Why the server can't run.
@@ -37,6 +40,9 @@ pub enum ServerError {
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The other replicas can't be reached.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The address can't be had.
     #[error("cannot listen on {address}: {source}; give another one with --listen")]
     Listen {
@@ -56,16 +62,21 @@ pub struct Server {
     listener: TcpListener,
     store: Store,
     limits: Limits,
+    cluster: Option<Arc<Cluster>>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
         let address = options.listen;
-        let store = Store::open(&options.data, Vec::new())?;
+        let cluster = match &options.cluster {
+            Some(options) => Some(Arc::new(Cluster::connect(options).await?)),
+            None => None,
+        };
+        let store = open(options.data, cluster.as_deref()).await?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits: options.limits })
+        Ok(Self { listener, store, limits: options.limits, cluster })
     }
 
     /// Where it listens.
@@ -79,9 +90,13 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits } = self;
+        let Self { listener, store, limits, cluster } = self;
         let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, limits });
+        let intake = match &cluster {
+            Some(cluster) => Intake::Queue(cluster.queue()),
+            None => Intake::Direct(writer.clone()),
+        };
+        let shared = Arc::new(Shared { intake, writer, reader, limits, cluster });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
@@ -119,9 +134,21 @@ impl Server {
     }
 }
 
+/// Opens the store on a thread that may block.
+async fn open(place: Place, cluster: Option<&Cluster>) -> Result<Store, StoreError> {
+    let outlet = cluster.map(|cluster| cluster.outlet() as Arc<dyn Observer>);
+    let opened =
+        tokio::task::spawn_blocking(move || Store::open_with_outlet(place, Vec::new(), outlet)).await;
+    opened.map_err(|_| StoreError::Stopping)?
+}
+
 /// What runs beside the requests.
-fn background(_shared: &Arc<Shared>) -> Tasks {
-    Tasks::default()
+fn background(shared: &Arc<Shared>) -> Tasks {
+    let mut tasks = Tasks::default();
+    if let Some(cluster) = &shared.cluster {
+        cluster.spawn(&shared.writer, shared.limits, &mut tasks);
+    }
+    tasks
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

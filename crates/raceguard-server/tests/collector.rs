@@ -1,15 +1,24 @@
 //! The collector over HTTP: what is acknowledged is kept, once, and everything else is told why not.
 
+mod support;
+
 use std::net::SocketAddr;
-use std::path::Path;
 
 use raceguard_server::limits::Limits;
 use raceguard_server::server::{Options, Server, ServerError};
-use raceguard_server::store::Store;
+use raceguard_server::store::{Place, Store};
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use support::{Backend, Scratch};
+
+on_both! {
+    a_batch_sent_twice_counts_once_even_over_a_restart,
+    repeats_that_come_before_their_race_are_counted_with_it,
+    what_is_refused_says_why,
+}
 
 /// A server of its own folder, stopped when asked.
 struct Running {
@@ -19,10 +28,10 @@ struct Running {
 }
 
 impl Running {
-    async fn start(folder: &Path, limits: Limits) -> Self {
+    async fn start(data: &Place, limits: Limits) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
         let server =
-            Server::start(Options { data: folder.to_owned(), listen, limits }).await.expect("it starts");
+            Server::start(Options { data: data.clone(), listen, limits, cluster: None }).await.expect("it starts");
         let address = server.address().expect("it has one");
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run(async { drop(stopped.await) }));
@@ -79,8 +88,10 @@ fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 
-fn token(folder: &Path, role: Role) -> Token {
-    Store::add_token(folder, role.as_str(), role, 1).expect("it can be made")
+async fn token(place: &Place, role: Role) -> Token {
+    let place = place.clone();
+    let made = tokio::task::spawn_blocking(move || Store::add_token(place, role.as_str(), role, 1)).await;
+    made.expect("it runs").expect("it can be made")
 }
 
 fn race(id: &str, function: &str) -> String {
@@ -95,20 +106,20 @@ fn repeat(id: &str) -> String {
         .to_string()
 }
 
-#[tokio::test]
-async fn a_batch_sent_twice_counts_once_even_over_a_restart() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
+async fn a_batch_sent_twice_counts_once_even_over_a_restart(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (write, read) = (token(place, Role::Write).await, token(place, Role::Read).await);
     let batch = [race("1-1", "m.Put"), repeat("1-1"), "no record".to_owned(), repeat("1-1")].join("\n");
     let headers = [("raceguard-stream", "run-7"), ("raceguard-service", "gateway")];
 
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(place, Limits::default()).await;
     let (status, answer) = server.post(&write, &headers, batch.clone()).await;
     assert_eq!((status, &answer["accepted"], &answer["duplicates"]), (200, &json!(3), &json!(0)), "{answer}");
     assert_eq!(answer["rejected"][0]["line"], 3);
     server.stop().await;
 
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(place, Limits::default()).await;
     let (_, answer) = server.post(&write, &headers, batch).await;
     assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(0), &json!(3)));
     // Of an overlapping batch only what is new counts.
@@ -123,11 +134,11 @@ async fn a_batch_sent_twice_counts_once_even_over_a_restart() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn repeats_that_come_before_their_race_are_counted_with_it() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn repeats_that_come_before_their_race_are_counted_with_it(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (write, read) = (token(place, Role::Write).await, token(place, Role::Read).await);
+    let server = Running::start(place, Limits::default()).await;
     let late = [("raceguard-stream", "s"), ("raceguard-sequence", "1")];
     server.post(&write, &late, [repeat("1-1"), repeat("1-1")].join("\n")).await;
     let (_, answer) = server.get(&read, "/v1/findings").await;
@@ -138,19 +149,20 @@ async fn repeats_that_come_before_their_race_are_counted_with_it() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn what_is_refused_says_why() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
+async fn what_is_refused_says_why(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (write, read) = (token(place, Role::Write).await, token(place, Role::Read).await);
     let limits = Limits { body: 4096, decompressed: 8192, lines: 10, ..Limits::default() };
-    let server = Running::start(folder.path(), limits).await;
+    let server = Running::start(place, limits).await;
     let refused = |(status, answer): (u16, Value), expected: u16, part: &str| {
         assert_eq!(status, expected, "{answer}");
         assert!(answer["error"].as_str().is_some_and(|error| error.contains(part)), "{answer}");
     };
     refused(server.post(&read, &[], race("1-1", "m.Put")).await, 403, "needs one that may write");
-    let again =
-        Store::add_token(folder.path(), "write", Role::Read, 1).expect_err("the name is taken").to_string();
+    let taken = place.clone();
+    let again = tokio::task::spawn_blocking(|| Store::add_token(taken, "write", Role::Read, 1)).await;
+    let again = again.expect("it runs").expect_err("the name is taken").to_string();
     assert!(again.contains("another name"), "{again}");
     refused(server.get(&write, "/v1/findings").await, 403, "may write");
     let stranger = Token::of_header("Bearer rgt_00").expect("it is a token");
@@ -180,14 +192,14 @@ async fn what_is_refused_says_why() {
 #[tokio::test]
 async fn a_second_server_on_the_folder_is_refused() {
     let folder = tempfile::tempdir().expect("there is room");
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(&folder.path().into(), Limits::default()).await;
     let listen = "127.0.0.1:0".parse().expect("it is an address");
     let second =
-        Server::start(Options { data: folder.path().to_owned(), listen, limits: Limits::default() }).await;
+        Server::start(Options { data: folder.path().into(), listen, limits: Limits::default(), cluster: None }).await;
     let error = second.expect_err("it is in use").to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     server.stop().await;
-    Running::start(folder.path(), Limits::default()).await.stop().await;
+    Running::start(&folder.path().into(), Limits::default()).await.stop().await;
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ pub(super) async fn take(
     let mut batch =
         read.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the batch could not be read"))??;
     let rejected = std::mem::take(&mut batch.rejected);
-    let receipt = shared.writer.write(batch, now_ms()).await?;
+    let receipt = shared.intake.take(batch, now_ms()).await?;
     Ok(Json(Acknowledgement { accepted: receipt.accepted, duplicates: receipt.duplicates, rejected }))
 }
 

@@ -58,7 +58,11 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match error {
             StoreError::Busy => StatusCode::TOO_MANY_REQUESTS,
-            StoreError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Stopping
+            | StoreError::Unreachable(_)
+            | StoreError::Conflict(_)
+            | StoreError::Queue(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             StoreError::NotWritten { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

@@ -1,24 +1,39 @@
 //! `raceguard serve`: the server of a fleet's evidence, until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::Args;
+use raceguard_server::cluster::ClusterOptions;
 use raceguard_server::limits::Limits;
 use raceguard_server::server::{Options, Server};
 
+use crate::commands::place::PlaceArgs;
 use crate::error::{CommandError, print_warning};
 
 /// Flags of `raceguard serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Folder of everything the server keeps; made if it is not there
-    #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA")]
-    data: PathBuf,
+    #[command(flatten)]
+    place: PlaceArgs,
+
+    /// NATS servers with JetStream, nats://A,B,C: this is one of several replicas, over one --database
+    #[arg(long, value_name = "URLS", env = "RACEGUARD_CLUSTER", requires = "database", hide_env_values = true)]
+    cluster: Option<String>,
+
+    /// Mebibytes of evidence that may wait in the cluster's queue; set when the queue is made
+    #[arg(long, value_name = "MIB", default_value_t = 4096, requires = "cluster")]
+    queue_size: u32,
 
     /// Address and port; anything but loopback is reachable by others
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7766")]
     listen: SocketAddr,
+}
+
+impl ServeArgs {
+    fn cluster(&self) -> Option<ClusterOptions> {
+        let options = ClusterOptions::new(self.cluster.clone()?);
+        Some(ClusterOptions { queue_bytes: i64::from(self.queue_size) << 20, ..options })
+    }
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -32,8 +47,12 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
         .build()
         .map_err(system("start the threads of the server"))?;
     runtime.block_on(async {
-        let options =
-            Options { data: arguments.data.clone(), listen: arguments.listen, limits: Limits::default() };
+        let options = Options {
+            data: arguments.place.place()?,
+            listen: arguments.listen,
+            limits: Limits::default(),
+            cluster: arguments.cluster(),
+        };
         let server = Server::start(options).await?;
         let address = server.address().map_err(system("say where the server listens"))?;
         if !address.ip().is_loopback() {
@@ -41,7 +60,7 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
                 "{address} is not loopback, and without TLS tokens can be read on the way"
             ));
         }
-        eprintln!("raceguard: serving {} on http://{address}", arguments.data.display());
+        eprintln!("raceguard: serving {} on http://{address}", arguments.place);
         server.run(stop_signal()).await?;
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
         Ok(0)

@@ -1,12 +1,12 @@
 //! `raceguard token`: who may use a server.
 
-use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand, ValueEnum};
 use raceguard_server::store::Store;
 use raceguard_server::token::Role;
 
+use crate::commands::place::PlaceArgs;
 use crate::error::CommandError;
 
 /// Flags of `raceguard token`.
@@ -25,9 +25,8 @@ enum TokenCommand {
         /// What its holder may do
         #[arg(long, default_value = "write")]
         role: RoleName,
-        /// The data folder of the server, which may be running
-        #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
 }
 
@@ -43,14 +42,14 @@ enum RoleName {
 
 /// Does what was asked for.
 pub fn run(arguments: &TokenArgs) -> Result<u8, CommandError> {
-    let TokenCommand::Add { name, role, data } = &arguments.command;
+    let TokenCommand::Add { name, role, place } = &arguments.command;
     let role = match role {
         RoleName::Write => Role::Write,
         RoleName::Read => Role::Read,
         RoleName::Admin => Role::Admin,
     };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let token = Store::add_token(data, name, role, i64::try_from(since.as_millis()).unwrap_or(i64::MAX))?;
+    let token = Store::add_token(place.place()?, name, role, i64::try_from(since.as_millis()).unwrap_or(i64::MAX))?;
     println!("{}", token.reveal());
     Ok(0)
 }
