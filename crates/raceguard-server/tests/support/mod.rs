@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of this")]
 
+pub(crate) mod nats;
 pub(crate) mod postgres;
 pub(crate) mod process;
 

@@ -19,6 +19,14 @@ pub(crate) fn fresh_database() -> Place {
     Place::Postgres(PostgresDatabase::new(&fresh_address()).expect("it is an address"))
 }
 
+/// Ends every connection to the database of this address, as a server that restarts does.
+pub(crate) fn cut_connections(address: &str) {
+    let (main, name) = address.rsplit_once('/').expect("it has a name");
+    let database = PostgresDatabase::new(&format!("{main}/postgres")).expect("it is an address");
+    let cut = format!("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = '{name}'");
+    database.writing().and_then(|mut connection| connection.run_script(&cut)).expect("it can be asked");
+}
+
 /// The address of a database that nothing else uses.
 pub(crate) fn fresh_address() -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);

@@ -1,14 +1,14 @@
 //! Server processes that end, and whose folders go, when the test binary does, however it ends.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// Runs the command until its input ends, which it does with this process, then takes its folder away.
 const SUPERVISE: &str = r#"
-"$@" & server=$!
-trap 'kill -QUIT $server 2>/dev/null' TERM INT
-cat > /dev/null
-kill -QUIT $server 2>/dev/null
+"$@" < /dev/null & server=$!
+read -r signal
+kill -"${signal:-QUIT}" $server
 wait $server
 rm -rf "$FOLDER"
 "#;
@@ -31,6 +31,15 @@ impl Supervised {
             .spawn()
             .expect("there is a shell");
         Self(child)
+    }
+}
+
+impl Supervised {
+    /// Ends it with SIGKILL.
+    pub(crate) fn kill(mut self) {
+        if let Some(mut input) = self.0.stdin.take() {
+            writeln!(input, "KILL").expect("the shell listens");
+        }
     }
 }
 
