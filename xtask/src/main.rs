@@ -28,6 +28,7 @@ mod raceguard;
 mod release_build;
 mod report_line;
 mod seeded;
+mod servers;
 mod std_summary;
 mod system_package;
 mod test;

@@ -76,7 +76,9 @@ pub enum ClusterError {
         reason: String,
     },
     /// JetStream does not do what is needed.
-    #[error("NATS cannot {what}: {reason}; check that JetStream is on, has room, and that most of its servers run")]
+    #[error(
+        "NATS cannot {what}: {reason}; check that JetStream is on, has room, and that most of its servers run"
+    )]
     JetStream {
         /// What was asked for.
         what: String,

@@ -4,10 +4,12 @@
 //! |---|---|---|
 //! | `POST /v1/evidence` | write | [`evidence`] |
 //! | `GET /v1/findings` | read | [`findings`] |
+//! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
+mod alerts;
 mod evidence;
 mod findings;
 mod health;
@@ -23,11 +25,12 @@ use axum::routing::{get, post};
 
 pub use problem::Problem;
 
+use crate::alerts::Alerts;
 use crate::cluster::Cluster;
 use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::store::{Reader, StoreError, Writer};
-use crate::token::{Role, Token};
+use crate::token::{Holder, Role, Token};
 
 /// What every request has at hand.
 #[derive(Debug)]
@@ -38,6 +41,10 @@ pub struct Shared {
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
+    /// Takes alerts.
+    pub alerts: Alerts,
+    /// The URL under which people reach this server, for links in messages.
+    pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
     /// The other replicas, where there are any.
@@ -50,6 +57,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/v1/evidence", post(evidence::take))
         .route("/v1/findings", get(findings::list))
+        .merge(alerts::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)
@@ -59,16 +67,16 @@ pub fn routes(shared: Arc<Shared>) -> Router {
 }
 
 impl Shared {
-    /// Whether the holder of the request's token may do what `needed` may.
-    async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<(), Problem> {
+    /// Who sends the request, if the holder of its token may do what `needed` may.
+    async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token =
             headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header);
         let token = token.ok_or_else(Problem::no_token)?;
         let hash = token.hash();
-        match self.ask(move |reader| reader.role(&hash)).await? {
+        match self.ask(move |reader| reader.holder(&hash)).await? {
             None => Err(Problem::unknown_token()),
-            Some(role) if role.covers(needed) => Ok(()),
-            Some(role) => Err(Problem::forbidden(role, needed)),
+            Some(holder) if holder.role.covers(needed) => Ok(holder),
+            Some(holder) => Err(Problem::forbidden(holder.role, needed)),
         }
     }
 

@@ -13,8 +13,10 @@
 //!
 //! Start reading at [`server`], then [`http`], [`batch`], [`store`].
 
+pub mod alerts;
 pub mod batch;
 pub mod body;
+pub mod clock;
 pub mod cluster;
 mod hex;
 pub mod http;

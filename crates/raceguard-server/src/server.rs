@@ -11,6 +11,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::alerts::Alerts;
+use crate::alerts::send::Sender;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions};
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
@@ -32,6 +34,8 @@ pub struct Options {
     pub limits: Limits,
     /// The replicas that it is to be one of, over a store that they share.
     pub cluster: Option<ClusterOptions>,
+    /// The URL under which people reach the server, for links in messages.
+    pub external_url: Option<String>,
 }
 
 /// Why the server can't run.
@@ -61,27 +65,40 @@ pub enum ServerError {
 pub struct Server {
     listener: TcpListener,
     store: Store,
+    alerts: Alerts,
     limits: Limits,
     cluster: Option<Arc<Cluster>>,
+    external_url: Option<String>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let address = options.listen;
-        let cluster = match &options.cluster {
+        let Options { data, listen: address, limits, cluster, external_url } = options;
+        let cluster = match &cluster {
             Some(options) => Some(Arc::new(Cluster::connect(options).await?)),
             None => None,
         };
-        let store = open(options.data, cluster.as_deref()).await?;
+        let store = open(data, cluster.as_deref()).await?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
-        Ok(Self { listener, store, limits: options.limits, cluster })
+        let alerts = Alerts::new(store.writer.clone());
+        Ok(Self { listener, store, alerts, limits, cluster, external_url })
     }
 
     /// Where it listens.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Takes alerts as the running server will.
+    pub fn alerts(&self) -> Alerts {
+        self.alerts.clone()
+    }
+
+    /// Its part in the cluster that it is one of.
+    pub fn cluster(&self) -> Option<Arc<Cluster>> {
+        self.cluster.clone()
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
@@ -90,13 +107,13 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, limits, cluster } = self;
+        let Self { listener, store, alerts, limits, cluster, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
         let intake = match &cluster {
             Some(cluster) => Intake::Queue(cluster.queue()),
             None => Intake::Direct(writer.clone()),
         };
-        let shared = Arc::new(Shared { intake, writer, reader, limits, cluster });
+        let shared = Arc::new(Shared { intake, writer, reader, alerts, external_url, limits, cluster });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
@@ -128,7 +145,7 @@ impl Server {
         let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
         let ended = tasks.end(STOP_TIME).await;
         drop(shared);
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        let _ = tokio::task::spawn_blocking(move || thread.stop()).await;
         drop(lock);
         Ok(failed.map_or(ended, Err)?)
     }
@@ -145,8 +162,18 @@ async fn open(place: Place, cluster: Option<&Cluster>) -> Result<Store, StoreErr
 /// What runs beside the requests.
 fn background(shared: &Arc<Shared>) -> Tasks {
     let mut tasks = Tasks::default();
-    if let Some(cluster) = &shared.cluster {
-        cluster.spawn(&shared.writer, shared.limits, &mut tasks);
+    let (alerts, url) = (shared.alerts.clone(), shared.external_url.clone());
+    let send = move |stop| Sender::new(&alerts, url.clone()).run(stop);
+    match &shared.cluster {
+        Some(cluster) => {
+            cluster.spawn(&shared.writer, shared.limits, &mut tasks);
+            let ownership = Arc::clone(cluster.ownership());
+            // By one of the replicas, or a message would be sent by each.
+            tasks.spawn("sending alerts", |stop| async move {
+                ownership.while_owned("sending alerts", stop, send).await
+            });
+        }
+        None => tasks.spawn("sending alerts", send),
     }
     tasks
 }

@@ -49,6 +49,15 @@ impl Role {
     }
 }
 
+/// Who holds a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The token's name, which stands for its holder in what is kept of acts.
+    pub name: String,
+    /// What the holder may do.
+    pub role: Role,
+}
+
 /// What every token begins with, so that scanners for secrets find one that leaked.
 const PREFIX: &str = "rgt_";
 

@@ -2,96 +2,17 @@
 
 mod support;
 
-use std::net::SocketAddr;
-
 use raceguard_server::limits::Limits;
-use raceguard_server::server::{Options, Server, ServerError};
-use raceguard_server::store::{Place, Store};
+use raceguard_server::server::{Options, Server};
+use raceguard_server::store::Store;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-use support::{Backend, Scratch};
+use support::{Backend, Running, Scratch, add_token, token};
 
 on_both! {
     a_batch_sent_twice_counts_once_even_over_a_restart,
     repeats_that_come_before_their_race_are_counted_with_it,
     what_is_refused_says_why,
-}
-
-/// A server of its own folder, stopped when asked.
-struct Running {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<Result<(), ServerError>>,
-}
-
-impl Running {
-    async fn start(data: &Place, limits: Limits) -> Self {
-        let listen = "127.0.0.1:0".parse().expect("it is an address");
-        let server =
-            Server::start(Options { data: data.clone(), listen, limits, cluster: None }).await.expect("it starts");
-        let address = server.address().expect("it has one");
-        let (stop, stopped) = oneshot::channel();
-        let ended = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, stop, ended }
-    }
-
-    async fn stop(self) {
-        self.stop.send(()).expect("it runs");
-        self.ended.await.expect("it runs").expect("it ends in order");
-    }
-
-    /// Sends a request and gives status and answer.
-    async fn request(
-        &self,
-        send: impl FnOnce(String) -> Result<(u16, String), ureq::Error> + Send + 'static,
-    ) -> (u16, Value) {
-        let base = format!("http://{}", self.address);
-        let (status, text) =
-            tokio::task::spawn_blocking(move || send(base)).await.expect("it runs").expect("it answers");
-        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
-    }
-
-    async fn post(
-        &self,
-        token: &Token,
-        headers: &[(&'static str, &str)],
-        body: impl Into<Vec<u8>>,
-    ) -> (u16, Value) {
-        let body = body.into();
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let bearer = format!("Bearer {}", token.reveal());
-        self.request(move |base| {
-            let mut request = agent().post(format!("{base}/v1/evidence")).header("authorization", bearer);
-            for (name, value) in headers {
-                request = request.header(name, value);
-            }
-            let mut response = request.send(&body)?;
-            Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
-        })
-        .await
-    }
-
-    async fn get(&self, token: &Token, path: &'static str) -> (u16, Value) {
-        let bearer = format!("Bearer {}", token.reveal());
-        self.request(move |base| {
-            let mut response = agent().get(format!("{base}{path}")).header("authorization", bearer).call()?;
-            Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
-        })
-        .await
-    }
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
-}
-
-async fn token(place: &Place, role: Role) -> Token {
-    let place = place.clone();
-    let made = tokio::task::spawn_blocking(move || Store::add_token(place, role.as_str(), role, 1)).await;
-    made.expect("it runs").expect("it can be made")
 }
 
 fn race(id: &str, function: &str) -> String {
@@ -109,7 +30,7 @@ fn repeat(id: &str) -> String {
 async fn a_batch_sent_twice_counts_once_even_over_a_restart(backend: Backend) {
     let scratch = Scratch::new(backend);
     let place = scratch.place();
-    let (write, read) = (token(place, Role::Write).await, token(place, Role::Read).await);
+    let (write, read) = (token(place, Role::Write), token(place, Role::Read));
     let batch = [race("1-1", "m.Put"), repeat("1-1"), "no record".to_owned(), repeat("1-1")].join("\n");
     let headers = [("raceguard-stream", "run-7"), ("raceguard-service", "gateway")];
 
@@ -137,7 +58,7 @@ async fn a_batch_sent_twice_counts_once_even_over_a_restart(backend: Backend) {
 async fn repeats_that_come_before_their_race_are_counted_with_it(backend: Backend) {
     let scratch = Scratch::new(backend);
     let place = scratch.place();
-    let (write, read) = (token(place, Role::Write).await, token(place, Role::Read).await);
+    let (write, read) = (token(place, Role::Write), token(place, Role::Read));
     let server = Running::start(place, Limits::default()).await;
     let late = [("raceguard-stream", "s"), ("raceguard-sequence", "1")];
     server.post(&write, &late, [repeat("1-1"), repeat("1-1")].join("\n")).await;
@@ -152,7 +73,7 @@ async fn repeats_that_come_before_their_race_are_counted_with_it(backend: Backen
 async fn what_is_refused_says_why(backend: Backend) {
     let scratch = Scratch::new(backend);
     let place = scratch.place();
-    let (write, read) = (token(place, Role::Write).await, token(place, Role::Read).await);
+    let (write, read) = (token(place, Role::Write), token(place, Role::Read));
     let limits = Limits { body: 4096, decompressed: 8192, lines: 10, ..Limits::default() };
     let server = Running::start(place, limits).await;
     let refused = |(status, answer): (u16, Value), expected: u16, part: &str| {
@@ -160,9 +81,7 @@ async fn what_is_refused_says_why(backend: Backend) {
         assert!(answer["error"].as_str().is_some_and(|error| error.contains(part)), "{answer}");
     };
     refused(server.post(&read, &[], race("1-1", "m.Put")).await, 403, "needs one that may write");
-    let taken = place.clone();
-    let again = tokio::task::spawn_blocking(|| Store::add_token(taken, "write", Role::Read, 1)).await;
-    let again = again.expect("it runs").expect_err("the name is taken").to_string();
+    let again = add_token(place, "write", Role::Read).expect_err("the name is taken").to_string();
     assert!(again.contains("another name"), "{again}");
     refused(server.get(&write, "/v1/findings").await, 403, "may write");
     let stranger = Token::of_header("Bearer rgt_00").expect("it is a token");
@@ -192,14 +111,20 @@ async fn what_is_refused_says_why(backend: Backend) {
 #[tokio::test]
 async fn a_second_server_on_the_folder_is_refused() {
     let folder = tempfile::tempdir().expect("there is room");
-    let server = Running::start(&folder.path().into(), Limits::default()).await;
+    let server = Running::start(folder.path(), Limits::default()).await;
     let listen = "127.0.0.1:0".parse().expect("it is an address");
-    let second =
-        Server::start(Options { data: folder.path().into(), listen, limits: Limits::default(), cluster: None }).await;
+    let second = Server::start(Options {
+        data: folder.path().into(),
+        listen,
+        limits: Limits::default(),
+        cluster: None,
+        external_url: None,
+    })
+    .await;
     let error = second.expect_err("it is in use").to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     server.stop().await;
-    Running::start(&folder.path().into(), Limits::default()).await.stop().await;
+    Running::start(folder.path(), Limits::default()).await.stop().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! What only PostgreSQL does: connections that break, other writers, texts it can't hold, evidence by day.
 
-mod support;
-
 use std::thread;
 
 use raceguard_server::batch::Batch;
@@ -9,24 +7,24 @@ use raceguard_server::origin::{Origin, StreamName};
 use raceguard_server::store::sql::postgres::PostgresDatabase;
 use raceguard_server::store::sql::{Connection, Database as _, Value};
 use raceguard_server::store::{Place, Store, StoreError, partitions};
+use raceguard_testbed::postgres::{cut_connections, fresh_address};
 use serde_json::json;
-
-use support::postgres::{cut_connections, fresh_address};
 
 const DAY_MS: i64 = 86_400_000;
 
 fn crash(message: &str) -> String {
-    json!({"schema": 1, "kind": "crash", "time_unix_ns": 0, "message": message, "goroutines": []})
-    .to_string()
+    json!({"schema": 1, "kind": "crash", "time_unix_ns": 0, "message": message, "goroutines": []}).to_string()
 }
 
 fn repeat(number: u64) -> String {
-    json!({"schema": 1, "kind": "repeat", "race": format!("1-{number}"), "pid": 1, "time_unix_ns": 0}).to_string()
+    json!({"schema": 1, "kind": "repeat", "race": format!("1-{number}"), "pid": 1, "time_unix_ns": 0})
+        .to_string()
 }
 
 fn batch(stream: &str, first: u64, lines: &[String]) -> Batch {
     let stream = StreamName::new(stream).expect("it is a name");
-    Batch::read(Origin::default(), stream, first, lines.join("\n").into_bytes(), 10_000).expect("it is a batch")
+    Batch::read(Origin::default(), stream, first, lines.join("\n").into_bytes(), 10_000)
+        .expect("it is a batch")
 }
 
 fn open(address: &str) -> Store {
@@ -59,7 +57,8 @@ fn a_connection_that_broke_is_made_again() {
 fn a_transaction_that_lost_its_connection_or_a_statement_changes_nothing() {
     let address = fresh_address();
     drop(open(&address));
-    let mut connection = PostgresDatabase::new(&address).and_then(|database| database.writing()).expect("it is there");
+    let mut connection =
+        PostgresDatabase::new(&address).and_then(|database| database.writing()).expect("it is there");
     let add = "INSERT INTO stream (name, first_ms, last_ms) VALUES ($1, 0, 0)";
     let lost = connection.transaction(|connection| {
         connection.execute(add, &[Value::from("lost")])?;
@@ -98,7 +97,8 @@ fn many_writers_of_the_same_streams_count_each_record_once() {
                         let lines = [crash(&format!("fatal {}", turned % 7)), repeat(1), crash("fatal x")];
                         let stream = format!("stream {}", turned % 5);
                         let sent = batch(&stream, turned / 5 * 3, &lines);
-                        accepted += runtime.block_on(store.writer.write(sent, 1)).expect("it is written").accepted;
+                        accepted +=
+                            runtime.block_on(store.writer.write(sent, 1)).expect("it is written").accepted;
                     }
                     accepted
                 })
@@ -108,7 +108,8 @@ fn many_writers_of_the_same_streams_count_each_record_once() {
     });
     let records = i64::try_from(BATCHES * 3).expect("it is small");
     assert_eq!(i64::try_from(accepted), Ok(records));
-    let mut connection = PostgresDatabase::new(&address).and_then(|database| database.reading()).expect("it is there");
+    let mut connection =
+        PostgresDatabase::new(&address).and_then(|database| database.reading()).expect("it is there");
     assert_eq!(count(&mut *connection, "SELECT records FROM total"), records);
     assert_eq!(count(&mut *connection, "SELECT CAST(sum(records) AS BIGINT) FROM block"), records);
     let seen = "SELECT CAST(sum(occurrences) AS BIGINT) FROM finding";
@@ -135,7 +136,8 @@ fn days_are_made_ahead_and_dropped_whole() {
     let address = fresh_address();
     let store = open(&address);
     let runtime = runtime();
-    let mut connection = PostgresDatabase::new(&address).and_then(|database| database.writing()).expect("it is there");
+    let mut connection =
+        PostgresDatabase::new(&address).and_then(|database| database.writing()).expect("it is there");
     for _ in 0..2 {
         partitions::make_days(&mut *connection, 100 * DAY_MS + 5).expect("they are made");
     }

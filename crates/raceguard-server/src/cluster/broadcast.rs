@@ -145,7 +145,8 @@ mod tests {
     #[test]
     fn a_number_that_does_not_follow_is_a_gap_and_our_own_voice_is_not_heard() {
         let (mut last, counters) = (HashMap::new(), Counters::default());
-        let mut hear = |from: &str, number| heard("us", &mut last, &packed(from, number), &counters).is_some();
+        let mut hear =
+            |from: &str, number| heard("us", &mut last, &packed(from, number), &counters).is_some();
         assert!(!hear("us", 0) && hear("a", 7) && hear("a", 8) && hear("b", 0));
         assert_eq!(counters.read().gaps, 0);
         assert!(hear("a", 10) && hear("b", 1));

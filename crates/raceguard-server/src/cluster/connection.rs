@@ -31,7 +31,9 @@ pub(super) async fn connect(options: &ClusterOptions, id: &str) -> Result<Connec
         .connection_timeout(ANSWER_TIME)
         .request_timeout(Some(ANSWER_TIME))
         .ping_interval(Duration::from_secs(5))
-        .reconnect_delay_callback(|attempt| Duration::from_millis(u64::try_from(attempt).unwrap_or(10).min(10) * 100))
+        .reconnect_delay_callback(|attempt| {
+            Duration::from_millis(u64::try_from(attempt).unwrap_or(10).min(10) * 100)
+        })
         .connect(&addresses[..])
         .await;
     let client = client.map_err(|error| ClusterError::Connect {
@@ -41,23 +43,27 @@ pub(super) async fn connect(options: &ClusterOptions, id: &str) -> Result<Connec
     let mut jetstream = jetstream::new(client.clone());
     jetstream.set_timeout(ANSWER_TIME);
     let servers = addresses.len().max(client.server_info().connect_urls.len());
-    let made = Making { jetstream: &jetstream, name: &options.name, copies: if servers >= 3 { 3 } else { 1 } };
-    let evidence = made.stream("evidence", stream::Config {
-        subjects: vec![format!("{}.evidence.*", options.name)],
-        retention: stream::RetentionPolicy::WorkQueue,
-        // Full means full: what was acknowledged is not thrown away for what comes later.
-        discard: stream::DiscardPolicy::New,
-        max_bytes: options.queue_bytes,
-        ..stream::Config::default()
-    });
+    let made =
+        Making { jetstream: &jetstream, name: &options.name, copies: if servers >= 3 { 3 } else { 1 } };
+    let evidence = made.stream(
+        "evidence",
+        stream::Config {
+            subjects: vec![format!("{}.evidence.*", options.name)],
+            retention: stream::RetentionPolicy::WorkQueue,
+            // Full means full: what was acknowledged is not thrown away for what comes later.
+            discard: stream::DiscardPolicy::New,
+            max_bytes: options.queue_bytes,
+            ..stream::Config::default()
+        },
+    );
     let evidence = evidence.await?;
     let aside = stream::Config {
         subjects: vec![format!("{}.set-aside.*", options.name)],
         ..stream::Config::default()
     };
     made.stream("set-aside", aside).await?;
-    let leases = made.bucket("leases", kv::Config { max_age: LEASE_TIME, ..kv::Config::default() }).await?;
-    let policies = made.bucket("policies", kv::Config { history: 16, ..kv::Config::default() }).await?;
+    let leases = made.bucket("leases", 1, LEASE_TIME).await?;
+    let policies = made.bucket("policies", 16, Duration::ZERO).await?;
     Ok(Connected { evidence, leases, policies, jetstream, client })
 }
 
@@ -82,16 +88,27 @@ impl Making<'_> {
         .await
     }
 
-    async fn bucket(&self, what: &str, config: kv::Config) -> Result<kv::Store, ClusterError> {
-        let config =
-            kv::Config { bucket: format!("{}-{what}", self.name), num_replicas: self.copies, ..config };
-        retried(&format!("make the bucket {}", config.bucket), async || {
-            match self.jetstream.get_key_value(&config.bucket).await {
-                Ok(bucket) => Ok(bucket),
-                Err(_) => self.jetstream.create_key_value(config.clone()).await,
-            }
-        })
-        .await
+    /// A bucket is a stream of a certain form. It is made as one, since the client's own way asks the servers for more than
+    /// those before 2.10 say.
+    async fn bucket(&self, what: &str, history: i64, max_age: Duration) -> Result<kv::Store, ClusterError> {
+        let bucket = format!("{}-{what}", self.name);
+        let config = stream::Config {
+            name: format!("KV_{bucket}"),
+            subjects: vec![format!("$KV.{bucket}.>")],
+            max_messages_per_subject: history,
+            max_age,
+            duplicate_window: max_age.min(Duration::from_mins(2)),
+            discard: stream::DiscardPolicy::New,
+            num_replicas: self.copies,
+            storage: stream::StorageType::File,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            ..stream::Config::default()
+        };
+        let what = format!("make the bucket {bucket}");
+        retried(&what, async || self.jetstream.get_or_create_stream(config.clone()).await).await?;
+        retried(&what, async || self.jetstream.get_key_value(&bucket).await).await
     }
 }
 

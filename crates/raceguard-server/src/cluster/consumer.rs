@@ -61,7 +61,12 @@ pub(super) async fn run(
     let mut pullers = JoinSet::new();
     while !stop.is_cancelled() {
         let now = owned.borrow_and_update().clone();
-        pulling.retain(|partition, stop| now.contains(partition) || { stop.cancel(); false });
+        pulling.retain(|partition, stop| {
+            now.contains(partition) || {
+                stop.cancel();
+                false
+            }
+        });
         for partition in now {
             pulling.entry(partition).or_insert_with(|| {
                 let token = stop.child_token();
@@ -169,7 +174,8 @@ impl Work {
         let subject = format!("{}.set-aside.{partition}", self.cluster.name);
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Raceguard-Reason", reason.replace(['\r', '\n'], " ").as_str());
-        let kept = self.cluster.jetstream.publish_with_headers(subject, headers, message.payload.clone()).await;
+        let kept =
+            self.cluster.jetstream.publish_with_headers(subject, headers, message.payload.clone()).await;
         let is_kept = match kept {
             Ok(answer) => answer.await.is_ok(),
             Err(_) => false,
@@ -178,7 +184,10 @@ impl Work {
         let _ = message.ack_with(kind).await;
         if is_kept {
             count(&self.cluster.counters.set_aside);
-            eprintln!("raceguard: a message of {} can't be written and was set aside: {reason}", message.subject);
+            eprintln!(
+                "raceguard: a message of {} can't be written and was set aside: {reason}",
+                message.subject
+            );
         }
     }
 }

@@ -79,6 +79,41 @@ impl Ownership {
         self.owned.subscribe()
     }
 
+    /// Runs the work whenever this replica is the one that owns `name`, and tells it to stop when that ends. Gives back
+    /// what the work failed with.
+    pub async fn while_owned<F, E>(
+        &self,
+        name: &str,
+        stop: CancellationToken,
+        work: impl Fn(CancellationToken) -> F,
+    ) -> Result<(), E>
+    where
+        F: Future<Output = Result<(), E>>,
+    {
+        let partition = Partition::of(name);
+        let mut owned = self.subscribe();
+        let mine = |owned: &BTreeSet<Partition>| owned.contains(&partition);
+        loop {
+            let is_mine = stop.run_until_cancelled(async { owned.wait_for(mine).await.is_ok() }).await;
+            if is_mine != Some(true) {
+                return Ok(());
+            }
+            let over = stop.child_token();
+            let working = work(over.clone());
+            tokio::pin!(working);
+            let ended = tokio::select! {
+                ended = &mut working => Some(ended),
+                () = async { drop(owned.wait_for(|owned| !mine(owned)).await) } => None,
+                () = stop.cancelled() => None,
+            };
+            over.cancel();
+            match ended {
+                Some(ended) => ended?,
+                None => working.await?,
+            }
+        }
+    }
+
     pub(super) fn is_renewed(&self) -> bool {
         self.member_until_ms.load(Ordering::Relaxed) > self.now_ms()
     }
@@ -206,8 +241,7 @@ impl Ownership {
     /// Tells who wants to know what is owned now.
     fn publish(&self) {
         let now = self.now_ms();
-        let is_held =
-            |partition: &Partition| self.until_ms[partition.number()].load(Ordering::Relaxed) > now;
+        let is_held = |partition: &Partition| self.until_ms[partition.number()].load(Ordering::Relaxed) > now;
         let owned: BTreeSet<_> = Partition::all().filter(is_held).collect();
         self.owned.send_if_modified(|known| {
             let changed = *known != owned;

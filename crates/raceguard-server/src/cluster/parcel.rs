@@ -32,7 +32,9 @@ struct Head {
 /// Why a message can't be made or read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ParcelError {
-    #[error("a record takes more than {limit} bytes when compressed, which is more than NATS takes in one message")]
+    #[error(
+        "a record takes more than {limit} bytes when compressed, which is more than NATS takes in one message"
+    )]
     TooLarge { limit: usize },
     #[error("it is of form {0}, this version reads up to {FORM}")]
     Newer(u32),
@@ -51,7 +53,8 @@ pub(super) fn pack(batch: &Batch, received_ms: i64, limit: usize) -> Result<Vec<
     let mut messages = Vec::new();
     let mut rest = &batch.records[..];
     while !rest.is_empty() {
-        let together = rest.windows(2).take_while(|pair| pair[1].sequence - pair[0].sequence <= GAP).count() + 1;
+        let together =
+            rest.windows(2).take_while(|pair| pair[1].sequence - pair[0].sequence <= GAP).count() + 1;
         let (near, far) = rest.split_at(together);
         pack_near(batch, near, received_ms, limit, &mut messages)?;
         rest = far;
@@ -82,8 +85,8 @@ fn pack_near(
         text.extend_from_slice(batch.line(record));
         place = record.sequence + 1;
     }
-    let packed =
-        zstd::bulk::compress(&text, 1).unwrap_or_else(|error| unreachable!("memory can be compressed: {error}"));
+    let packed = zstd::bulk::compress(&text, 1)
+        .unwrap_or_else(|error| unreachable!("memory can be compressed: {error}"));
     if packed.len() <= limit {
         messages.push(packed);
         return Ok(());
@@ -122,7 +125,10 @@ mod tests {
     }
 
     fn repeat(number: u64) -> String {
-        format!("{{\"schema\":1,\"kind\":\"repeat\",\"race\":\"1-{number}\",\"pid\":{}}}", number * 7919 % 10_007)
+        format!(
+            "{{\"schema\":1,\"kind\":\"repeat\",\"race\":\"1-{number}\",\"pid\":{}}}",
+            number * 7919 % 10_007
+        )
     }
 
     #[test]
@@ -141,7 +147,8 @@ mod tests {
                 let (part, received_ms) = unpack(message, &Limits::default()).expect("it can be read");
                 assert_eq!((received_ms, &part.origin, &part.stream), (5, &batch.origin, &batch.stream));
                 assert!(part.rejected.is_empty());
-                records.extend(part.records.iter().map(|record| (record.sequence, part.line(record).to_vec())));
+                records
+                    .extend(part.records.iter().map(|record| (record.sequence, part.line(record).to_vec())));
             }
             let expected: Vec<_> =
                 batch.records.iter().map(|record| (record.sequence, batch.line(record).to_vec())).collect();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::jetstream::Context;
-use async_nats::jetstream::context::{PublishErrorKind, PublishAckFuture};
+use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use tokio::sync::Semaphore;
 
 use super::counters::{Counters, count};

@@ -33,11 +33,11 @@ impl Revisions {
     /// Tells every replica that this revision is in the database and to be put in force. Numbers only grow: an older one
     /// changes nothing.
     pub async fn announce(&self, revision: u64) -> Result<(), ClusterError> {
-        let failed = |reason: String| ClusterError::JetStream { what: "announce a revision".to_owned(), reason };
+        let failed =
+            |reason: String| ClusterError::JetStream { what: "announce a revision".to_owned(), reason };
         loop {
             let there = self.bucket.entry(KEY).await.map_err(|error| failed(error.to_string()))?;
-            let (known, at) =
-                there.as_ref().map_or((0, 0), |entry| (number(&entry.value), entry.revision));
+            let (known, at) = there.as_ref().map_or((0, 0), |entry| (number(&entry.value), entry.revision));
             if known >= revision {
                 return Ok(());
             }

@@ -11,7 +11,6 @@
 //! Sending a line of a stream again is harmless: it is counted as a duplicate and nothing else happens.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -24,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Problem, Shared};
 use crate::batch::{Batch, Rejected};
 use crate::body::Encoding;
+use crate::clock::now_ms;
 use crate::hex::hex;
 use crate::limits::Limits;
 use crate::origin::{Origin, StreamName, checked};
@@ -98,10 +98,4 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Probl
     text.map(Some).map_err(|_| {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the header {name} is not plain text"))
     })
-}
-
-/// Milliseconds since the Unix epoch.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -35,8 +35,7 @@ pub(super) async fn list(
     question: Result<Query<Question>, QueryRejection>,
 ) -> Result<Json<Findings>, Problem> {
     shared.authorize(&headers, Role::Read).await?;
-    let Query(question) =
-        question.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
+    let Query(question) = question?;
     let limit = question.limit.unwrap_or(DEFAULT_LIMIT).min(LIMIT);
     let ask = move |reader: &crate::store::Reader| {
         Ok(Findings { totals: reader.totals()?, findings: reader.findings(limit)? })

@@ -1,11 +1,14 @@
 //! Errors as clients get them: a status, and one sentence that says what happened and what to do next.
 
 use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::alerts::BadSilence;
+use crate::alerts::receiver::BadReceiver;
 use crate::batch::BatchError;
 use crate::body::BodyError;
 use crate::origin::BadName;
@@ -22,6 +25,16 @@ pub struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
         Self { status, message: message.into() }
+    }
+
+    /// What the request names does not exist.
+    pub(super) fn not_there(what: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("there is no {what}"))
+    }
+
+    /// [`Self::not_there`] when it was not found.
+    pub(super) fn unless(found: bool, what: impl std::fmt::Display) -> Result<(), Self> {
+        if found { Ok(()) } else { Err(Self::not_there(what)) }
     }
 
     pub(super) fn no_token() -> Self {
@@ -90,6 +103,30 @@ impl From<BatchError> for Problem {
         Self::new(status, error.to_string())
     }
 }
+
+impl From<BadSilence> for Problem {
+    fn from(error: BadSilence) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+    }
+}
+
+impl From<BadReceiver> for Problem {
+    fn from(error: BadReceiver) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+    }
+}
+
+macro_rules! from_rejection {
+    ($($rejection:ty),*) => { $(
+        impl From<$rejection> for Problem {
+            fn from(rejection: $rejection) -> Self {
+                Self::new(rejection.status(), rejection.body_text())
+            }
+        }
+    )* };
+}
+
+from_rejection!(QueryRejection, PathRejection, JsonRejection);
 
 impl From<BadName> for Problem {
     fn from(error: BadName) -> Self {

@@ -48,7 +48,9 @@ pub enum StoreError {
     #[error("the database failed: {0}")]
     Database(#[from] rusqlite::Error),
     /// That is no address of a PostgreSQL database.
-    #[error("--database is no address of a PostgreSQL database: {0}; it looks like postgres://USER:PASSWORD@HOST:5432/NAME")]
+    #[error(
+        "--database is no address of a PostgreSQL database: {0}; it looks like postgres://USER:PASSWORD@HOST:5432/NAME"
+    )]
     Address(String),
     /// PostgreSQL can't be reached, or broke off.
     #[error("PostgreSQL cannot be reached: {0}; it is tried again with the next request")]
@@ -71,6 +73,14 @@ pub enum StoreError {
         /// What is there.
         found: Cell,
     },
+    /// What is kept as JSON can't be read; the database was changed by something else, or by a newer version.
+    #[error("{what} in the database can't be read: {why}")]
+    Unreadable {
+        /// What it is.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A row that is always there is not.
     #[error("the table {0} of the database lost its row; restore a backup with raceguard restore")]
     Incomplete(&'static str),
@@ -90,7 +100,9 @@ pub enum StoreError {
     #[error("the queue did not take the evidence: {0}; send again in a second")]
     Queue(String),
     /// A record is larger than the queue's messages may be.
-    #[error("a record takes more than {limit} bytes when compressed, which is more than NATS takes; raise its max_payload")]
+    #[error(
+        "a record takes more than {limit} bytes when compressed, which is more than NATS takes; raise its max_payload"
+    )]
     TooLarge {
         /// Bytes that are allowed.
         limit: usize,

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::StoreError;
 use super::sql::{Connection, Database, values};
-use crate::token::Role;
+use crate::token::{Holder, Role};
 
 /// Connections that are kept for the next question.
 const KEPT: usize = 8;
@@ -66,13 +66,15 @@ impl Reader {
         })
     }
 
-    /// What the holder of the token with this hash may do; nothing when there is none or it was revoked.
-    pub fn role(&self, hash: &[u8; 32]) -> Result<Option<Role>, StoreError> {
+    /// Who holds the token with this hash; nothing when there is none or it was revoked.
+    pub fn holder(&self, hash: &[u8; 32]) -> Result<Option<Holder>, StoreError> {
         let row = self.ask(|connection| {
-            connection.row("SELECT role FROM token WHERE hash = $1 AND revoked_ms IS NULL", values![hash])
+            connection
+                .row("SELECT name, role FROM token WHERE hash = $1 AND revoked_ms IS NULL", values![hash])
         })?;
-        let role = row.map(|row| row.get::<String>(0)).transpose()?;
-        Ok(role.and_then(|role| Role::named(&role).ok()))
+        let Some(row) = row else { return Ok(None) };
+        let (name, role): (String, String) = (row.get(0)?, row.get(1)?);
+        Ok(Role::named(&role).ok().map(|role| Holder { name, role }))
     }
 
     /// The findings that were seen last, at most `limit` of them.

@@ -13,11 +13,14 @@ struct Part {
 }
 
 /// In the order in which they are made: later parts may refer to earlier ones.
-const PARTS: [Part; 1] = [Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] }];
+const PARTS: &[Part] = &[
+    Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
+    Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
+];
 
 /// What PostgreSQL's tables have beyond that.
-const POSTGRES: [Part; 1] =
-    [Part { name: "partitions", scripts: &[include_str!("schema/partitions/0001.postgres.sql")] }];
+const POSTGRES: &[Part] =
+    &[Part { name: "partitions", scripts: &[include_str!("schema/partitions/0001.postgres.sql")] }];
 
 /// The number under which replicas agree that one at a time changes the tables.
 const MIGRATION: i64 = 0x7261_6365_6775_6172;
@@ -29,10 +32,10 @@ const MIGRATION: i64 = 0x7261_6365_6775_6172;
 /// [`StoreError::Newer`] when a part is of a newer format than this version knows, or is not known at all.
 pub(super) fn migrate(connection: &mut dyn Connection) -> Result<(), StoreError> {
     match connection.dialect() {
-        Dialect::Sqlite => bring_forward(connection, &[&PARTS]),
+        Dialect::Sqlite => bring_forward(connection, &[PARTS]),
         Dialect::Postgres => {
             connection.query("SELECT 1 FROM pg_advisory_lock($1)", values![MIGRATION])?;
-            let brought = bring_forward(connection, &[&PARTS, &POSTGRES]);
+            let brought = bring_forward(connection, &[PARTS, POSTGRES]);
             connection.query("SELECT 1 FROM pg_advisory_unlock($1)", values![MIGRATION])?;
             brought
         }

@@ -57,6 +57,8 @@ enum Task {
     Change(Change),
     /// What another replica committed.
     Told(Vec<Committed>),
+    /// Take nothing further; what waits already is written.
+    Stop,
 }
 
 /// Takes batches to the writing thread. Cheap to clone.
@@ -71,18 +73,24 @@ impl std::fmt::Debug for Task {
             Self::Batch(job) => f.debug_tuple("Batch").field(&job.packed.batch.records.len()).finish(),
             Self::Change(_) => f.write_str("Change(…)"),
             Self::Told(batches) => f.debug_tuple("Told").field(&batches.len()).finish(),
+            Self::Stop => f.write_str("Stop"),
         }
     }
 }
 
-/// The writing thread; it ends when every [`Writer`] is gone, after it has written what they sent.
+/// The writing thread.
 #[derive(Debug)]
-pub struct WriterThread(thread::JoinHandle<()>);
+pub struct WriterThread {
+    thread: thread::JoinHandle<()>,
+    tasks: mpsc::Sender<Task>,
+}
 
 impl WriterThread {
-    /// Waits until all is written.
-    pub fn join(self) -> thread::Result<()> {
-        self.0.join()
+    /// Ends the thread once it has written what waits; later writes are refused. Blocks until then.
+    pub fn stop(self) -> thread::Result<()> {
+        // When it can't be told it has ended already.
+        let _ = self.tasks.blocking_send(Task::Stop);
+        self.thread.join()
     }
 }
 
@@ -97,7 +105,7 @@ impl Writer {
         let thread = thread::spawn(move || {
             Writing { connection, observers, outlet, remembered: Remembered::default() }.run(waiting);
         });
-        (Self { tasks }, WriterThread(thread))
+        (Self { tasks: tasks.clone() }, WriterThread { thread, tasks })
     }
 
     /// Writes a batch; returns when it is durable.
@@ -177,6 +185,7 @@ impl Writing {
                 match task {
                     Task::Change(change) => change(&mut *self.connection),
                     Task::Told(batches) => self.observers.iter().for_each(|live| live.committed(&batches)),
+                    Task::Stop => waiting.close(),
                     Task::Batch(job) => next = self.write_with_followers(*job, &mut waiting),
                 }
             }
@@ -187,11 +196,11 @@ impl Writing {
         }
     }
 
-    /// Writes the batch together with those that wait right behind it; gives the change that ended their row.
+    /// Writes the batch together with those that wait right behind it; gives what ended their row.
     fn write_with_followers(&mut self, first: Job, waiting: &mut mpsc::Receiver<Task>) -> Option<Task> {
         let mut bytes = first.packed.batch.body.len();
         let mut group = vec![first];
-        let mut change = None;
+        let mut other = None;
         while bytes < GROUP_BYTES {
             match waiting.try_recv() {
                 Ok(Task::Batch(next)) => {
@@ -199,7 +208,7 @@ impl Writing {
                     group.push(*next);
                 }
                 Ok(next) => {
-                    change = Some(next);
+                    other = Some(next);
                     break;
                 }
                 Err(_) => break,
@@ -214,7 +223,7 @@ impl Writing {
             self.observers.iter().chain(&self.outlet).for_each(|observer| observer.committed(batches));
         }
         answer(group, committed);
-        change
+        other
     }
 
     fn write_group(&mut self, group: &[Job]) -> Result<Vec<Committed>, StoreError> {

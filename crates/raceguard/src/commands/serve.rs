@@ -17,7 +17,13 @@ pub struct ServeArgs {
     place: PlaceArgs,
 
     /// NATS servers with JetStream, nats://A,B,C: this is one of several replicas, over one --database
-    #[arg(long, value_name = "URLS", env = "RACEGUARD_CLUSTER", requires = "database", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URLS",
+        env = "RACEGUARD_CLUSTER",
+        requires = "database",
+        hide_env_values = true
+    )]
     cluster: Option<String>,
 
     /// Mebibytes of evidence that may wait in the cluster's queue; set when the queue is made
@@ -27,6 +33,10 @@ pub struct ServeArgs {
     /// Address and port; anything but loopback is reachable by others
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7766")]
     listen: SocketAddr,
+
+    /// Where people reach the server, for links in alerts, as https://raceguard.example
+    #[arg(long, value_name = "URL")]
+    external_url: Option<String>,
 }
 
 impl ServeArgs {
@@ -52,6 +62,7 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
             listen: arguments.listen,
             limits: Limits::default(),
             cluster: arguments.cluster(),
+            external_url: arguments.external_url.clone(),
         };
         let server = Server::start(options).await?;
         let address = server.address().map_err(system("say where the server listens"))?;

@@ -49,7 +49,8 @@ pub fn run(arguments: &TokenArgs) -> Result<u8, CommandError> {
         RoleName::Admin => Role::Admin,
     };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let token = Store::add_token(place.place()?, name, role, i64::try_from(since.as_millis()).unwrap_or(i64::MAX))?;
+    let token =
+        Store::add_token(place.place()?, name, role, i64::try_from(since.as_millis()).unwrap_or(i64::MAX))?;
     println!("{}", token.reveal());
     Ok(0)
 }

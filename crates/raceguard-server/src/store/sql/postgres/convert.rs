@@ -49,7 +49,9 @@ impl ToSql for Value<'_> {
                 text.to_sql(kind, out)
             }
             (Value::Blob(bytes), &Type::BYTEA) => bytes.to_sql(kind, out),
-            (value, kind) => Err(format!("{value:?} is given where the statement has the type {kind}").into()),
+            (value, kind) => {
+                Err(format!("{value:?} is given where the statement has the type {kind}").into())
+            }
         }
     }
 

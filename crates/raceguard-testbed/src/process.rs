@@ -1,4 +1,4 @@
-//! Server processes that end, and whose folders go, when the test binary does, however it ends.
+//! Server processes that end, and whose folders go, when this process does, however it ends.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -13,13 +13,13 @@ wait $server
 rm -rf "$FOLDER"
 "#;
 
-/// A server, under a shell that outlives neither it nor us. Dropped, it ends at once.
+/// A server, under a shell that outlives neither it nor us. Dropped, it is told to quit and waited for.
 #[derive(Debug)]
-pub(crate) struct Supervised(Child);
+pub struct Supervised(Child);
 
 impl Supervised {
     /// Starts the command; `folder` goes when it has ended.
-    pub(crate) fn start(folder: &Path, command: &[&str]) -> Self {
+    pub fn start(folder: &Path, command: &[&str]) -> Self {
         let log = std::fs::File::create(folder.join("log")).expect("the folder can be written");
         let child = Command::new("sh")
             .args(["-c", SUPERVISE, "supervise"])
@@ -32,11 +32,9 @@ impl Supervised {
             .expect("there is a shell");
         Self(child)
     }
-}
 
-impl Supervised {
     /// Ends it with SIGKILL.
-    pub(crate) fn kill(mut self) {
+    pub fn kill(mut self) {
         if let Some(mut input) = self.0.stdin.take() {
             writeln!(input, "KILL").expect("the shell listens");
         }
@@ -51,13 +49,13 @@ impl Drop for Supervised {
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
     listener.local_addr().expect("it is bound").port()
 }
 
 /// Waits until something listens at the port of this machine.
-pub(crate) fn wait_for(port: u16, log: &Path) {
+pub fn wait_for(port: u16, log: &Path) {
     for _ in 0..300 {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return;
