@@ -3,6 +3,8 @@
 //! | request | role | answer |
 //! |---|---|---|
 //! | `POST /v1/evidence` | write | [`evidence`] |
+//! | `POST /v1/raw` | write | [`raw`] |
+//! | `POST /v1/traces`, `/v1/metrics`, `/v1/logs` | write | [`otlp`] |
 //! | `GET /v1/findings` | read | [`findings`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
@@ -13,7 +15,9 @@ mod alerts;
 mod evidence;
 mod findings;
 mod health;
+mod otlp;
 mod problem;
+mod raw;
 
 use std::sync::Arc;
 
@@ -27,16 +31,17 @@ pub use problem::Problem;
 
 use crate::alerts::Alerts;
 use crate::cluster::Cluster;
-use crate::intake::Intake;
-use crate::limits::Limits;
+use crate::destination::Destination;
+use crate::intake::{Intake, Refusal};
+use crate::limits::{Limits, TokenKey};
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::{Holder, Role, Token};
 
 /// What every request has at hand.
 #[derive(Debug)]
 pub struct Shared {
-    /// Takes batches.
-    pub intake: Intake,
+    /// Where batches go.
+    pub destination: Destination,
     /// Makes all other changes.
     pub writer: Writer,
     /// Answers questions.
@@ -49,6 +54,8 @@ pub struct Shared {
     pub limits: Limits,
     /// The other replicas, where there are any.
     pub cluster: Option<Arc<Cluster>>,
+    /// What they sent.
+    pub intake: Arc<Intake>,
 }
 
 /// All routes.
@@ -56,6 +63,10 @@ pub fn routes(shared: Arc<Shared>) -> Router {
     let body = shared.limits.body;
     Router::new()
         .route("/v1/evidence", post(evidence::take))
+        .route("/v1/raw", post(raw::take))
+        .route("/v1/traces", post(otlp::traces))
+        .route("/v1/metrics", post(otlp::metrics))
+        .route("/v1/logs", post(otlp::logs))
         .route("/v1/findings", get(findings::list))
         .merge(alerts::routes())
         .route("/healthz", get(health::alive))
@@ -67,11 +78,18 @@ pub fn routes(shared: Arc<Shared>) -> Router {
 }
 
 impl Shared {
+    /// Who sends a request: the holder of a token that may write, who did not send too much before.
+    pub(crate) async fn sender(self: &Arc<Self>, headers: &HeaderMap) -> Result<TokenKey, Refusal> {
+        self.authorize(headers, Role::Write).await?;
+        let token = bearer(headers).ok_or_else(Problem::no_token)?;
+        let key = TokenKey::of_hash(&token.hash());
+        self.intake.check(key)?;
+        Ok(key)
+    }
+
     /// Who sends the request, if the holder of its token may do what `needed` may.
     async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
-        let token =
-            headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header);
-        let token = token.ok_or_else(Problem::no_token)?;
+        let token = bearer(headers).ok_or_else(Problem::no_token)?;
         let hash = token.hash();
         match self.ask(move |reader| reader.holder(&hash)).await? {
             None => Err(Problem::unknown_token()),
@@ -89,4 +107,9 @@ impl Shared {
         let answer = tokio::task::spawn_blocking(move || question(&shared.reader)).await;
         Ok(answer.map_err(|_| StoreError::Stopping)??)
     }
+}
+
+/// The token of a request.
+fn bearer(headers: &HeaderMap) -> Option<Token> {
+    headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header)
 }

@@ -1,5 +1,6 @@
 //! The server as a whole: opens the store, listens, and stops without losing what it took.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions};
+use crate::destination::Destination;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
 use crate::limits::Limits;
+use crate::otlp::grpc;
 use crate::store::{Observer, Place, Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
 
@@ -30,12 +33,40 @@ pub struct Options {
     pub data: Place,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it takes OTLP over gRPC.
+    pub otlp_grpc: GrpcPort,
     /// What strangers may send.
     pub limits: Limits,
     /// The replicas that it is to be one of, over a store that they share.
     pub cluster: Option<ClusterOptions>,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+}
+
+impl Options {
+    /// A server on a folder or database that listens there alone, with all else as it is by default.
+    pub fn new(data: impl Into<Place>, listen: SocketAddr) -> Self {
+        Self {
+            data: data.into(),
+            listen,
+            otlp_grpc: GrpcPort::Off,
+            limits: Limits::default(),
+            cluster: None,
+            external_url: None,
+        }
+    }
+}
+
+/// Where OTLP over gRPC is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GrpcPort {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// There, if no other program has the port.
+    IfFree(SocketAddr),
+    /// There.
+    At(SocketAddr),
 }
 
 /// Why the server can't run.
@@ -55,26 +86,53 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The address for gRPC can't be had.
+    #[error(
+        "cannot listen on {address} for OTLP over gRPC: {source}; give another one with --otlp-grpc, or none"
+    )]
+    ListenGrpc {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
+}
+
+impl GrpcPort {
+    async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
+        let refused = |address| move |source| ServerError::ListenGrpc { address, source };
+        match self {
+            Self::Off => Ok(None),
+            Self::At(address) => Ok(Some(TcpListener::bind(address).await.map_err(refused(address))?)),
+            Self::IfFree(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Ok(Some(listener)),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
+                Err(error) => Err(refused(address)(error)),
+            },
+        }
+    }
 }
 
 /// A server that listens, and serves once [`run`](Self::run) is awaited.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    grpc: Option<TcpListener>,
     store: Store,
     alerts: Alerts,
     limits: Limits,
     cluster: Option<Arc<Cluster>>,
+    intake: Arc<Intake>,
     external_url: Option<String>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, limits, cluster, external_url } = options;
+        let Options { data, listen: address, otlp_grpc, limits, cluster, external_url } = options;
         let cluster = match &cluster {
             Some(options) => Some(Arc::new(Cluster::connect(options).await?)),
             None => None,
@@ -82,8 +140,10 @@ impl Server {
         let store = open(data, cluster.as_deref()).await?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
+        let grpc = otlp_grpc.listen().await?;
+        let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, store, alerts, limits, cluster, external_url })
+        Ok(Self { listener, grpc, store, alerts, limits, cluster, intake, external_url })
     }
 
     /// Where it listens.
@@ -101,23 +161,34 @@ impl Server {
         self.cluster.clone()
     }
 
+    /// What comes in, and the counters of it.
+    pub fn intake(&self) -> Arc<Intake> {
+        Arc::clone(&self.intake)
+    }
+
+    /// Where it takes OTLP over gRPC; nothing when it does not.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
     ///
     /// # Errors
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, alerts, limits, cluster, external_url } = self;
+        let Self { listener, grpc, store, alerts, limits, cluster, intake, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let intake = match &cluster {
-            Some(cluster) => Intake::Queue(cluster.queue()),
-            None => Intake::Direct(writer.clone()),
+        let destination = match &cluster {
+            Some(cluster) => Destination::Queue(cluster.queue()),
+            None => Destination::Writer(writer.clone()),
         };
-        let shared = Arc::new(Shared { intake, writer, reader, alerts, external_url, limits, cluster });
+        let shared = Shared { destination, writer, reader, alerts, external_url, limits, cluster, intake };
+        let shared = Arc::new(shared);
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared);
+        let mut tasks = background(&shared, grpc);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -160,7 +231,7 @@ async fn open(place: Place, cluster: Option<&Cluster>) -> Result<Store, StoreErr
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>) -> Tasks {
+fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>) -> Tasks {
     let mut tasks = Tasks::default();
     let (alerts, url) = (shared.alerts.clone(), shared.external_url.clone());
     let send = move |stop| Sender::new(&alerts, url.clone()).run(stop);
@@ -174,6 +245,10 @@ fn background(shared: &Arc<Shared>) -> Tasks {
             });
         }
         None => tasks.spawn("sending alerts", send),
+    }
+    if let Some(listener) = grpc {
+        let shared = Arc::clone(shared);
+        tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
     }
     tasks
 }

@@ -22,13 +22,9 @@ async fn replica(nats: &Nats, place: &Place) -> Running {
 }
 
 fn options(nats: &Nats, place: &Place) -> Options {
-    Options {
-        data: place.clone(),
-        listen: "127.0.0.1:0".parse().expect("it is an address"),
-        limits: Limits::default(),
-        cluster: Some(ClusterOptions { queue_bytes: 64 << 20, ..ClusterOptions::new(nats.addresses()) }),
-        external_url: None,
-    }
+    let listen = "127.0.0.1:0".parse().expect("it is an address");
+    let cluster = ClusterOptions { queue_bytes: 64 << 20, ..ClusterOptions::new(nats.addresses()) };
+    Options { cluster: Some(cluster), ..Options::new(place, listen) }
 }
 
 async fn eventually(within: Duration, what: &str, mut holds: impl AsyncFnMut() -> bool) {

@@ -1,4 +1,5 @@
 //! Sending evidence to a server.
 
 pub mod client;
+pub mod connection;
 pub mod error;

@@ -4,12 +4,12 @@
 //! raceguard can work on one queue. A line's number in the message is its place in the stream, so what was no record
 //! leaves an empty line.
 
+use std::io::{self, Read as _};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::batch::{Batch, BatchError, BatchRecord};
-use crate::body::{BodyError, Encoding};
 use crate::limits::Limits;
 use crate::origin::{BadName, Origin, StreamName};
 
@@ -40,8 +40,8 @@ pub(super) enum ParcelError {
     Newer(u32),
     #[error("its first line can't be read: {0}")]
     Head(#[from] serde_json::Error),
-    #[error(transparent)]
-    Body(#[from] BodyError),
+    #[error("it does not decompress: {0}")]
+    Damaged(#[from] io::Error),
     #[error(transparent)]
     Name(#[from] BadName),
     #[error(transparent)]
@@ -101,8 +101,10 @@ fn pack_near(
 
 /// The batch of a message, and when it was received.
 pub(super) fn unpack(message: &[u8], limits: &Limits) -> Result<(Batch, i64), ParcelError> {
+    let mut body = Vec::new();
     // Room for the head and the empty lines beside what a request may hold.
-    let mut body = Encoding::Zstd.decode(message, limits.decompressed + (1 << 20))?;
+    let limit = limits.decompressed as u64 + (1 << 20);
+    zstd::Decoder::with_buffer(message)?.take(limit).read_to_end(&mut body)?;
     let Range { start, end } = 0..memchr::memchr(b'\n', &body).unwrap_or(body.len());
     let head: Head = serde_json::from_slice(&body[start..end])?;
     if head.form > FORM {
@@ -110,7 +112,9 @@ pub(super) fn unpack(message: &[u8], limits: &Limits) -> Result<(Batch, i64), Pa
     }
     body.drain(..(end + 1).min(body.len()));
     let stream = StreamName::new(&head.stream)?;
-    let batch = Batch::read(head.origin, stream, head.first, body, usize::MAX)?;
+    let mut batch = Batch::read(head.origin, stream, head.first, body, usize::MAX)?;
+    // As whoever received it did, with the clock of that moment.
+    batch.mend_times(u64::try_from(head.received_ms).unwrap_or(0).saturating_mul(1_000_000));
     Ok((batch, head.received_ms))
 }
 
@@ -159,7 +163,7 @@ mod tests {
     #[test]
     fn what_is_no_message_of_ours_is_told_apart() {
         let limits = Limits::default();
-        assert!(matches!(unpack(b"text", &limits), Err(ParcelError::Body(_))));
+        assert!(matches!(unpack(b"text", &limits), Err(ParcelError::Damaged(_))));
         let compressed = |text: &str| zstd::bulk::compress(text.as_bytes(), 1).expect("it compresses");
         assert!(matches!(unpack(&compressed("{}"), &limits), Err(ParcelError::Head(_))));
         let newer = r#"{"form":2,"origin":{"service":"","version":"","instance":"","environment":""},"stream":"s","first":0,"received_ms":0}"#;

@@ -31,8 +31,7 @@ pub struct Running {
 impl Running {
     pub async fn start(place: impl Into<Place>, limits: Limits) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
-        Self::start_with(Options { data: place.into(), listen, limits, cluster: None, external_url: None })
-            .await
+        Self::start_with(Options { limits, ..Options::new(place, listen) }).await
     }
 
     pub async fn start_with(options: Options) -> Self {
