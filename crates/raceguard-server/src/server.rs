@@ -11,20 +11,25 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
+use crate::clock::now_ms;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions};
 use crate::destination::Destination;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::otlp::grpc;
-use crate::store::{Observer, Place, Store, StoreError};
+use crate::store::{Observer, Place, Store, StoreError, Writer, partitions};
 use crate::tasks::{TaskError, Tasks};
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
+
+/// How often tables for the days to come are made.
+const DAYS_INTERVAL: Duration = Duration::from_hours(6);
 
 /// How the server is to run.
 #[derive(Debug, Clone)]
@@ -246,11 +251,22 @@ fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>) -> Tasks {
         }
         None => tasks.spawn("sending alerts", send),
     }
+    let writer = shared.writer.clone();
+    tasks.spawn("tables for the days to come", |stop| make_days(writer, stop));
     if let Some(listener) = grpc {
         let shared = Arc::clone(shared);
         tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
     }
     tasks
+}
+
+/// Makes tables for the days to come, as long as evidence lies in one for each.
+async fn make_days(writer: Writer, stop: CancellationToken) -> Result<(), StoreError> {
+    while tokio::time::timeout(DAYS_INTERVAL, stop.cancelled()).await.is_err() {
+        // Another replica may make the same one at this moment, and there are a week's anyway.
+        let _ = writer.change(|connection| partitions::make_days(connection, now_ms())).await;
+    }
+    Ok(())
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

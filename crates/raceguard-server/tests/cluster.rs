@@ -251,7 +251,9 @@ async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
     held.send(()).expect("it waits");
     holder.join().expect("it ends");
     eventually(Duration::from_secs(60), "what was taken is written", async || {
-        server.get(&read, "/v1/findings").await.1["totals"]["records"] == json!(taken)
+        let (status, answer) = server.get(&read, "/v1/findings").await;
+        println!("{status} {answer}, {taken} taken, {:?}", server.cluster().counters());
+        answer["totals"]["records"] == json!(taken)
     })
     .await;
     server.stop().await;

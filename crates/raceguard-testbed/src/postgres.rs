@@ -62,7 +62,8 @@ impl Server {
         let text = |path: &Path| path.to_str().expect("it is text").to_owned();
         let (initdb, server) = (text(&programs.join("initdb")), text(&programs.join("postgres")));
         let (data_text, port) = (text(&data), free_port());
-        let arguments = [&*initdb, "-D", &data_text, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
+        let arguments =
+            [&*initdb, "-D", &data_text, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"];
         let command: Vec<&str> = user.iter().copied().chain(arguments).collect();
         let made = Command::new(command[0]).args(&command[1..]).output().expect("it runs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
@@ -94,7 +95,11 @@ impl Server {
                 false
             }
         });
-        assert!(answers, "PostgreSQL does not answer: {}", fs::read_to_string(folder.join("log")).unwrap_or_default());
+        assert!(
+            answers,
+            "PostgreSQL does not answer: {}",
+            fs::read_to_string(folder.join("log")).unwrap_or_default()
+        );
         server
     }
 

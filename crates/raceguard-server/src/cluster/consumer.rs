@@ -98,15 +98,25 @@ async fn pull(work: Arc<Work>, partition: Partition, stop: CancellationToken) {
             .stream()
             .max_messages_per_batch(FETCH)
             .max_bytes_per_batch(FETCH_BYTES)
-            .expires(Duration::from_secs(10))
-            .heartbeat(Duration::from_secs(3))
+            .expires(Duration::from_secs(30))
+            .heartbeat(Duration::from_secs(5))
             .messages()
             .await;
         let Ok(mut messages) = messages else {
             super::wait(&stop, Duration::from_secs(1)).await;
             continue;
         };
-        while let Some(Some(Ok(message))) = stop.run_until_cancelled(messages.next()).await {
+        let mut errors = 0;
+        while let Some(Some(next)) = stop.run_until_cancelled(messages.next()).await {
+            let Ok(message) = next else {
+                // While the writer was behind nobody listened for a sign of life; two errors in a row mean that it broke.
+                errors += 1;
+                if errors > 1 {
+                    break;
+                }
+                continue;
+            };
+            errors = 0;
             let Ok(permit) = Arc::clone(&work.room).acquire_owned().await else { return };
             let work = Arc::clone(&work);
             in_work.spawn(async move {

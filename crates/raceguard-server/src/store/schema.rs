@@ -3,8 +3,9 @@
 //! Each part has a folder of numbered scripts, written for SQLite; [`for_postgres`] says them to PostgreSQL. The table
 //! `format` says how many of a part's scripts a database has had.
 
-use super::StoreError;
 use super::sql::{Connection, Dialect, values};
+use super::{StoreError, partitions};
+use crate::clock::now_ms;
 
 /// A part of the tables, and what brings it from format `n` to `n + 1`, by `n`. A script never changes once released.
 struct Part {
@@ -35,7 +36,8 @@ pub(super) fn migrate(connection: &mut dyn Connection) -> Result<(), StoreError>
         Dialect::Sqlite => bring_forward(connection, &[PARTS]),
         Dialect::Postgres => {
             connection.query("SELECT 1 FROM pg_advisory_lock($1)", values![MIGRATION])?;
-            let brought = bring_forward(connection, &[PARTS, POSTGRES]);
+            let brought = bring_forward(connection, &[PARTS, POSTGRES])
+                .and_then(|()| partitions::make_days(connection, now_ms()));
             connection.query("SELECT 1 FROM pg_advisory_unlock($1)", values![MIGRATION])?;
             brought
         }

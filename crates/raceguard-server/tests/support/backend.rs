@@ -30,7 +30,7 @@ impl Scratch {
             Backend::Postgres => {
                 let database = PostgresDatabase::new(&raceguard_testbed::postgres::fresh_address());
                 Place::Postgres(database.expect("it is an address"))
-            },
+            }
         };
         Self { folder, place }
     }
