@@ -15,15 +15,20 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
+use crate::causes::diagnoser::Diagnoser;
 use crate::clock::now_ms;
 use crate::cluster::{Cluster, ClusterError, ClusterOptions};
 use crate::destination::Destination;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
 use crate::limits::Limits;
+use crate::live::Live;
 use crate::otlp::grpc;
-use crate::store::{Observer, Place, Store, StoreError, Writer, partitions};
+use crate::retention::Retention;
+use crate::slts::watch::Watch;
+use crate::store::{Lock, Observer, Place, Store, StoreError, Writer, WriterThread, partitions};
 use crate::tasks::{TaskError, Tasks};
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
@@ -44,8 +49,16 @@ pub struct Options {
     pub limits: Limits,
     /// The replicas that it is to be one of, over a store that they share.
     pub cluster: Option<ClusterOptions>,
+    /// Certificate and key; without them connections are not encrypted.
+    pub tls: Option<TlsFiles>,
+    /// Whether others than this machine may be served without encryption.
+    pub insecure: bool,
+    /// How long evidence is kept.
+    pub retention: Retention,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
+    /// Whether `/metrics` is given to whoever asks, without a token.
+    pub metrics_open: bool,
 }
 
 impl Options {
@@ -57,7 +70,11 @@ impl Options {
             otlp_grpc: GrpcPort::Off,
             limits: Limits::default(),
             cluster: None,
+            tls: None,
+            insecure: false,
+            retention: Retention::default(),
             external_url: None,
+            metrics_open: false,
         }
     }
 }
@@ -101,12 +118,31 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The maps of live state can't be made.
+    #[error("live state can't be made: {0}")]
+    Live(String),
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens could be read on the way.
+    #[error(
+        "{0} is reachable by others, and without TLS tokens can be read on the way; give --tls-cert and --tls-key, \
+         or --insecure when something in front of it encrypts"
+    )]
+    Insecure(SocketAddr),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
 }
 
 impl GrpcPort {
+    fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Off => None,
+            Self::IfFree(address) | Self::At(address) => Some(address),
+        }
+    }
+
     async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
         let refused = |address| move |source| ServerError::ListenGrpc { address, source };
         match self {
@@ -126,29 +162,53 @@ impl GrpcPort {
 pub struct Server {
     listener: TcpListener,
     grpc: Option<TcpListener>,
-    store: Store,
-    alerts: Alerts,
-    limits: Limits,
-    cluster: Option<Arc<Cluster>>,
-    intake: Arc<Intake>,
-    external_url: Option<String>,
+    shared: Arc<Shared>,
+    thread: WriterThread,
+    lock: Lock,
+    tls: Option<Arc<Tls>>,
+    retention: Retention,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, cluster, external_url } = options;
+        let Options { data, listen: address, otlp_grpc, limits, cluster, tls, insecure, .. } = options;
+        let Options { retention, external_url, metrics_open, .. } = options;
+        let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
+        if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
+            return Err(ServerError::Insecure(open));
+        }
+        let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
+        let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
         let cluster = match &cluster {
             Some(options) => Some(Arc::new(Cluster::connect(options).await?)),
             None => None,
         };
-        let store = open(data, cluster.as_deref()).await?;
+        let store = open_store(data, &live, cluster.as_deref()).await?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let grpc = otlp_grpc.listen().await?;
+        let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
-        let alerts = Alerts::new(store.writer.clone());
-        Ok(Self { listener, grpc, store, alerts, limits, cluster, intake, external_url })
+        let alerts = Alerts::new(writer.clone());
+        let destination = match &cluster {
+            Some(cluster) => Destination::Queue(cluster.queue()),
+            None => Destination::Writer(writer.clone()),
+        };
+        let shared = Arc::new(Shared {
+            destination,
+            writer,
+            reader,
+            live,
+            alerts,
+            tokens: Arc::default(),
+            external_url,
+            limits,
+            cluster,
+            metrics_open,
+            intake,
+        });
+        Ok(Self { listener, grpc, shared, thread, lock, tls, retention })
     }
 
     /// Where it listens.
@@ -156,19 +216,24 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// The certificate in use, to be read again when its file changed.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
     /// Takes alerts as the running server will.
     pub fn alerts(&self) -> Alerts {
-        self.alerts.clone()
+        self.shared.alerts.clone()
     }
 
     /// Its part in the cluster that it is one of.
     pub fn cluster(&self) -> Option<Arc<Cluster>> {
-        self.cluster.clone()
+        self.shared.cluster.clone()
     }
 
     /// What comes in, and the counters of it.
     pub fn intake(&self) -> Arc<Intake> {
-        Arc::clone(&self.intake)
+        Arc::clone(&self.shared.intake)
     }
 
     /// Where it takes OTLP over gRPC; nothing when it does not.
@@ -182,18 +247,12 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, store, alerts, limits, cluster, intake, external_url } = self;
-        let Store { writer, reader, thread, lock } = store;
-        let destination = match &cluster {
-            Some(cluster) => Destination::Queue(cluster.queue()),
-            None => Destination::Writer(writer.clone()),
-        };
-        let shared = Shared { destination, writer, reader, alerts, external_url, limits, cluster, intake };
-        let shared = Arc::new(shared);
+        let Self { listener, grpc, shared, thread, lock, tls, retention } = self;
+        let limits = shared.limits;
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, grpc);
+        let mut tasks = background(&shared, grpc, retention);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -206,14 +265,24 @@ impl Server {
             };
             let Some((stream, permit)) = connection else { continue };
             let service = TowerToHyperService::new(routes(Arc::clone(&shared)));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.head_time)
-                .serve_connection(TokioIo::new(stream), service);
-            let served = graceful.watch(connection);
+            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
             tokio::spawn(async move {
                 // How a connection ends is the client's business; requests are answered or not before that.
-                let _ = served.await;
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(limits.head_time);
+                match acceptor {
+                    None => {
+                        let connection = http.serve_connection(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection).await;
+                    }
+                    Some(acceptor) => {
+                        let greeted = tokio::time::timeout(limits.head_time, acceptor.accept(stream)).await;
+                        if let Ok(Ok(stream)) = greeted {
+                            let connection = http.serve_connection(TokioIo::new(stream), service);
+                            let _ = watcher.watch(connection).await;
+                        }
+                    }
+                }
                 drop(permit);
             });
         }
@@ -227,37 +296,65 @@ impl Server {
     }
 }
 
-/// Opens the store on a thread that may block.
-async fn open(place: Place, cluster: Option<&Cluster>) -> Result<Store, StoreError> {
+/// Opens the store, and the live state from what it holds, on a thread that may block.
+async fn open_store(place: Place, live: &Arc<Live>, cluster: Option<&Cluster>) -> Result<Store, StoreError> {
     let outlet = cluster.map(|cluster| cluster.outlet() as Arc<dyn Observer>);
-    let opened =
-        tokio::task::spawn_blocking(move || Store::open_with_outlet(place, Vec::new(), outlet)).await;
-    opened.map_err(|_| StoreError::Stopping)?
+    let live = Arc::clone(live);
+    let opened = tokio::task::spawn_blocking(move || {
+        let store = Store::open_with_outlet(place, vec![Arc::clone(&live) as Arc<dyn Observer>], outlet)?;
+        live.rebuild(&store.reader, now_ms())?;
+        Ok(store)
+    });
+    opened.await.map_err(|_| StoreError::Stopping)?
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>) -> Tasks {
+fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, retention: Retention) -> Tasks {
     let mut tasks = Tasks::default();
-    let (alerts, url) = (shared.alerts.clone(), shared.external_url.clone());
-    let send = move |stop| Sender::new(&alerts, url.clone()).run(stop);
-    match &shared.cluster {
-        Some(cluster) => {
-            cluster.spawn(&shared.writer, shared.limits, &mut tasks);
-            let ownership = Arc::clone(cluster.ownership());
-            // By one of the replicas, or a message would be sent by each.
-            tasks.spawn("sending alerts", |stop| async move {
-                ownership.while_owned("sending alerts", stop, send).await
-            });
-        }
-        None => tasks.spawn("sending alerts", send),
+    if let Some(cluster) = &shared.cluster {
+        cluster.spawn(&shared.writer, shared.limits, &mut tasks);
     }
-    let writer = shared.writer.clone();
-    tasks.spawn("tables for the days to come", |stop| make_days(writer, stop));
     if let Some(listener) = grpc {
         let shared = Arc::clone(shared);
         tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
     }
+    by_one(&mut tasks, shared, "sending alerts", |shared, stop| {
+        Sender::new(&shared.alerts, shared.external_url.clone()).run(stop)
+    });
+    by_one(&mut tasks, shared, "diagnosing", |shared, stop| Diagnoser::new(shared).run(stop));
+    by_one(&mut tasks, shared, "watching objectives", |shared, stop| Watch::new(shared).run(stop));
+    by_one(&mut tasks, shared, "removing old evidence", move |shared, stop| {
+        retention.run(shared.writer.clone(), stop)
+    });
+    by_one(&mut tasks, shared, "tables for the days to come", |shared, stop| {
+        make_days(shared.writer.clone(), stop)
+    });
+    tasks.spawn("noting uses of tokens", |stop| {
+        Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
+    });
     tasks
+}
+
+/// Starts what only one of the replicas is to do: whoever owns its name does it, for as long as that is so.
+fn by_one<F, E>(
+    tasks: &mut Tasks,
+    shared: &Arc<Shared>,
+    name: &'static str,
+    work: impl Fn(Arc<Shared>, CancellationToken) -> F + Send + 'static,
+) where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    let shared = Arc::clone(shared);
+    match &shared.cluster {
+        Some(cluster) => {
+            let ownership = Arc::clone(cluster.ownership());
+            tasks.spawn(name, |stop| async move {
+                ownership.while_owned(name, stop, move |stop| work(Arc::clone(&shared), stop)).await
+            });
+        }
+        None => tasks.spawn(name, |stop| work(shared, stop)),
+    }
 }
 
 /// Makes tables for the days to come, as long as evidence lies in one for each.
@@ -270,7 +367,10 @@ async fn make_days(writer: Writer, stop: CancellationToken) -> Result<(), StoreE
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, permit));

@@ -18,6 +18,7 @@
 //! ([`intervals`]), which stays a handful however long the stream is.
 
 mod committed;
+mod counting;
 mod error;
 pub mod intervals;
 pub mod partitions;
@@ -37,8 +38,9 @@ pub use writer::{Receipt, Writer, WriterThread};
 use std::fs::File;
 use std::sync::Arc;
 
-use sql::{Connection, Database, values};
+use sql::{Connection, Database};
 
+use crate::token::table::{self, NewToken};
 use crate::token::{Role, Token};
 
 /// Keeps other servers away from the folder as long as it lives.
@@ -77,22 +79,31 @@ impl Store {
         Ok(Self { writer, reader: Reader::new(database), thread, lock })
     }
 
-    /// Makes a token of the role, under a name of its own.
+    /// Makes a change to the database at a place, which servers may be using; all of it or nothing.
+    pub fn change<T>(
+        place: impl Into<Place>,
+        change: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        open(&*place.into().database()?)?.transaction(change)
+    }
+
+    /// Asks the database at a place, which servers may be using.
+    pub fn read<T>(
+        place: impl Into<Place>,
+        question: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        question(&mut *open(&*place.into().database()?)?)
+    }
+
+    /// Makes a token of the role, under a name of its own, that holds until it is revoked.
     pub fn add_token(
         place: impl Into<Place>,
         name: &str,
         role: Role,
         now_ms: i64,
     ) -> Result<Token, StoreError> {
-        let token = Token::random().map_err(|error| StoreError::Random(error.to_string()))?;
-        let added = open(&*place.into().database()?)?.execute(
-            "INSERT INTO token (name, role, hash, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING",
-            values![name, role.as_str(), &token.hash(), now_ms],
-        )?;
-        if added == 0 {
-            return Err(StoreError::TokenName(name.to_owned()));
-        }
-        Ok(token)
+        let new = NewToken { name, role, expires_ms: None };
+        Self::change(place, |connection| table::add(connection, new, "local", now_ms))
     }
 }
 

@@ -33,17 +33,18 @@ pub fn make_days(connection: &mut dyn Connection, now_ms: i64) -> Result<(), Sto
     Ok(())
 }
 
-/// Drops the days that had ended at `before_ms`; gives how many records they held.
+/// Drops the days that had ended at `before_ms`; gives how many blocks they held.
 pub fn drop_days(connection: &mut dyn Connection, before_ms: i64) -> Result<u64, StoreError> {
     if connection.dialect() != Dialect::Postgres {
         return Ok(0);
     }
     let mut dropped = 0;
     for day in days(connection)?.into_iter().filter(|day| (day + 1) * DAY_MS <= before_ms) {
-        let sum = format!("SELECT CAST(coalesce(sum(records), 0) AS BIGINT) FROM {PREFIX}{day}");
-        dropped += connection.row(&sum, &[])?.map_or(Ok(0), |row| row.get::<u64>(0))?;
+        let count = format!("SELECT count(*) FROM {PREFIX}{day}");
+        dropped += connection.row(&count, &[])?.map_or(Ok(0), |row| row.get::<u64>(0))?;
         connection.run_script(&format!("DROP TABLE IF EXISTS {PREFIX}{day}"))?;
     }
+    connection.execute("UPDATE total SET blocks = blocks - $1", values![dropped])?;
     Ok(dropped)
 }
 

@@ -1,5 +1,6 @@
 //! Where a store is: in a folder of this machine, or in a PostgreSQL database.
 
+use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,16 @@ impl<P: AsRef<Path>> From<P> for Place {
 impl From<&Place> for Place {
     fn from(place: &Place) -> Self {
         place.clone()
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            // Its address holds a password.
+            Self::Postgres(_) => f.write_str("a PostgreSQL database"),
+        }
     }
 }
 
