@@ -12,6 +12,7 @@ mod bench_explain;
 mod bench_ingest;
 mod bench_maps;
 mod bench_runtime;
+mod bench_server;
 mod chromium;
 mod demo;
 mod docs;
@@ -29,6 +30,7 @@ mod raceguard;
 mod release_build;
 mod report_line;
 mod seeded;
+mod servers;
 mod std_summary;
 mod system_package;
 mod test;
@@ -105,6 +107,8 @@ enum BenchSubject {
     Maps(bench_maps::Arguments),
     /// How well `raceguard explain` joins races, and what a diagnosis of much evidence costs
     Explain(bench_explain::Arguments),
+    /// What `raceguard serve` takes and answers, on SQLite and on NATS and PostgreSQL
+    Server(bench_server::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -134,6 +138,7 @@ fn run(task: &Task, raceguard: &raceguard::Source) -> Result<(), Failure> {
         Task::Bench { subject: BenchSubject::Ingest(arguments) } => bench_ingest::run(arguments, raceguard),
         Task::Bench { subject: BenchSubject::Maps(arguments) } => bench_maps::run(arguments),
         Task::Bench { subject: BenchSubject::Explain(arguments) } => bench_explain::run(arguments, raceguard),
+        Task::Bench { subject: BenchSubject::Server(arguments) } => bench_server::run(arguments, raceguard),
         Task::Producers(arguments) => producers::run(arguments),
         Task::Toolchain { release } => toolchain::print_path(*release),
         Task::Tidy => tidy::run(),

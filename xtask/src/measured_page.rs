@@ -45,16 +45,20 @@ impl MeasuredPage {
 
 /// What figures were measured on, as a sentence.
 pub(crate) fn machine(go: &Go, runs: u32) -> String {
-    let processor = std::fs::read_to_string("/proc/cpuinfo")
-        .ok()
-        .and_then(|text| {
-            let line = text.lines().find(|line| line.starts_with("model name"))?;
-            Some(line.split_once(": ")?.1.trim().to_owned())
-        })
-        .unwrap_or_else(|| "unknown processor".to_owned());
+    let processor = processor();
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let figures = if runs == 1 { "one run of each".to_owned() } else { format!("medians of {runs} runs") };
     format!("{}, {processor}, {cores} cores, {figures}.", go.version)
+}
+
+/// What the processor calls itself.
+pub(crate) fn processor() -> String {
+    let name = |text: String| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(": ")?.1.trim().to_owned())
+    };
+    let read = std::fs::read_to_string("/proc/cpuinfo").ok();
+    read.and_then(name).unwrap_or_else(|| "unknown processor".to_owned())
 }
 
 #[cfg(test)]

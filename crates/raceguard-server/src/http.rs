@@ -48,6 +48,8 @@ use axum::routing::{get, post};
 pub use problem::Problem;
 
 use crate::alerts::Alerts;
+use crate::cluster::Cluster;
+use crate::destination::Destination;
 use crate::events::Events;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
@@ -60,7 +62,9 @@ use crate::token::{Holder, Role, Token};
 /// What every request has at hand.
 #[derive(Debug)]
 pub struct Shared {
-    /// Takes batches.
+    /// Where batches go.
+    pub destination: Destination,
+    /// Makes all other changes.
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
@@ -78,6 +82,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Whether pages are reached by TLS alone.
     pub is_secure: bool,
+    /// The other replicas, where there are any.
+    pub cluster: Option<Arc<Cluster>>,
     /// Whether metrics need no token.
     pub metrics_open: bool,
     /// Sends live updates.

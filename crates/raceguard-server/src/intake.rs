@@ -26,9 +26,10 @@ pub use memory::{Memory, OutOfMemory, Reservation};
 pub use refusal::{Reason, Refusal};
 
 use crate::batch::Batch;
+use crate::destination::Destination;
 use crate::limits::{Cardinality, Limits, Rates, TokenKey};
 use crate::otlp::LogTails;
-use crate::store::{Receipt, Writer};
+use crate::store::Receipt;
 
 /// The state of everything that limits and counts what comes in.
 #[derive(Debug)]
@@ -131,7 +132,7 @@ impl Intake {
     /// Writes a batch; returns when it is durable.
     pub async fn write(
         &self,
-        writer: &Writer,
+        destination: &Destination,
         token: TokenKey,
         mut batch: Batch,
     ) -> Result<Receipt, Refusal> {
@@ -142,7 +143,7 @@ impl Intake {
         self.rates.charge_records(token, batch.records.len() as u64, Instant::now());
         let folded = self.cardinality.admit(token, &mut batch, now).map_err(Refusal::TooManyNames)?;
         self.counters.folded_names.add(folded);
-        let receipt = writer.write(batch, unix_ms(now)).await?;
+        let receipt = destination.write(batch, unix_ms(now)).await?;
         self.counters.accepted.add(receipt.accepted);
         self.counters.duplicates.add(receipt.duplicates);
         Ok(receipt)

@@ -20,6 +20,8 @@ pub mod batch;
 pub mod body;
 pub mod causes;
 pub mod clock;
+pub mod cluster;
+pub mod destination;
 pub mod digest;
 pub mod events;
 mod hex;

@@ -83,7 +83,7 @@ async fn write_all(
             let lines = std::mem::take(&mut resource.lines);
             let batch = batch(resource, lines, shared.limits.lines)?;
             let shared = Arc::clone(shared);
-            writing.spawn(async move { shared.intake.write(&shared.writer, token, batch).await });
+            writing.spawn(async move { shared.intake.write(&shared.destination, token, batch).await });
         }
         while let Some(written) = writing.join_next().await {
             let written = written.unwrap_or_else(|error| Err(Refusal::Fault(error.to_string())));

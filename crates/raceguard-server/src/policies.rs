@@ -21,6 +21,7 @@ pub mod events;
 pub mod git;
 pub mod in_force;
 pub mod registry;
+mod replicas;
 pub mod revision;
 pub mod set;
 pub mod shadow;
@@ -35,6 +36,7 @@ use tokio::sync::Notify;
 
 use crate::alerts::Alerts;
 use crate::clock::now_ms;
+use crate::cluster::Cluster;
 use crate::responses::delivery::Deliveries;
 use crate::store::{Reader, Writer};
 use crate::tasks::Tasks;
@@ -54,6 +56,7 @@ pub struct Policies {
 
 /// What runs beside the requests because of policies.
 pub struct PolicyTasks {
+    registry: Arc<Registry>,
     stream: Stream,
     deliveries: Deliveries,
     watch: Option<Watch>,
@@ -85,14 +88,19 @@ impl Policies {
         let watch = folder.map(|folder| {
             Watch::new(folder, Arc::clone(&registry), writer.clone(), reader.clone(), alerts.clone())
         });
-        let policies = Self { registry, stream: handle, git: watch.as_ref().map(Watch::figures) };
-        Ok((policies, PolicyTasks { stream, deliveries, watch }))
+        let policies =
+            Self { registry: Arc::clone(&registry), stream: handle, git: watch.as_ref().map(Watch::figures) };
+        Ok((policies, PolicyTasks { registry, stream, deliveries, watch }))
     }
 }
 
 impl PolicyTasks {
     /// Starts them.
-    pub fn spawn(self, tasks: &mut Tasks) {
+    pub fn spawn(self, cluster: Option<&Arc<Cluster>>, tasks: &mut Tasks) {
+        if let Some(cluster) = cluster.map(Arc::clone) {
+            let registry = Arc::clone(&self.registry);
+            tasks.spawn("policies of the other replicas", |stop| replicas::follow(registry, cluster, stop));
+        }
         tasks.spawn("evaluating triggers", |stop| self.stream.run(stop));
         tasks.spawn("sending what triggers say", |stop| self.deliveries.run(stop));
         if let Some(watch) = self.watch {

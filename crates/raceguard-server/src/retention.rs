@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
 use crate::store::sql::{Connection, Dialect, values};
-use crate::store::{StoreError, Writer};
+use crate::store::{StoreError, Writer, partitions};
 
 /// How often it is looked for what is too old.
 const LOOK_EVERY: Duration = Duration::from_mins(10);
@@ -73,6 +73,10 @@ impl Retention {
     ) -> Result<Removed, StoreError> {
         let oldest = now_ms - i64::from(self.days) * DAY_MS;
         let (mut removed, mut size) = (Removed::default(), FIRST_BLOCKS);
+        // Whole days first, where they are tables: that costs nothing, however much they hold.
+        let (blocks, longest) =
+            writer.change(move |connection| timed(|| partitions::drop_days(connection, oldest))).await?;
+        (removed.blocks, removed.longest) = (blocks, longest);
         while !stop.is_cancelled() {
             let (blocks, time) =
                 writer.change(move |connection| timed(|| remove_blocks(connection, oldest, size))).await?;

@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +11,14 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
 use crate::causes::diagnoser::Diagnoser;
 use crate::clock::now_ms;
+use crate::cluster::{Cluster, ClusterError, ClusterOptions};
+use crate::destination::Destination;
 use crate::events::Events;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
@@ -28,24 +30,29 @@ use crate::policies::git::GitFolder;
 use crate::policies::{Owns, Policies, PolicyTasks, RegistryError, stream};
 use crate::retention::Retention;
 use crate::slts::watch::Watch;
-use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
+use crate::store::{Lock, Observer, Place, Store, StoreError, Writer, WriterThread, partitions};
 use crate::tasks::{TaskError, Tasks};
 use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
 
+/// How often tables for the days to come are made.
+const DAYS_INTERVAL: Duration = Duration::from_hours(6);
+
 /// How the server is to run.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Its data folder.
-    pub data: PathBuf,
+    /// Where it keeps what it takes.
+    pub data: Place,
     /// Where it listens.
     pub listen: SocketAddr,
     /// Where it takes OTLP over gRPC.
     pub otlp_grpc: GrpcPort,
     /// What strangers may send.
     pub limits: Limits,
+    /// The replicas that it is to be one of, over a store that they share.
+    pub cluster: Option<ClusterOptions>,
     /// Certificate and key; without them connections are not encrypted.
     pub tls: Option<TlsFiles>,
     /// Whether others than this machine may be served without encryption.
@@ -61,13 +68,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// A server on a folder that listens there alone, with all else as it is by default.
-    pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
+    /// A server on a folder or database that listens there alone, with all else as it is by default.
+    pub fn new(data: impl Into<Place>, listen: SocketAddr) -> Self {
         Self {
-            data,
+            data: data.into(),
             listen,
             otlp_grpc: GrpcPort::Off,
             limits: Limits::default(),
+            cluster: None,
             tls: None,
             insecure: false,
             retention: Retention::default(),
@@ -96,6 +104,9 @@ pub enum ServerError {
     /// The store can't be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The other replicas can't be reached.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// The address can't be had.
     #[error("cannot listen on {address}: {source}; give another one with --listen")]
     Listen {
@@ -180,18 +191,8 @@ struct Beside {
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options {
-            data,
-            listen: address,
-            otlp_grpc,
-            limits,
-            tls,
-            insecure,
-            retention,
-            external_url,
-            metrics_open,
-            policy_git,
-        } = options;
+        let Options { data, listen: address, otlp_grpc, limits, cluster, tls, insecure, .. } = options;
+        let Options { retention, external_url, metrics_open, policy_git, .. } = options;
         let plain = [Some(address), otlp_grpc.address()].into_iter().flatten();
         let open = plain.into_iter().find(|open| !open.ip().is_loopback());
         if let Some(open) = open.filter(|_| tls.is_none() && !insecure) {
@@ -199,32 +200,46 @@ impl Server {
         }
         let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
         let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
+        let cluster = match &cluster {
+            Some(options) => Some(Arc::new(Cluster::connect(options).await?)),
+            None => None,
+        };
         let (feed, queue) = stream::queue(limits.policy_queue);
         let (notes, publisher) = live::channel();
-        let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&live) as _, Arc::new(feed), Arc::new(notes)];
-        let store = Store::open(&data, observers)?;
-        live.rebuild(&store.reader, now_ms())?;
+        let others: Vec<Arc<dyn Observer>> = vec![Arc::new(feed), Arc::new(notes)];
+        let store = open_store(data, &live, others, cluster.as_deref()).await?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let grpc = otlp_grpc.listen().await?;
         let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(writer.clone());
-        let owns: Owns = Arc::new(|_| true);
+        let owns: Owns = match &cluster {
+            Some(cluster) => {
+                let ownership = Arc::clone(cluster.ownership());
+                Arc::new(move |fingerprint| ownership.owns(fingerprint))
+            }
+            None => Arc::new(|_| true),
+        };
         let (policies, policy_tasks) =
             Policies::start(&writer, &reader, &alerts, queue, owns, policy_git).await?;
-        let tokens = Arc::default();
+        let destination = match &cluster {
+            Some(cluster) => Destination::Queue(cluster.queue()),
+            None => Destination::Writer(writer.clone()),
+        };
         let (events, is_secure) = (Arc::new(Events::new(limits.listeners, now_ms())), tls.is_some());
         let shared = Arc::new(Shared {
+            destination,
             writer,
             reader,
             live,
             alerts,
             policies,
-            tokens,
+            tokens: Arc::default(),
             external_url,
             limits,
             is_secure,
+            cluster,
             metrics_open,
             intake,
             events,
@@ -246,6 +261,11 @@ impl Server {
     /// Takes alerts as the running server will.
     pub fn alerts(&self) -> Alerts {
         self.shared.alerts.clone()
+    }
+
+    /// Its part in the cluster that it is one of.
+    pub fn cluster(&self) -> Option<Arc<Cluster>> {
+        self.shared.cluster.clone()
     }
 
     /// What comes in, and the counters of it.
@@ -320,25 +340,82 @@ impl Beside {
     fn start(self, shared: &Arc<Shared>) -> Tasks {
         let Self { grpc, tls, retention, policies, publisher } = self;
         let mut tasks = Tasks::default();
-        let sender = Sender::new(&shared.alerts, shared.external_url.clone());
-        tasks.spawn("sending alerts", |stop| sender.run(stop));
+        if let Some(cluster) = &shared.cluster {
+            cluster.spawn(&shared.writer, shared.limits, &mut tasks);
+        }
         if let Some(listener) = grpc {
             let shared = Arc::clone(shared);
             tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, tls, shared, stop));
         }
-        let diagnoser = Diagnoser::new(Arc::clone(shared));
-        tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
-        let watch = Watch::new(Arc::clone(shared));
-        tasks.spawn("watching objectives", |stop| watch.run(stop));
+        by_one(&mut tasks, shared, "sending alerts", |shared, stop| {
+            Sender::new(&shared.alerts, shared.external_url.clone()).run(stop)
+        });
+        by_one(&mut tasks, shared, "diagnosing", |shared, stop| Diagnoser::new(shared).run(stop));
+        by_one(&mut tasks, shared, "watching objectives", |shared, stop| Watch::new(shared).run(stop));
+        by_one(&mut tasks, shared, "removing old evidence", move |shared, stop| {
+            retention.run(shared.writer.clone(), stop)
+        });
+        by_one(&mut tasks, shared, "tables for the days to come", |shared, stop| {
+            make_days(shared.writer.clone(), stop)
+        });
         let sharing = Arc::clone(shared);
         tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
-        tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
         tasks.spawn("noting uses of tokens", |stop| {
             Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
         });
-        policies.spawn(&mut tasks);
+        policies.spawn(shared.cluster.as_ref(), &mut tasks);
         tasks
     }
+}
+
+/// Opens the store, and the live state from what it holds, on a thread that may block.
+async fn open_store(
+    place: Place,
+    live: &Arc<Live>,
+    others: Vec<Arc<dyn Observer>>,
+    cluster: Option<&Cluster>,
+) -> Result<Store, StoreError> {
+    let outlet = cluster.map(|cluster| cluster.outlet() as Arc<dyn Observer>);
+    let live = Arc::clone(live);
+    let opened = tokio::task::spawn_blocking(move || {
+        let mut observers = vec![Arc::clone(&live) as Arc<dyn Observer>];
+        observers.extend(others);
+        let store = Store::open_with_outlet(place, observers, outlet)?;
+        live.rebuild(&store.reader, now_ms())?;
+        Ok(store)
+    });
+    opened.await.map_err(|_| StoreError::Stopping)?
+}
+
+/// Starts what only one of the replicas is to do: whoever owns its name does it, for as long as that is so.
+fn by_one<F, E>(
+    tasks: &mut Tasks,
+    shared: &Arc<Shared>,
+    name: &'static str,
+    work: impl Fn(Arc<Shared>, CancellationToken) -> F + Send + 'static,
+) where
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: std::fmt::Display + Send + 'static,
+{
+    let shared = Arc::clone(shared);
+    match &shared.cluster {
+        Some(cluster) => {
+            let ownership = Arc::clone(cluster.ownership());
+            tasks.spawn(name, |stop| async move {
+                ownership.while_owned(name, stop, move |stop| work(Arc::clone(&shared), stop)).await
+            });
+        }
+        None => tasks.spawn(name, |stop| work(shared, stop)),
+    }
+}
+
+/// Makes tables for the days to come, as long as evidence lies in one for each.
+async fn make_days(writer: Writer, stop: CancellationToken) -> Result<(), StoreError> {
+    while tokio::time::timeout(DAYS_INTERVAL, stop.cancelled()).await.is_err() {
+        // Another replica may make the same one at this moment, and there are a week's anyway.
+        let _ = writer.change(|connection| partitions::make_days(connection, now_ms())).await;
+    }
+    Ok(())
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

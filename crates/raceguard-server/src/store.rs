@@ -5,6 +5,8 @@
 //! DATA/lock           held by the server that uses the folder
 //! ```
 //!
+//! or a database of a PostgreSQL server, which replicas share.
+//!
 //! Nothing here knows which database it is: statements are in the SQL that [`sql`] defines.
 //!
 //! Evidence is kept as it came, a batch as one compressed block: that is what makes tens of thousands of records a
@@ -19,6 +21,8 @@ mod committed;
 mod counting;
 mod error;
 pub mod intervals;
+pub mod partitions;
+mod place;
 mod reader;
 mod recorder;
 mod schema;
@@ -27,15 +31,13 @@ mod writer;
 
 pub use committed::{Committed, Observer, Seen};
 pub use error::StoreError;
+pub use place::Place;
 pub use reader::{FindingRow, Reader, Totals};
 pub use writer::{Receipt, Writer, WriterThread};
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::Write as _;
-use std::path::Path;
+use std::fs::File;
 use std::sync::Arc;
 
-use sql::sqlite::SqliteDatabase;
 use sql::{Connection, Database};
 
 use crate::token::table::{self, NewToken};
@@ -43,7 +45,7 @@ use crate::token::{Role, Token};
 
 /// Keeps other servers away from the folder as long as it lives.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "it is held, not used")] File);
+pub struct Lock(#[expect(dead_code, reason = "it is held, not used")] Option<File>);
 
 /// The store, opened.
 #[derive(Debug)]
@@ -59,39 +61,49 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store in a folder, and makes both if they are not there. The observers are told of what was written,
-    /// in this order.
-    pub fn open(folder: &Path, observers: Vec<Arc<dyn Observer>>) -> Result<Self, StoreError> {
-        fs::create_dir_all(folder)
-            .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
-        let lock = lock(folder)?;
-        let database: Arc<dyn Database> = Arc::new(SqliteDatabase::new(folder.join("server.db")));
-        let (writer, thread) = Writer::start(open(&*database)?, observers);
-        Ok(Self { writer, reader: Reader::new(database), thread, lock: Lock(lock) })
+    /// Opens the store at a place, and makes it if it is not there. The observers are told of what was written, in
+    /// this order.
+    pub fn open(place: impl Into<Place>, observers: Vec<Arc<dyn Observer>>) -> Result<Self, StoreError> {
+        Self::open_with_outlet(place.into(), observers, None)
     }
 
-    /// Makes a change to the database in a folder, which a server may be using; all of it or nothing.
+    /// Does the same for a replica: the outlet is told what this process wrote, the observers also what others wrote.
+    pub fn open_with_outlet(
+        place: Place,
+        observers: Vec<Arc<dyn Observer>>,
+        outlet: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, StoreError> {
+        let lock = place.lock()?;
+        let database = place.database()?;
+        let (writer, thread) = Writer::start(open(&*database)?, observers, outlet);
+        Ok(Self { writer, reader: Reader::new(database), thread, lock })
+    }
+
+    /// Makes a change to the database at a place, which servers may be using; all of it or nothing.
     pub fn change<T>(
-        folder: &Path,
+        place: impl Into<Place>,
         change: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        fs::create_dir_all(folder)
-            .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
-        open(&SqliteDatabase::new(folder.join("server.db")))?.transaction(change)
+        open(&*place.into().database()?)?.transaction(change)
     }
 
-    /// Asks the database in a folder, which a server may be using.
+    /// Asks the database at a place, which servers may be using.
     pub fn read<T>(
-        folder: &Path,
+        place: impl Into<Place>,
         question: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        question(&mut *open(&SqliteDatabase::new(folder.join("server.db")))?)
+        question(&mut *open(&*place.into().database()?)?)
     }
 
     /// Makes a token of the role, under a name of its own, that holds until it is revoked.
-    pub fn add_token(folder: &Path, name: &str, role: Role, now_ms: i64) -> Result<Token, StoreError> {
+    pub fn add_token(
+        place: impl Into<Place>,
+        name: &str,
+        role: Role,
+        now_ms: i64,
+    ) -> Result<Token, StoreError> {
         let new = NewToken { name, role, expires_ms: None };
-        Self::change(folder, |connection| table::add(connection, new, "local", now_ms))
+        Self::change(place, |connection| table::add(connection, new, "local", now_ms))
     }
 }
 
@@ -100,22 +112,4 @@ fn open(database: &dyn Database) -> Result<Box<dyn Connection>, StoreError> {
     let mut connection = database.writing()?;
     schema::migrate(&mut *connection)?;
     Ok(connection)
-}
-
-fn lock(folder: &Path) -> Result<File, StoreError> {
-    let path = folder.join("lock");
-    let refused = |source| StoreError::Folder { folder: folder.to_owned(), source };
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(refused)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let pid = fs::read_to_string(&path).ok().filter(|pid| !pid.is_empty());
-            let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.trim().to_owned());
-            return Err(StoreError::InUse { folder: folder.to_owned(), pid });
-        }
-        Err(TryLockError::Error(source)) => return Err(refused(source)),
-    }
-    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(refused)?;
-    Ok(file)
 }

@@ -13,7 +13,13 @@ use raceguard_server::limits::Limits;
 use raceguard_server::store::Store;
 use raceguard_server::token::Role;
 use serde_json::{Value, json};
-use support::{Running, token};
+use support::{Backend, Running, Scratch, token};
+
+on_both! {
+    a_message_is_tried_until_it_arrives_and_an_alert_is_told_once,
+    what_could_not_be_sent_is_sent_after_a_restart,
+    silences_and_acknowledgements_are_kept_with_who_made_them,
+}
 
 /// A receiver that answers with these statuses in turn, the last one for ever, and tells what it got.
 struct Webhook {
@@ -84,12 +90,12 @@ fn firing(key: &str, service: &str) -> Firing {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_is_tried_until_it_arrives_and_an_alert_is_told_once() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (admin, read) = (token(folder.path(), Role::Admin), token(folder.path(), Role::Read));
+async fn a_message_is_tried_until_it_arrives_and_an_alert_is_told_once(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (admin, read) = (token(place, Role::Admin), token(place, Role::Read));
     let webhook = Webhook::start(&[503, 500, 200]);
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(place, Limits::default()).await;
     let settings = json!({"kind": "generic", "url": webhook.url, "group_wait_s": 0, "secret": "k3y"});
     let (status, shown) = server.send(&read, "PUT", "/v1/receivers/chat", Some(settings.clone())).await;
     assert_eq!(status, 403, "{shown}");
@@ -113,12 +119,12 @@ async fn a_message_is_tried_until_it_arrives_and_an_alert_is_told_once() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_could_not_be_sent_is_sent_after_a_restart() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (admin, read) = (token(folder.path(), Role::Admin), token(folder.path(), Role::Read));
+async fn what_could_not_be_sent_is_sent_after_a_restart(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (admin, read) = (token(place, Role::Admin), token(place, Role::Read));
     let webhook = Webhook::start(&[500]);
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(place, Limits::default()).await;
     let settings = json!({"kind": "generic", "url": webhook.url, "group_wait_s": 0});
     server.send(&admin, "PUT", "/v1/receivers/chat", Some(settings)).await;
     server.alerts().fire(firing("a", "gateway")).await.expect("it is written");
@@ -126,7 +132,7 @@ async fn what_could_not_be_sent_is_sent_after_a_restart() {
     server.stop().await;
     webhook.statuses.lock().expect("nobody panics with it")[0] = 200;
 
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(place, Limits::default()).await;
     let (again, body) = webhook.next();
     assert_eq!((&again, &body["firing"][0]["title"]), (&first, &json!("races in gateway")));
     for _ in 0..200 {
@@ -140,11 +146,11 @@ async fn what_could_not_be_sent_is_sent_after_a_restart() {
     panic!("it was not written that the message arrived");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn silences_and_acknowledgements_are_kept_with_who_made_them() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let admin = token(folder.path(), Role::Admin);
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn silences_and_acknowledgements_are_kept_with_who_made_them(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let admin = token(place, Role::Admin);
+    let server = Running::start(place, Limits::default()).await;
     let id = server.alerts().fire(firing("a", "gateway")).await.expect("it is written");
     let (status, answer) = server.send(&admin, "POST", &format!("/v1/alerts/{id}/acknowledge"), None).await;
     assert_eq!((status, &answer["by"]), (200, &json!("admin")), "{answer}");

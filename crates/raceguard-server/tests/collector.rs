@@ -7,22 +7,28 @@ use raceguard_server::server::{Options, Server};
 use raceguard_server::store::Store;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use support::{Running, race, repeat, token};
+use support::{Backend, Running, Scratch, add_token, race, repeat, token};
 
-#[tokio::test]
-async fn a_batch_sent_twice_counts_once_even_over_a_restart() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
+on_both! {
+    a_batch_sent_twice_counts_once_even_over_a_restart,
+    repeats_that_come_before_their_race_are_counted_with_it,
+    what_is_refused_says_why,
+}
+
+async fn a_batch_sent_twice_counts_once_even_over_a_restart(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (write, read) = (token(place, Role::Write), token(place, Role::Read));
     let batch = [race("1-1", "m.Put"), repeat("1-1"), "no record".to_owned(), repeat("1-1")].join("\n");
     let headers = [("raceguard-stream", "run-7"), ("raceguard-service", "gateway")];
 
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(place, Limits::default()).await;
     let (status, answer) = server.post(&write, &headers, batch.clone()).await;
     assert_eq!((status, &answer["accepted"], &answer["duplicates"]), (200, &json!(3), &json!(0)), "{answer}");
     assert_eq!(answer["rejected"][0]["line"], 3);
     server.stop().await;
 
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(place, Limits::default()).await;
     let (_, answer) = server.post(&write, &headers, batch).await;
     assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(0), &json!(3)));
     // Of an overlapping batch only what is new counts.
@@ -37,11 +43,11 @@ async fn a_batch_sent_twice_counts_once_even_over_a_restart() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn repeats_that_come_before_their_race_are_counted_with_it() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn repeats_that_come_before_their_race_are_counted_with_it(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (write, read) = (token(place, Role::Write), token(place, Role::Read));
+    let server = Running::start(place, Limits::default()).await;
     let late = [("raceguard-stream", "s"), ("raceguard-sequence", "1")];
     server.post(&write, &late, [repeat("1-1"), repeat("1-1")].join("\n")).await;
     let (_, answer) = server.get(&read, "/v1/findings").await;
@@ -52,19 +58,18 @@ async fn repeats_that_come_before_their_race_are_counted_with_it() {
     server.stop().await;
 }
 
-#[tokio::test]
-async fn what_is_refused_says_why() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
+async fn what_is_refused_says_why(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (write, read) = (token(place, Role::Write), token(place, Role::Read));
     let limits = Limits { body: 4096, decompressed: 8192, lines: 10, ..Limits::default() };
-    let server = Running::start(folder.path(), limits).await;
+    let server = Running::start(place, limits).await;
     let refused = |(status, answer): (u16, Value), expected: u16, part: &str| {
         assert_eq!(status, expected, "{answer}");
         assert!(answer["error"].as_str().is_some_and(|error| error.contains(part)), "{answer}");
     };
     refused(server.post(&read, &[], race("1-1", "m.Put")).await, 403, "needs one that may write");
-    let again =
-        Store::add_token(folder.path(), "write", Role::Read, 1).expect_err("the name is taken").to_string();
+    let again = add_token(place, "write", Role::Read).expect_err("the name is taken").to_string();
     assert!(again.contains("another name"), "{again}");
     refused(server.get(&write, "/v1/findings").await, 403, "may write");
     let stranger = Token::of_header("Bearer rgt_00").expect("it is a token");

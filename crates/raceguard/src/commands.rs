@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod explain;
 pub mod gate;
 pub mod ingest;
+pub mod place;
 pub mod policy;
 pub mod push;
 pub mod report;

@@ -55,7 +55,7 @@ async fn take_batch(shared: &Arc<Shared>, request: Request) -> Result<Acknowledg
     shared.intake.counters.bytes_decompressed.add(batch.body.len() as u64);
     let rejected = std::mem::take(&mut batch.rejected);
     shared.intake.counters.rejected_lines.add(rejected.len() as u64);
-    let receipt = shared.intake.write(&shared.writer, token, batch).await?;
+    let receipt = shared.intake.write(&shared.destination, token, batch).await?;
     drop(memory);
     Ok(Acknowledgement { accepted: receipt.accepted, duplicates: receipt.duplicates, rejected })
 }

@@ -96,7 +96,11 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let status = match error {
             StoreError::Busy => StatusCode::TOO_MANY_REQUESTS,
-            StoreError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::Stopping
+            | StoreError::Unreachable(_)
+            | StoreError::Conflict(_)
+            | StoreError::Queue(_) => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             StoreError::TokenName(_) => StatusCode::CONFLICT,
             StoreError::UnknownToken(_) => StatusCode::NOT_FOUND,
             StoreError::NotWritten { .. } => StatusCode::INSUFFICIENT_STORAGE,

@@ -71,7 +71,7 @@ async fn take_file(shared: &Arc<Shared>, name: String, request: Request) -> Resu
     counters.files.add(1);
     counters.bytes_decompressed.add(batch.body.len() as u64);
     counters.skipped.add(source.skipped.iter().map(|skipped| skipped.count).sum());
-    let receipt = shared.intake.write(&shared.writer, token, batch).await?;
+    let receipt = shared.intake.write(&shared.destination, token, batch).await?;
     drop(memory);
     Ok(Acknowledgement {
         format: source.format,

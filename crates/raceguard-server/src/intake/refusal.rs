@@ -110,6 +110,8 @@ pub enum Reason {
     Busy,
     /// The server is stopping.
     Stopping,
+    /// The database or the queue cannot be reached.
+    Unavailable,
     /// The database could not be written.
     NotWritten,
     /// A fault of the server.
@@ -118,7 +120,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Token,
         Self::Rate,
         Self::Cardinality,
@@ -132,6 +134,7 @@ impl Reason {
         Self::NewerSchema,
         Self::Busy,
         Self::Stopping,
+        Self::Unavailable,
         Self::NotWritten,
         Self::Fault,
     ];
@@ -152,6 +155,7 @@ impl Reason {
             Self::NewerSchema => "newer_schema",
             Self::Busy => "busy",
             Self::Stopping => "stopping",
+            Self::Unavailable => "unavailable",
             Self::NotWritten => "not_written",
             Self::Fault => "fault",
         }
@@ -183,6 +187,10 @@ impl Refusal {
             Self::Batch(_) | Self::Otlp(_) | Self::File(_) => Reason::Malformed,
             Self::Store(StoreError::Busy) => Reason::Busy,
             Self::Store(StoreError::Stopping) => Reason::Stopping,
+            Self::Store(StoreError::Unreachable(_) | StoreError::Conflict(_) | StoreError::Queue(_)) => {
+                Reason::Unavailable
+            }
+            Self::Store(StoreError::TooLarge { .. }) => Reason::TooLarge,
             Self::Store(StoreError::NotWritten { .. }) => Reason::NotWritten,
             // Of a token: whether it is known could not be found out.
             Self::Token(_) | Self::Store(_) | Self::Fault(_) => Reason::Fault,
@@ -206,7 +214,7 @@ impl Refusal {
                 Reason::Slow => StatusCode::REQUEST_TIMEOUT,
                 Reason::Broken | Reason::Encoding => StatusCode::BAD_REQUEST,
                 Reason::Header | Reason::Malformed | Reason::NewerSchema => StatusCode::UNPROCESSABLE_ENTITY,
-                Reason::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+                Reason::Stopping | Reason::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Reason::NotWritten => StatusCode::INSUFFICIENT_STORAGE,
                 Reason::Fault => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -219,7 +227,9 @@ impl Refusal {
             Self::TooFast(too_fast) => Some(too_fast.wait),
             Self::TooManyNames(too_many) => Some(too_many.wait),
             _ => match self.reason() {
-                Reason::Memory | Reason::Busy | Reason::Stopping => Some(Duration::from_secs(1)),
+                Reason::Memory | Reason::Busy | Reason::Stopping | Reason::Unavailable => {
+                    Some(Duration::from_secs(1))
+                }
                 // Someone has to make room on the disk first.
                 Reason::NotWritten => Some(Duration::from_secs(10)),
                 _ => None,

@@ -84,6 +84,7 @@ pub fn code(refusal: &Refusal) -> Code {
         | Reason::Slow
         | Reason::Busy
         | Reason::Stopping
+        | Reason::Unavailable
         | Reason::NotWritten => Code::Unavailable,
     }
 }

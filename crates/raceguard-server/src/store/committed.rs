@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::batch::Batch;
 use crate::origin::Origin;
 
 /// A batch that was written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Committed {
     /// Which program it is from.
     pub origin: Arc<Origin>,
@@ -23,7 +25,7 @@ pub struct Committed {
 }
 
 /// A finding that a batch shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     /// Its row in the table `finding`.
     pub finding: i64,

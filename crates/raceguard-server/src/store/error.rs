@@ -47,6 +47,20 @@ pub enum StoreError {
     /// SQLite failed.
     #[error("the database failed: {0}")]
     Database(#[from] rusqlite::Error),
+    /// That is no address of a PostgreSQL database.
+    #[error(
+        "--database is no address of a PostgreSQL database: {0}; it looks like postgres://USER:PASSWORD@HOST:5432/NAME"
+    )]
+    Address(String),
+    /// PostgreSQL can't be reached, or broke off.
+    #[error("PostgreSQL cannot be reached: {0}; it is tried again with the next request")]
+    Unreachable(String),
+    /// The transaction was in the way of another one and gave in; making it again may go well.
+    #[error("the change was in the way of another one: {0}; try again")]
+    Conflict(String),
+    /// PostgreSQL refused.
+    #[error("PostgreSQL refused: {0}")]
+    Postgres(String),
     /// A column does not hold what it must; the database was changed by something else.
     #[error(
         "column {column} of an answer is {found:?} instead of {wanted}; was the database changed by something else?"
@@ -84,6 +98,17 @@ pub enum StoreError {
     NotWritten {
         /// What failed.
         reason: String,
+    },
+    /// The queue did not take it.
+    #[error("the queue did not take the evidence: {0}; send again in a second")]
+    Queue(String),
+    /// A record is larger than the queue's messages may be.
+    #[error(
+        "a record takes more than {limit} bytes when compressed, which is more than NATS takes; raise its max_payload"
+    )]
+    TooLarge {
+        /// Bytes that are allowed.
+        limit: usize,
     },
     /// More waits to be written than may wait.
     #[error("too much is waiting to be written; send again in a second")]

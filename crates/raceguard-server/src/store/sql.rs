@@ -8,6 +8,7 @@
 //!
 //! All calls block; asynchronous code makes them on a thread that may.
 
+pub mod postgres;
 pub mod sqlite;
 
 use super::StoreError;

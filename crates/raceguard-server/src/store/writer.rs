@@ -18,6 +18,9 @@ use crate::batch::Batch;
 /// Batches that may wait to be written.
 const QUEUE: usize = 512;
 
+/// How often a transaction is tried that is in the way of another replica's.
+const TRIES: usize = 5;
+
 /// Bytes of lines after which a transaction takes no further batch.
 const GROUP_BYTES: usize = 16 << 20;
 
@@ -52,6 +55,8 @@ type Change = Box<dyn FnOnce(&mut (dyn Connection + 'static)) + Send>;
 enum Task {
     Batch(Box<Job>),
     Change(Change),
+    /// What another replica committed.
+    Told(Vec<Committed>),
     /// Take nothing further; what waits already is written.
     Stop,
 }
@@ -74,6 +79,7 @@ impl std::fmt::Debug for Task {
         match self {
             Self::Batch(job) => f.debug_tuple("Batch").field(&job.packed.batch.records.len()).finish(),
             Self::Change(_) => f.write_str("Change(…)"),
+            Self::Told(batches) => f.debug_tuple("Told").field(&batches.len()).finish(),
             Self::Stop => f.write_str("Stop"),
         }
     }
@@ -100,12 +106,13 @@ impl Writer {
     pub(super) fn start(
         connection: Box<dyn Connection>,
         observers: Vec<Arc<dyn Observer>>,
+        outlet: Option<Arc<dyn Observer>>,
     ) -> (Self, WriterThread) {
         let (tasks, waiting) = mpsc::channel(QUEUE);
         let told: Arc<[Arc<dyn Observer>]> = observers.into();
         let observers = Arc::clone(&told);
         let thread = thread::spawn(move || {
-            Writing { connection, observers: told, remembered: Remembered::default() }.run(waiting);
+            Writing { connection, observers: told, outlet, remembered: Remembered::default() }.run(waiting);
         });
         (Self { tasks: tasks.clone(), observers }, WriterThread { thread, tasks })
     }
@@ -146,6 +153,12 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Stopping)?
     }
 
+    /// Tells the observers what another replica committed, on the writing thread, where they are told everything.
+    pub(crate) async fn told(&self, batches: Vec<Committed>) {
+        // A writer that has stopped has no observers left to tell.
+        let _ = self.tasks.send(Task::Told(batches)).await;
+    }
+
     /// Batches and changes that wait.
     pub fn waiting(&self) -> usize {
         self.tasks.max_capacity() - self.tasks.capacity()
@@ -173,6 +186,8 @@ pub(super) fn compress<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 struct Writing {
     connection: Box<dyn Connection>,
     observers: Arc<[Arc<dyn Observer>]>,
+    /// Is told what this process committed, and nothing else.
+    outlet: Option<Arc<dyn Observer>>,
     remembered: Remembered,
 }
 
@@ -183,6 +198,7 @@ impl Writing {
             while let Some(task) = next.take() {
                 match task {
                     Task::Change(change) => change(&mut *self.connection),
+                    Task::Told(batches) => self.observers.iter().for_each(|live| live.committed(&batches)),
                     Task::Stop => waiting.close(),
                     Task::Batch(job) => next = self.write_with_followers(*job, &mut waiting),
                 }
@@ -212,11 +228,13 @@ impl Writing {
                 Err(_) => break,
             }
         }
-        let committed = self.write_group(&group);
-        match &committed {
-            Ok(batches) => self.observers.iter().for_each(|observer| observer.committed(batches)),
-            // It may hold ids of rows that were rolled back.
-            Err(_) => self.remembered = Remembered::default(),
+        let mut committed = self.write_group(&group);
+        for _ in 1..TRIES {
+            let Err(StoreError::Conflict(_)) = committed else { break };
+            committed = self.write_group(&group);
+        }
+        if let Ok(batches) = &committed {
+            self.observers.iter().chain(&self.outlet).for_each(|observer| observer.committed(batches));
         }
         answer(group, committed);
         other
@@ -224,11 +242,16 @@ impl Writing {
 
     fn write_group(&mut self, group: &[Job]) -> Result<Vec<Committed>, StoreError> {
         let remembered = &mut self.remembered;
-        self.connection.transaction(|connection| {
+        let written = self.connection.transaction(|connection| {
             let mut recorder = Recorder::new(connection, remembered);
             group.iter().try_for_each(|job| recorder.record(&job.packed))?;
             recorder.finish()
-        })
+        });
+        if written.is_err() {
+            // It may hold ids of rows that were rolled back.
+            self.remembered = Remembered::default();
+        }
+        written
     }
 }
 
@@ -242,10 +265,18 @@ fn answer(group: Vec<Job>, committed: Result<Vec<Committed>, StoreError>) {
             }
         }
         Err(error) => {
-            let reason = error.to_string();
             for job in group {
-                let _ = job.answer.send(Err(StoreError::NotWritten { reason: reason.clone() }));
+                let _ = job.answer.send(Err(for_one(&error)));
             }
         }
+    }
+}
+
+/// What each batch of a group that failed is told.
+fn for_one(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Unreachable(reason) => StoreError::Unreachable(reason.clone()),
+        StoreError::Conflict(reason) => StoreError::Conflict(reason.clone()),
+        error => StoreError::NotWritten { reason: error.to_string() },
     }
 }

@@ -1,50 +1,61 @@
-//! A server in this process, and what sends to it. Each test file uses what it needs of it.
-#![allow(dead_code, unreachable_pub, reason = "no test file uses all of it")]
+//! A server in this process, what sends to it, and the two places that its store can be in. Each test file uses what
+//! it needs of it.
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "no test file uses all of it")]
+
+pub mod backend;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::sync::Arc;
 
 use raceguard_server::alerts::Alerts;
+use raceguard_server::cluster::Cluster;
 use raceguard_server::limits::Limits;
 use raceguard_server::policies::git::GitFolder;
 use raceguard_server::server::{Options, Server, ServerError};
-use raceguard_server::store::Store;
+use raceguard_server::store::{Place, Store, StoreError};
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub(crate) use backend::{Backend, Scratch};
+
 /// A server of its own folder, stopped when asked.
 pub struct Running {
     pub address: SocketAddr,
     alerts: Alerts,
+    cluster: Option<Arc<Cluster>>,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), ServerError>>,
 }
 
 impl Running {
-    pub async fn start(folder: &Path, limits: Limits) -> Self {
-        Self::watching(folder, limits, None).await
+    pub async fn start(place: impl Into<Place>, limits: Limits) -> Self {
+        Self::watching(place, limits, None).await
     }
 
     /// A server that takes policies from a git folder.
-    pub async fn watching(folder: &Path, limits: Limits, policy_git: Option<GitFolder>) -> Self {
+    pub async fn watching(place: impl Into<Place>, limits: Limits, policy_git: Option<GitFolder>) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
-        Self::start_with(Options { limits, policy_git, ..Options::new(folder.to_owned(), listen) }).await
+        Self::start_with(Options { limits, policy_git, ..Options::new(place, listen) }).await
     }
 
     pub async fn start_with(options: Options) -> Self {
         let server = Server::start(options).await.expect("it starts");
         let address = server.address().expect("it has one");
-        let alerts = server.alerts();
+        let (alerts, cluster) = (server.alerts(), server.cluster());
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, alerts, stop, ended }
+        Self { address, alerts, cluster, stop, ended }
     }
 
     pub async fn stop(self) {
         self.stop.send(()).expect("it runs");
         self.ended.await.expect("it runs").expect("it ends in order");
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        self.cluster.as_ref().expect("it is a replica")
     }
 
     pub fn alerts(&self) -> &Alerts {
@@ -133,8 +144,14 @@ fn agent() -> ureq::Agent {
 }
 
 /// A token of the role, made before the server runs.
-pub fn token(folder: &Path, role: Role) -> Token {
-    Store::add_token(folder, role.as_str(), role, 1).expect("it can be made")
+pub fn token(place: impl Into<Place>, role: Role) -> Token {
+    add_token(place, role.as_str(), role).expect("it can be made")
+}
+
+/// Makes a token on a thread that may block.
+pub fn add_token(place: impl Into<Place>, name: &'static str, role: Role) -> Result<Token, StoreError> {
+    let place = place.into();
+    std::thread::spawn(move || Store::add_token(place, name, role, 1)).join().expect("it does not panic")
 }
 
 /// A race between a write and a read in a function.

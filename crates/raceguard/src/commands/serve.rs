@@ -10,9 +10,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
+use raceguard_server::cluster::ClusterOptions;
 use raceguard_server::policies::git::GitFolder;
 use raceguard_server::retention::Retention;
 use raceguard_server::server::{GrpcPort, Options, Server};
+use raceguard_server::store::Place;
+use raceguard_server::store::sql::postgres::PostgresDatabase;
 use raceguard_server::tls::{Tls, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -27,8 +30,32 @@ pub struct ServeArgs {
     config: Option<PathBuf>,
 
     /// Folder of everything the server keeps; made if it is not there
-    #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA", required_unless_present = "config")]
+    #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA", required_unless_present_any = ["config", "database"])]
     data: Option<PathBuf>,
+
+    /// PostgreSQL database instead of a folder, postgres://USER:PASSWORD@HOST:5432/NAME
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "RACEGUARD_DATABASE",
+        hide_env_values = true,
+        conflicts_with = "data"
+    )]
+    database: Option<String>,
+
+    /// NATS servers with JetStream, nats://A,B,C: this is one of several replicas, over one --database
+    #[arg(
+        long,
+        value_name = "URLS",
+        env = "RACEGUARD_CLUSTER",
+        hide_env_values = true,
+        requires = "database"
+    )]
+    cluster: Option<String>,
+
+    /// MiB of evidence that may wait in the cluster's queue; set when the queue is made [default: 4096]
+    #[arg(long, value_name = "MIB", requires = "cluster")]
+    queue_size: Option<u32>,
 
     /// Address and port; anything but loopback is reachable by others
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7766")]
@@ -101,13 +128,29 @@ impl ServeArgs {
         }
     }
 
+    fn cluster(&self) -> Option<ClusterOptions> {
+        let mut options = ClusterOptions::new(self.cluster.clone()?);
+        if let Some(size) = self.queue_size {
+            options.queue_bytes = i64::from(size) << 20;
+        }
+        Some(options)
+    }
+
+    /// What the flags and the file say together.
     fn options(&self) -> Result<Options, CommandError> {
         let wrong = |what: &str| {
             let path = self.config.clone().unwrap_or_else(|| "raceguard serve".into());
             CommandError::ServeConfig { path, what: what.to_owned() }
         };
-        let data = self.data.clone();
-        let data = data.ok_or_else(|| wrong("there is no data folder; give --data, or data in the file"))?;
+        let data = match (&self.database, self.data.clone()) {
+            (Some(address), _) => Place::Postgres(PostgresDatabase::new(address)?),
+            (None, Some(folder)) => Place::Folder(folder),
+            (None, None) => {
+                return Err(wrong(
+                    "there is no data folder; give --data, or data in the file, or --database",
+                ));
+            }
+        };
         let tls = match (self.tls_cert.clone(), self.tls_key.clone()) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
@@ -121,6 +164,7 @@ impl ServeArgs {
         Ok(Options {
             policy_git: self.policy_git.clone().map(|folder| GitFolder { folder, branch }),
             otlp_grpc: self.grpc_port(),
+            cluster: self.cluster(),
             limits: self.limits.limits(),
             tls,
             insecure: self.insecure,
@@ -163,7 +207,7 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
         if tls.is_none() && !address.ip().is_loopback() {
             print_warning(format!("{address} is not loopback, and without TLS tokens can be read on the way"));
         }
-        eprintln!("raceguard: serving {} on {scheme}://{address}", data.display());
+        eprintln!("raceguard: serving {} on {scheme}://{address}", data);
         match server.grpc_address() {
             Some(address) => eprintln!("raceguard: OTLP over gRPC on {address}"),
             None if arguments.otlp_grpc.is_none() => print_warning(format!(

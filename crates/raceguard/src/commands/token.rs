@@ -1,6 +1,5 @@
 //! `raceguard token`: who may use a server.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -11,6 +10,7 @@ use raceguard_server::token::Role;
 use raceguard_server::token::table::{self, NewToken, TokenRow};
 
 use super::local_actor;
+use super::place::PlaceArgs;
 use crate::agent::quantity::Period;
 use crate::error::CommandError;
 
@@ -33,23 +33,20 @@ enum TokenCommand {
         /// How long it holds, such as 12h or 90d; for ever when left out
         #[arg(long, value_name = "TIME", value_parser = duration)]
         expires: Option<Duration>,
-        /// The data folder of the server, which may be running
-        #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
     /// List all tokens: name, role, state, last use
     List {
-        /// The data folder of the server, which may be running
-        #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
     /// Revoke a token; a running server refuses it within a second
     Revoke {
         /// Its name
         name: String,
-        /// The data folder of the server, which may be running
-        #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA")]
-        data: PathBuf,
+        #[command(flatten)]
+        place: PlaceArgs,
     },
 }
 
@@ -86,23 +83,23 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(arguments: &TokenArgs) -> Result<u8, CommandError> {
     let now = now_ms();
     match &arguments.command {
-        TokenCommand::Add { name, role, expires, data } => {
+        TokenCommand::Add { name, role, expires, place } => {
             let end =
                 |time: Duration| now.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
             let new = NewToken { name, role: (*role).into(), expires_ms: expires.map(end) };
-            let token = Store::change(data, |connection| table::add(connection, new, &local_actor(), now))?;
+            let token =
+                Store::change(place.place()?, |connection| table::add(connection, new, &local_actor(), now))?;
             println!("{}", token.reveal());
         }
-        TokenCommand::List { data } => {
-            super::existing_database(data)?;
-            for token in Store::change(data, table::list)? {
+        TokenCommand::List { place } => {
+            for token in Store::change(place.existing()?, table::list)? {
                 println!("{}", line(&token, now));
             }
         }
-        TokenCommand::Revoke { name, data } => {
-            super::existing_database(data)?;
-            let revoked =
-                Store::change(data, |connection| table::revoke(connection, name, &local_actor(), now))?;
+        TokenCommand::Revoke { name, place } => {
+            let revoked = Store::change(place.existing()?, |connection| {
+                table::revoke(connection, name, &local_actor(), now)
+            })?;
             println!("{name} {}", if revoked { "is revoked" } else { "was revoked before" });
         }
     }

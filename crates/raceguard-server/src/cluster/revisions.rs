@@ -1,0 +1,98 @@
+//! The revision of the policies in force: one number that every replica follows.
+//!
+//! Who saves a policy writes it to the database first and then announces the number. Each replica is told at once, and
+//! asks now and then as well, in case it was not.
+
+use std::time::Duration;
+
+use async_nats::jetstream::kv::Store;
+use futures_util::StreamExt as _;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::ClusterError;
+
+/// The one key of the bucket.
+const KEY: &str = "revision";
+
+/// How often the number is asked for.
+const ASK: Duration = Duration::from_secs(5);
+
+/// The number, here and at every replica. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Revisions {
+    bucket: Store,
+    newest: watch::Sender<u64>,
+}
+
+impl Revisions {
+    pub(super) fn new(bucket: Store) -> Self {
+        Self { bucket, newest: watch::Sender::new(0) }
+    }
+
+    /// Tells every replica that this revision is in the database and to be put in force. Numbers only grow: an older one
+    /// changes nothing.
+    pub async fn announce(&self, revision: u64) -> Result<(), ClusterError> {
+        let failed =
+            |reason: String| ClusterError::JetStream { what: "announce a revision".to_owned(), reason };
+        loop {
+            let there = self.bucket.entry(KEY).await.map_err(|error| failed(error.to_string()))?;
+            let (known, at) = there.as_ref().map_or((0, 0), |entry| (number(&entry.value), entry.revision));
+            if known >= revision {
+                return Ok(());
+            }
+            let text = revision.to_string();
+            match self.bucket.update(KEY, text.into(), at).await {
+                Ok(_) => return Ok(()),
+                Err(error)
+                    if error.kind() == async_nats::jetstream::kv::UpdateErrorKind::WrongLastRevision => {}
+                Err(error) => return Err(failed(error.to_string())),
+            }
+        }
+    }
+
+    /// The newest number that this replica has heard of, 0 before the first, and those that come.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.newest.subscribe()
+    }
+
+    pub(super) async fn follow(self, stop: CancellationToken) -> Result<(), ClusterError> {
+        while !stop.is_cancelled() {
+            if let Ok(mut changes) = self.bucket.watch_with_history(KEY).await {
+                self.listen(&mut changes, &stop).await;
+            }
+            // It broke off; what was missed meanwhile the next one tells first.
+            super::wait(&stop, Duration::from_millis(200)).await;
+        }
+        Ok(())
+    }
+
+    async fn listen(&self, changes: &mut async_nats::jetstream::kv::Watch, stop: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                change = changes.next() => match change {
+                    Some(Ok(entry)) => self.heard(number(&entry.value)),
+                    _ => return,
+                },
+                () = tokio::time::sleep(ASK) => {
+                    if let Ok(Some(value)) = self.bucket.get(KEY).await {
+                        self.heard(number(&value));
+                    }
+                }
+            }
+        }
+    }
+
+    fn heard(&self, revision: u64) {
+        self.newest.send_if_modified(|newest| {
+            let is_newer = revision > *newest;
+            *newest = revision.max(*newest);
+            is_newer
+        });
+    }
+}
+
+fn number(value: &[u8]) -> u64 {
+    std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0)
+}
