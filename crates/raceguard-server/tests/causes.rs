@@ -185,13 +185,13 @@ async fn what_was_fixed_and_comes_back_is_regressed() {
     let back = fleet.until("/v1/causes?state=regressed", causes(1)).await;
     assert_eq!((&back["causes"][0]["id"], &back["causes"][0]["fixed_in"]), (&id, &json!("1.5.0")));
     let cause = fleet.get(&format!("/v1/causes/{id}")).await;
-    let states: Vec<&str> = cause["history"]
+    let history: Vec<&str> = cause["history"]
         .as_array()
         .expect("it is a list")
         .iter()
         .filter_map(|event| event["state"].as_str())
         .collect();
-    assert_eq!(states, ["regressed", "fixed", "acknowledged"]);
+    assert_eq!(history, ["regressed", "fixed", "acknowledged"]);
     assert_eq!(
         (&cause["history"][0]["version"], &cause["history"][0]["by"]),
         (&json!("v1.10.0"), &json!(""))
@@ -275,8 +275,8 @@ async fn causes_outlive_a_restart_and_live_state_comes_back() {
     assert_eq!(fleet.get("/v1/causes").await, before);
     let maps = fleet.get("/v1/live/maps").await;
     let of = |name: &str| {
-        let maps = maps["maps"].as_array().expect("it is a list").iter();
-        maps.cloned().find(|map| map["name"] == name).expect("it is there")
+        let mut maps = maps["maps"].as_array().expect("it is a list").iter();
+        maps.find(|map| map["name"] == name).expect("it is there").clone()
     };
     assert_eq!((&of("findings")["entries"], &of("causes")["entries"]), (&json!(2), &json!(1)));
     assert_eq!((&of("code")["entries"], &of("services")["entries"]), (&json!(1), &json!(1)));
