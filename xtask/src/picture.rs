@@ -1,4 +1,7 @@
-//! `cargo xtask picture`: the pictures of reports in the README, made of what raceguard really prints.
+//! `cargo xtask picture`: the pictures of reports in the README, made of what raceguard really prints, and those of the
+//! dashboard, taken by its test in a browser.
+
+use std::process::Command;
 
 use anstyle_svg::{Term, WIN10_CONSOLE};
 
@@ -6,7 +9,7 @@ use crate::examples::{self, SHOWN};
 use crate::failure::Failure;
 use crate::report_line::step;
 use crate::toolchain;
-use crate::{process, raceguard, workspace};
+use crate::{chromium, process, raceguard, workspace};
 
 /// A picture: what people would type, what is run for it, and the file.
 struct Picture {
@@ -14,6 +17,9 @@ struct Picture {
     arguments: &'static [&'static str],
     file: &'static str,
 }
+
+/// Where the pictures of the dashboard go.
+const PHOTOGRAPHS: &str = "docs/images";
 
 const PICTURES: [Picture; 2] = [
     Picture { typed: "raceguard test ./...", arguments: &["report"], file: "docs/images/report.svg" },
@@ -31,6 +37,19 @@ pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {
         command.args(picture.arguments).env("CLICOLOR_FORCE", "1").current_dir(example.folder());
         draw(picture, &process::collect(&mut command)?.stdout)?;
     }
+    photograph()
+}
+
+/// Has the dashboard's test write what it sees.
+fn photograph() -> Result<(), Failure> {
+    chromium::ensure()?;
+    step("the dashboard in Chromium");
+    let folder = workspace::root().join(PHOTOGRAPHS);
+    let mut test = Command::new("cargo");
+    test.args(["test", "--quiet", "-p", "raceguard-server", "--test", "pictures"]);
+    test.env("RACEGUARD_PICTURES", &folder).current_dir(workspace::root());
+    process::demand(&mut test, "see what the test of the dashboard's pictures says")?;
+    println!("wrote {PHOTOGRAPHS}/server-*.png");
     Ok(())
 }
 

@@ -6,23 +6,32 @@
 //! | `POST /v1/raw` | write | [`raw`] |
 //! | `POST /v1/traces`, `/v1/metrics`, `/v1/logs` | write | [`otlp`] |
 //! | `GET /v1/findings` | read | [`findings`] |
+//! | `GET /events` | read | [`events`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
 //! | `GET /metrics` | read, or none | [`metrics`] |
+//! | `/v1/policies` and below | read, admin to change | [`policies`] |
+//! | `/v1/agent/…`, `/v1/builds/…`, `/v1/quarantine`, `/v1/tickets`, `/v1/firings` | see there | [`agent`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
+//!
+//! All else under `/` are the pages ([`pages`]), which have sessions in the place of tokens.
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
+mod agent;
 mod alerts;
 mod audit;
 mod causes;
+mod events;
 mod evidence;
 mod findings;
 mod health;
 mod metrics;
 mod otlp;
+mod pages;
+mod policies;
 mod problem;
 mod raw;
 mod tokens;
@@ -39,9 +48,11 @@ use axum::routing::{get, post};
 pub use problem::Problem;
 
 use crate::alerts::Alerts;
+use crate::events::Events;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
 use crate::live::Live;
+use crate::policies::Policies;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::known::KnownTokens;
 use crate::token::{Holder, Role, Token};
@@ -59,12 +70,18 @@ pub struct Shared {
     pub alerts: Alerts,
     /// Tokens that were seen a moment ago.
     pub tokens: Arc<KnownTokens>,
+    /// What is in force, and what becomes of evidence.
+    pub policies: Policies,
     /// The URL under which people reach this server, for links in messages.
     pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
+    /// Whether pages are reached by TLS alone.
+    pub is_secure: bool,
     /// Whether metrics need no token.
     pub metrics_open: bool,
+    /// Sends live updates.
+    pub events: Arc<Events>,
     /// What they sent.
     pub intake: Arc<Intake>,
 }
@@ -85,8 +102,12 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(audit::routes())
         .merge(tokens::routes())
         .route("/metrics", get(metrics::page))
+        .merge(policies::routes())
+        .merge(agent::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/events", get(events::listen))
+        .merge(pages::routes())
         .fallback(problem::no_such_place)
         .method_not_allowed_fallback(problem::no_such_method)
         .layer(DefaultBodyLimit::max(body))
@@ -106,12 +127,11 @@ impl Shared {
     /// Who sends the request, if the holder of its token may do what `needed` may.
     async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token = bearer(headers).ok_or_else(Problem::no_token)?;
-        let holder = match self.tokens.fresh(&token) {
-            Some(holder) => Some(holder),
-            None => {
-                let tokens = Arc::clone(&self.tokens);
-                self.ask(move |reader| tokens.ask(reader, &token)).await?
-            }
+        let holder = if let Some(holder) = self.tokens.fresh(&token) {
+            Some(holder)
+        } else {
+            let tokens = Arc::clone(&self.tokens);
+            self.ask(move |reader| tokens.ask(reader, &token)).await?
         };
         match holder {
             None => Err(Problem::unknown_token()),
@@ -121,7 +141,7 @@ impl Shared {
     }
 
     /// Asks the store on a thread that may block.
-    async fn ask<T: Send + 'static>(
+    pub(crate) async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {

@@ -31,10 +31,14 @@ pub struct Limits {
     pub body_time: Duration,
     /// Connections at once, on each port.
     pub connections: usize,
+    /// Listeners to live updates at once.
+    pub listeners: usize,
     /// What the holder of a token may send in a second.
     pub rates: RateLimits,
     /// How many different names it may send in an hour.
     pub cardinality: CardinalityLimits,
+    /// Batches that may wait to be evaluated by triggers; of more, the stored blocks are read.
+    pub policy_queue: usize,
 }
 
 impl Default for Limits {
@@ -50,8 +54,10 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             body_time: Duration::from_secs(30),
             connections: 2_000,
+            listeners: 1_200,
             rates: RateLimits::default(),
             cardinality: CardinalityLimits::default(),
+            policy_queue: 4_096,
         }
     }
 }

@@ -117,6 +117,20 @@ impl Reader {
         self.ask(|connection| causes(connection, filter, now_ms))
     }
 
+    /// The causes with these ids, those that are there, as lists show them.
+    pub(crate) fn cause_rows(&self, ids: &[i64]) -> Result<Vec<CauseRow>, StoreError> {
+        self.ask(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM cause c WHERE c.id = $1 AND c.merged_into IS NULL");
+            let mut causes = Vec::with_capacity(ids.len());
+            for id in ids {
+                if let Some(row) = connection.row(&sql, values![id])? {
+                    causes.push(cause_row(connection, &row)?);
+                }
+            }
+            Ok(causes)
+        })
+    }
+
     /// A cause with all that is known of it; nothing when there is none of this id.
     pub fn cause(&self, id: i64, now_ms: i64) -> Result<Option<CauseDetail>, StoreError> {
         self.ask(|connection| {

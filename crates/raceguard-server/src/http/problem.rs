@@ -47,6 +47,11 @@ impl Problem {
         &self.message
     }
 
+    /// Status and sentence.
+    pub(crate) fn parts(self) -> (StatusCode, String) {
+        (self.status, self.message)
+    }
+
     /// What the request names does not exist.
     pub(super) fn not_there(what: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::NOT_FOUND, format!("there is no {what}"))

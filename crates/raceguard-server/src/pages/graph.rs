@@ -1,0 +1,223 @@
+//! Who started whom, and what they met on: a drawing of boxes in columns, left to right.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use raceguard_evidence::{Access, Frame, Race};
+
+use super::stack::{anchor, position};
+
+const BOX_WIDTH: f64 = 250.0;
+const BOX_HEIGHT: f64 = 46.0;
+const GAP: f64 = 56.0;
+const ROW: f64 = 84.0;
+/// Characters that fit into a box.
+const ROOM: usize = 33;
+/// `go` statements that are drawn for each side, the nearest.
+const STARTS: usize = 3;
+
+/// A drawing.
+#[derive(Debug, Default, Template)]
+#[template(path = "part/graph.html")]
+pub(super) struct Graph {
+    /// What it shows.
+    label: &'static str,
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) boxes: Vec<Node>,
+    pub(super) edges: Vec<Edge>,
+}
+
+impl HtmlSafe for Graph {}
+
+/// A box.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+    /// `start`, `later`, `earlier`, `shared`.
+    pub(super) class: &'static str,
+    /// What it is.
+    pub(super) kind: String,
+    pub(super) text: String,
+    /// All of the text, where it was too long.
+    pub(super) full: String,
+}
+
+/// A line from one box to the next.
+#[derive(Debug)]
+pub(super) struct Edge {
+    pub(super) class: &'static str,
+    pub(super) path: String,
+}
+
+/// A box before it has a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Label {
+    pub(super) class: &'static str,
+    pub(super) kind: String,
+    pub(super) text: String,
+}
+
+/// Words for what has no name of its own.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Words {
+    pub(super) go_statement: &'static str,
+    pub(super) shared: &'static str,
+    pub(super) label: &'static str,
+}
+
+impl Graph {
+    /// Both goroutines of a race from their `go` statements to the memory that they met on.
+    pub(super) fn of_race(race: &Race, words: Words) -> Self {
+        let classes = ["later", "earlier"];
+        let sides = [0, 1].map(|side| side_labels(race, &race.accesses[side], classes[side], words));
+        let object = race.object.as_ref();
+        let name = object.and_then(|object| object.name.clone()).filter(|name| !name.is_empty());
+        let allocated =
+            object.and_then(|object| Some(position(&object.allocation[anchor(&object.allocation)?])));
+        let text = name.or(allocated).unwrap_or_else(|| race.address.clone());
+        Self::joined(words.label, &sides, &Label { class: "shared", kind: words.shared.to_owned(), text })
+    }
+
+    /// Two rows that end in one box. What both begin with is drawn once.
+    pub(super) fn joined(label: &'static str, rows: &[Vec<Label>], end: &Label) -> Self {
+        let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let height = ROW * count(rows.len().max(1)) - (ROW - BOX_HEIGHT) + 4.0;
+        let mut graph = Self { width: left(columns) + BOX_WIDTH + 4.0, height, label, ..Self::default() };
+        let end = graph.push(left(columns), height / 2.0, end);
+        for (row, labels) in rows.iter().enumerate() {
+            let class = labels.last().map_or("", |label| label.class);
+            // The row ends where all rows end.
+            let first = columns - labels.len();
+            let mut previous: Option<Node> = None;
+            for (index, label) in labels.iter().enumerate() {
+                let is_common = rows.len() > 1
+                    && rows
+                        .iter()
+                        .all(|other| other.len() == labels.len() && other[..=index] == labels[..=index]);
+                let middle = if is_common { height / 2.0 } else { ROW * count(row) + BOX_HEIGHT / 2.0 + 2.0 };
+                let drawn = is_common.then(|| graph.find(left(first + index), middle)).flatten();
+                let node = match drawn {
+                    Some(node) => node,
+                    None => graph.push(left(first + index), middle, label),
+                };
+                if let Some(previous) = previous {
+                    graph.connect(&previous, &node, if is_common { "" } else { class });
+                }
+                previous = Some(node);
+            }
+            if let Some(last) = previous {
+                graph.connect(&last, &end, class);
+            }
+        }
+        graph
+    }
+
+    fn find(&self, x: f64, middle: f64) -> Option<Node> {
+        let is_there =
+            |node: &&Node| (node.x - x).abs() < 1.0 && (node.y + BOX_HEIGHT / 2.0 - middle).abs() < 1.0;
+        self.boxes.iter().find(is_there).cloned()
+    }
+
+    fn push(&mut self, x: f64, middle: f64, label: &Label) -> Node {
+        let node = Node {
+            x,
+            y: middle - BOX_HEIGHT / 2.0,
+            width: BOX_WIDTH,
+            height: BOX_HEIGHT,
+            class: label.class,
+            kind: shortened(&label.kind),
+            text: shortened(&label.text),
+            full: format!("{}\n{}", label.kind, label.text),
+        };
+        self.boxes.push(node.clone());
+        node
+    }
+
+    fn connect(&mut self, from: &Node, to: &Node, class: &'static str) {
+        let (x1, y1) = (from.x + from.width, from.y + BOX_HEIGHT / 2.0);
+        let (x2, y2) = (to.x, to.y + BOX_HEIGHT / 2.0);
+        let middle = f64::midpoint(x1, x2);
+        self.edges.push(Edge {
+            class,
+            path: format!("M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}"),
+        });
+    }
+}
+
+/// The `go` statements that lead to a goroutine, farthest first, then what it did.
+fn side_labels(race: &Race, access: &Access, class: &'static str, words: Words) -> Vec<Label> {
+    let mut labels = Vec::new();
+    for goroutine in race.ancestry(access.goroutine) {
+        let starts = goroutine.go_statement().into_iter().chain(goroutine.ancestor_go_statements());
+        labels.extend(starts.filter_map(|stack| start_label(stack, words)));
+    }
+    labels.truncate(STARTS);
+    labels.reverse();
+    let what = access
+        .map_op
+        .as_ref()
+        .map_or_else(|| access.op.as_str().to_owned(), |operation| format!("map {}", operation.as_str()));
+    let frame = anchor(&access.stack).map(|index| &access.stack[index]);
+    let kind = frame.map_or_else(|| what.clone(), |frame| format!("{what} · {}", position(frame)));
+    let text = frame.map_or_else(|| "?".to_owned(), |frame| frame.name().short());
+    labels.push(Label { class, kind, text });
+    labels
+}
+
+fn start_label(stack: &[Frame], words: Words) -> Option<Label> {
+    let frame = &stack[anchor(stack)?];
+    let kind = format!("{} · {}", words.go_statement, position(frame));
+    Some(Label { class: "start", kind, text: frame.name().short() })
+}
+
+fn left(column: usize) -> f64 {
+    count(column) * (BOX_WIDTH + GAP) + 2.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "places on a drawing")]
+fn count(number: usize) -> f64 {
+    number as f64
+}
+
+/// The end of a text that is too long: names differ there.
+fn shortened(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= ROOM {
+        text.to_owned()
+    } else {
+        std::iter::once('…').chain(text.chars().skip(length - ROOM + 1)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(text: &str) -> Label {
+        Label { class: "start", kind: String::new(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn what_both_sides_begin_with_is_drawn_once() {
+        let rows = [
+            vec![label("main"), label("serve"), label("put")],
+            vec![label("main"), label("serve"), label("get")],
+        ];
+        let graph = Graph::joined("g", &rows, &label("map"));
+        let texts: Vec<_> = graph.boxes.iter().map(|node| node.text.as_str()).collect();
+        assert_eq!(texts, ["map", "main", "serve", "put", "get"]);
+        assert!(graph.boxes.iter().all(|node| node.x + node.width <= graph.width && node.y >= 0.0));
+        assert!(graph.boxes.iter().all(|node| node.y + node.height <= graph.height));
+    }
+
+    #[test]
+    fn rows_of_other_lengths_end_together() {
+        let graph = Graph::joined("g", &[vec![label("a"), label("b")], vec![label("c")]], &label("x"));
+        let x = |text: &str| graph.boxes.iter().find(|node| node.text == text).map(|node| node.x);
+        assert_eq!(x("b"), x("c"));
+        assert_eq!(shortened(&"ab".repeat(40)).chars().count(), ROOM);
+    }
+}
