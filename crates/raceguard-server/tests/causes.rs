@@ -185,13 +185,13 @@ async fn what_was_fixed_and_comes_back_is_regressed() {
     let back = fleet.until("/v1/causes?state=regressed", causes(1)).await;
     assert_eq!((&back["causes"][0]["id"], &back["causes"][0]["fixed_in"]), (&id, &json!("1.5.0")));
     let cause = fleet.get(&format!("/v1/causes/{id}")).await;
-    let states: Vec<&str> = cause["history"]
+    let history: Vec<&str> = cause["history"]
         .as_array()
         .expect("it is a list")
         .iter()
         .filter_map(|event| event["state"].as_str())
         .collect();
-    assert_eq!(states, ["regressed", "fixed", "acknowledged"]);
+    assert_eq!(history, ["regressed", "fixed", "acknowledged"]);
     assert_eq!(
         (&cause["history"][0]["version"], &cause["history"][0]["by"]),
         (&json!("v1.10.0"), &json!(""))
@@ -275,8 +275,8 @@ async fn causes_outlive_a_restart_and_live_state_comes_back() {
     assert_eq!(fleet.get("/v1/causes").await, before);
     let maps = fleet.get("/v1/live/maps").await;
     let of = |name: &str| {
-        let maps = maps["maps"].as_array().expect("it is a list").iter();
-        maps.cloned().find(|map| map["name"] == name).expect("it is there")
+        let mut maps = maps["maps"].as_array().expect("it is a list").iter();
+        maps.find(|map| map["name"] == name).expect("it is there").clone()
     };
     assert_eq!((&of("findings")["entries"], &of("causes")["entries"]), (&json!(2), &json!(1)));
     assert_eq!((&of("code")["entries"], &of("services")["entries"]), (&json!(1), &json!(1)));
@@ -287,6 +287,47 @@ async fn causes_outlive_a_restart_and_live_state_comes_back() {
     let calls = findings.expect("it is there")["calls"].as_array().expect("it is a list").clone();
     let gets = calls.iter().find(|calls| calls["kind"] == "get").expect("it was asked");
     assert!(gets["hits"].as_u64() >= Some(2), "{gets}");
+    fleet.server.stop().await;
+}
+
+/// A race of a function with itself, on a line of its own.
+fn race(number: usize) -> String {
+    let access = |op: &str| {
+        json!({"op": op, "goroutine": 1, "stack": [
+            {"function": format!("example.com/many.F{number}"), "file": "/m/many.go", "line": number + 1}]})
+    };
+    json!({"schema": 1, "kind": "race", "id": format!("1-{number}"), "pid": 1,
+           "accesses": [access("write"), access("read")]})
+    .to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_findings_of_a_package_are_diagnosed_in_parts() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let fleet = Fleet::start(folder.path()).await;
+    let races: Vec<String> = (0..500).map(race).collect();
+    fleet.send("run-1", "many", "1", &races.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let all = fleet.until("/v1/causes?limit=1000", causes(500)).await;
+    let mut ids: Vec<i64> = all["causes"]
+        .as_array()
+        .expect("it is a list")
+        .iter()
+        .filter(|cause| cause["findings"] == 1)
+        .filter_map(|cause| cause["id"].as_i64())
+        .collect();
+    // One more finding of the first function is of the first cause, however many came between.
+    let mut late: Value = serde_json::from_str(&race(0)).expect("it is a record");
+    late["accesses"][1]["op"] = json!("write");
+    fleet.send("run-2", "many", "1", &[&late.to_string()]).await;
+    let again = fleet.until("/v1/causes?limit=1", |answer| answer["causes"][0]["findings"] == 2).await;
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 500);
+    let first = all["causes"].as_array().and_then(|causes| {
+        causes.iter().find(|cause| cause["title"].as_str().is_some_and(|title| title.ends_with("many.F0")))
+    });
+    assert_eq!(again["causes"][0]["id"], first.expect("it is there")["id"]);
+    assert!(again["next"].is_string());
     fleet.server.stop().await;
 }
 

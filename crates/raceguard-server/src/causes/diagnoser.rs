@@ -5,6 +5,7 @@
 //! meanwhile. What one pass did not finish because the process ended is still in `undiagnosed`.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use raceguard_diagnosis::top_causes::TopOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Assigned, Proposal, assign, look_for_regression};
-use super::neighbourhood::{Neighbourhood, NewFinding, gather};
+use super::neighbourhood::{NEW, Neighbourhood, NewFinding, gather};
 use crate::clock::now_ms;
 use crate::http::Shared;
 use crate::store::StoreError;
@@ -106,15 +107,22 @@ impl Diagnoser {
 
 /// Diagnoses findings that wait; whether there may be more.
 pub async fn diagnose(shared: &Arc<Shared>, now_ms: i64) -> Result<bool, StoreError> {
-    let Some((assigned, new, proposals)) = shared
+    let gathered = shared
         .question(|reader| {
-            let neighbourhood = reader.ask(gather)?;
-            Ok((!neighbourhood.new.is_empty()).then(|| propose(neighbourhood)))
+            let neighbourhood = reader.ask(|connection| gather(connection, NEW))?;
+            if neighbourhood.new.is_empty() {
+                return Ok(None);
+            }
+            if let Some(proposed) = propose(neighbourhood) {
+                return Ok(Some(proposed));
+            }
+            // Evidence comes from strangers. What stops the diagnosis of one finding must not stop that of others.
+            let first = reader.ask(|connection| gather(connection, 1))?;
+            let (assigned, new) = (first.assigned, first.new.clone());
+            Ok(Some(propose(first).unwrap_or((assigned, new, Vec::new()))))
         })
-        .await?
-    else {
-        return Ok(false);
-    };
+        .await?;
+    let Some((assigned, new, proposals)) = gathered else { return Ok(false) };
     let made = shared
         .writer
         .change(move |connection| assign(connection, assigned, &new, &proposals, now_ms))
@@ -126,12 +134,15 @@ pub async fn diagnose(shared: &Arc<Shared>, now_ms: i64) -> Result<bool, StoreEr
     Ok(true)
 }
 
-/// What the diagnosis makes of the neighbourhood, as far as it is about new findings.
-fn propose(neighbourhood: Neighbourhood) -> (u64, Vec<NewFinding>, Vec<Proposal>) {
+/// The number of assignments that the proposals rest on, the new findings, and what is proposed.
+type Proposed = (u64, Vec<NewFinding>, Vec<Proposal>);
+
+/// What the diagnosis makes of the neighbourhood, as far as it is about new findings; nothing when it panics.
+fn propose(neighbourhood: Neighbourhood) -> Option<Proposed> {
     let Neighbourhood { assigned, new, by_fingerprint, evidence } = neighbourhood;
     // No source is read: the paths are a stranger's.
     let options = TopOptions { count: 0, attributes: Vec::new() };
-    let diagnosis = Diagnosis::of(&evidence, &options, &|_| None);
+    let diagnosis = catch_unwind(AssertUnwindSafe(|| Diagnosis::of(&evidence, &options, &|_| None))).ok()?;
     let is_new: HashSet<i64> = new.iter().map(|finding| finding.id).collect();
     let proposals = diagnosis.clusters.into_iter().filter_map(|cluster| {
         let member =
@@ -139,5 +150,6 @@ fn propose(neighbourhood: Neighbourhood) -> (u64, Vec<NewFinding>, Vec<Proposal>
         let findings: Vec<i64> = cluster.members.iter().filter_map(member).collect();
         findings.iter().any(|id| is_new.contains(id)).then_some(Proposal { findings, cluster })
     });
-    (assigned, new, proposals.collect())
+    let proposals = proposals.collect();
+    Some((assigned, new, proposals))
 }

@@ -22,7 +22,7 @@ pub const FINDINGS: usize = 256;
 pub const BYTES: usize = 16 << 20;
 
 /// New findings that are diagnosed together.
-const NEW: u64 = 64;
+pub const NEW: u64 = 64;
 
 /// Neighbours that are taken for one key.
 const OF_A_KEY: u64 = 64;
@@ -63,11 +63,12 @@ struct Known {
     stream: i64,
 }
 
-/// The findings that wait for a cause, as many as are diagnosed together, and their neighbours.
-pub fn gather(connection: &mut (dyn Connection + 'static)) -> Result<Neighbourhood, StoreError> {
+/// At most `most` of the findings that wait for a cause, and their neighbours.
+pub fn gather(connection: &mut (dyn Connection + 'static), most: u64) -> Result<Neighbourhood, StoreError> {
     let row = connection.row("SELECT number FROM assignment", &[])?;
     let assigned = row.ok_or(StoreError::Incomplete("assignment"))?.get(0)?;
-    let rows = connection.query("SELECT finding FROM undiagnosed ORDER BY finding LIMIT $1", values![NEW])?;
+    let rows =
+        connection.query("SELECT finding FROM undiagnosed ORDER BY finding LIMIT $1", values![most])?;
     let mut gathering = Gathering::default();
     let mut new = Vec::new();
     for row in &rows {
@@ -77,7 +78,7 @@ pub fn gather(connection: &mut (dyn Connection + 'static)) -> Result<Neighbourho
             break;
         }
         let Some(index) = gathering.add(connection, id)? else {
-            // A record that can't be read again can't be diagnosed; it is its own cause by its title alone.
+            // A record that can't be read again can't be diagnosed: it stays a finding without a cause.
             new.push(NewFinding { id, keys: BTreeSet::new(), code: BTreeSet::new() });
             continue;
         };
