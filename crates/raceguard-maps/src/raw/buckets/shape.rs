@@ -109,14 +109,13 @@ impl<K, V> Shape<K, V> {
     #[inline]
     fn first_lane(word: u64, tag: u64) -> Option<usize> {
         use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_cvtsi64_si128, _mm_movemask_epi8};
-        // Lanes that have no slot are zero in `word` and not in the tags beside it, or the upper half would be found.
         let tags = (tag * (u64::MAX / 0xFF)).cast_signed();
         // SAFETY: SSE2 is part of x86-64.
-        #[allow(unused_unsafe)]
         let same = unsafe {
             _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_cvtsi64_si128(word.cast_signed()), _mm_cvtsi64_si128(tags)))
         };
-        let same = same as u32 & 0xFF;
+        // The upper halves are equal, being zero. Lanes without a slot are zero in `word`, which no tag is.
+        let same = same.cast_unsigned() & 0xFF;
         (same != 0).then(|| same.trailing_zeros() as usize)
     }
 
