@@ -83,7 +83,10 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Filled<D, M> {
     }
 
     /// One operation; `HELD` says whether the caller works inside it.
-    #[inline]
+    // For every map alike: some are small enough to be inlined anyway, and a call costs as much as a read that finds
+    // everything in the cache.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn step<const HELD: bool>(
         &self,
         handle: &mut M::Handle<'_>,

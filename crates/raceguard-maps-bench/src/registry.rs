@@ -13,7 +13,7 @@ use crate::subjects::counting::Counting;
 use crate::subjects::evmap::Evmap;
 use crate::subjects::left_right::LeftRight;
 use crate::subjects::locks::{Hashbrown, OneLock, Shards, StdMap};
-use crate::subjects::nothing::Nothing;
+use crate::subjects::nothing::{FreshMemory, Nothing};
 use crate::subjects::ours::{Ours, ReaderOfSnapshots, SixteenShards};
 use crate::subjects::peers::{Dash, Kovan, Leap, Moka, Papaya, SccIndex, SccMap};
 
@@ -165,12 +165,16 @@ fn of_go(go: &Go) -> Vec<Candidate> {
 fn special() -> Vec<Candidate> {
     vec![
         Candidate::copying::<Nothing>(NOTHING, Family::Rust),
+        Candidate::copying::<FreshMemory>(FRESH_MEMORY, Family::Rust),
         Candidate::copying::<Counting>(COUNTER, Family::Ours),
         Candidate::copying::<SixteenShards>("ShardedMap-16", Family::Ours),
     ]
 }
 
 const NOTHING: &str = "(no map)";
+const FRESH_MEMORY: &str = "(fresh memory)";
+/// What is measured beside the maps to know what the machine does by itself.
+const NO_MAPS: [&str; 2] = [NOTHING, FRESH_MEMORY];
 const COUNTER: &str = "CounterMap";
 
 /// What was chosen.
@@ -186,7 +190,7 @@ impl Candidates {
         chosen.extend(peers());
         chosen.extend(go.map(of_go).unwrap_or_default());
         let mut special = special();
-        let known: Vec<&str> = chosen.iter().chain(&special[1..]).map(|one| one.name).collect();
+        let known: Vec<&str> = chosen.iter().chain(&special[NO_MAPS.len()..]).map(|one| one.name).collect();
         for name in wanted {
             if !known.iter().any(|known| plain(known) == plain(name)) {
                 return Err(format!("there is no map `{name}`; there are {}", known.join(", ")));
@@ -194,7 +198,7 @@ impl Candidates {
         }
         let is_wanted = |one: &Candidate| {
             wanted.is_empty()
-                || one.name == NOTHING
+                || NO_MAPS.contains(&one.name)
                 || wanted.iter().any(|name| plain(name) == plain(one.name))
         };
         chosen.retain(is_wanted);
@@ -206,9 +210,9 @@ impl Candidates {
         self.chosen.iter()
     }
 
-    /// With a map that does nothing: what it shows, the clock and the machine cost.
+    /// With maps that are none: what they show, the clock and the machine cost.
     pub(crate) fn iter_with_nothing(&self) -> impl Iterator<Item = &Candidate> {
-        self.special.iter().filter(|one| one.name == NOTHING).chain(&self.chosen)
+        self.special.iter().filter(|one| NO_MAPS.contains(&one.name)).chain(&self.chosen)
     }
 
     /// Ours alone.

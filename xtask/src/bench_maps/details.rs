@@ -55,8 +55,9 @@ pub(super) fn latency(tables: &[Latency]) -> String {
 
 pub(super) fn growth(table: &Growth) -> String {
     let mut text = format!(
-        "One thread inserts {} new keys, the other reads those that are there; round trip {}; µs. The first line is the \
-         same without a map: what the clock costs, and for how long the machine itself stopped a thread.\n\n",
+        "One thread inserts {} new keys, the other reads those that are there; round trip {}; µs. The first two \
+         lines are no maps: what the clock costs, and for how long the machine itself stopped a thread; and what it costs to \
+         write 32 bytes to memory that nobody had before.\n\n",
         crate::measure::thousands(table.keys),
         round_trip(&table.round_trips)
     );

@@ -116,9 +116,14 @@ fn growth(report: &Report, text: &mut String) {
         met(slow.is_empty())
     );
     by(&slow, text);
-    if let Some(machine) = table.maps.first().and_then(|nothing| nothing.writes) {
-        let _ =
-            writeln!(text, "  (the machine itself stopped a thread for up to {:.1} ms)", machine.max / 1e3);
+    if let (Some(stopped), Some(waited)) = (longest("(no map)"), longest("(fresh memory)")) {
+        let _ = writeln!(
+            text,
+            "  (the machine itself stopped a thread for up to {:.1} ms; one that does nothing but write to fresh memory \
+             waited for up to {:.1} ms)",
+            stopped / 1e3,
+            waited / 1e3
+        );
     }
 }
 

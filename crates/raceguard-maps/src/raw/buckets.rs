@@ -3,15 +3,17 @@
 //!
 //! # Idea
 //!
-//! An operation on a map that does not fit the cache costs one cache miss if everything it needs lies in one line: the
+//! An operation on a map that does not fit the cache costs one cache miss if everything it needs lies together: the
 //! lock, the means to find the slot, the key and the value. And two threads that use different keys do not disturb each
-//! other if nothing they write is shared. So a bucket is a cache line (several for large entries) with a header word, a
-//! pointer to overflow buckets and three to six slots for entries. The header is lock, version, flags and an 8-bit tag
-//! per slot at once; a write takes the lock by one atomic swap and gives it back by a plain store.
+//! other if nothing they write is shared. So a bucket is one or two cache lines (several for large entries) with a
+//! header word, a word of tags and three to seven slots for entries. The header is lock, version and flags at once; a
+//! write takes the lock by one atomic swap and gives it back by a plain store. The second line is asked for together with
+//! the first, so that nobody waits twice.
 //!
-//! Follows CLHT (David, Guerraoui, Trigonakis, "Asynchronized concurrency", ASPLOS 2015: one cache line per bucket,
-//! chained) and MapOf of the Go library xsync (tags, cooperative growth). Different from both: the lock, the version
-//! and the tags are one word; entries of any type lie in the line, not behind pointers; the table also shrinks.
+//! Follows CLHT (David, Guerraoui, Trigonakis, "Asynchronized concurrency", ASPLOS 2015: a bucket in a cache line,
+//! chained) and MapOf of the Go library xsync (tags, cooperative growth). Different from both: the lock and the version
+//! are one word; entries of any type lie in the bucket, not behind pointers; buckets are numbered by the high bits of
+//! the hash, so that a table is filled from its start to its end when entries move to it; the table also shrinks.
 //!
 //! # Parts
 //!
@@ -35,14 +37,14 @@
 //!
 //! # Limits
 //!
-//! Many keys with the same low bits of the hash make one long chain, and growing does not help against that: with a
-//! hasher that an adversary can predict, operations get linear. Waiting for a lock is not fair.
+//! Many keys with the same high bits of the hash make one long chain, and growing does not help against that: with a
+//! hasher that an adversary can predict, or that leaves those bits as they are in the key, operations get linear. Waiting
+//! for a lock is not fair.
 //!
-//! A write that moves a unit may be the first to touch huge pages of the next table, and the kernel then clears them:
-//! about a tenth of a millisecond each, several milliseconds if a hypervisor has to find the memory first. The memory of
-//! a table that has been left is freed at the end of its move, by the write that finishes it, or later if a thread stays
-//! pinned. Moving is done by writes alone: after the last write, what is left to move stays where it is, and readers take
-//! one step more for it.
+//! A write that moves a unit may be the first to touch pages of the next table, which then wait for the kernel, and in a
+//! virtual machine for the host. The memory of a table that has been left goes back in slices with the writes that come
+//! after the move; what the last write leaves of it stays until the next one, or until the map goes. Moving is done by
+//! writes alone: after the last write, what is left to move stays where it is, and readers take one step more for it.
 
 mod chain;
 mod core;

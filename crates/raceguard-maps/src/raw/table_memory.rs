@@ -1,11 +1,19 @@
-//! Zeroed memory for tables. Large blocks come from the kernel, in huge pages where that is asked for, and cost nothing
-//! until they are touched: no operation pays for the zeroing of a whole table.
+//! Zeroed memory for tables. Large blocks come from the kernel, cost nothing until they are touched, and go back to it in
+//! slices: no operation pays for the zeroing of a whole table, nor for its end.
+//!
+//! Pages are small ones. Who first touches a huge page waits until all of it is zeroed: 0.1 ms, and in a virtual machine
+//! whose host has not backed it, several milliseconds.
 
 use std::alloc::{self, Layout};
 use std::ptr::NonNull;
 
-/// From this size on a block gets pages of its own: the size of a huge page on x86-64 and most of aarch64.
-const OWN_PAGES: usize = 2 << 20;
+use super::sync::Mutex;
+use super::sync::atomic::{AtomicBool, Ordering};
+
+/// From this size on a block gets pages of its own.
+const OWN_PAGES: usize = 1 << 20;
+/// How much of a block goes back to the kernel at once: it takes some ten microseconds.
+const SLICE: usize = if cfg!(raceguard_stress) { 4 << 10 } else { 512 << 10 };
 
 /// A zeroed block of memory, freed by [`Block::free`].
 #[derive(Debug)]
@@ -21,18 +29,10 @@ pub(crate) struct Block {
 unsafe impl Send for Block {}
 
 impl Block {
-    /// `size` zeroed bytes at a multiple of `align`, a power of two. Large blocks are in huge pages if the kernel has them:
-    /// whoever first touches one waits until it is zeroed, 0.1 ms and, in a virtual machine, up to 5 ms.
+    /// `size` zeroed bytes at a multiple of `align`, a power of two.
     pub(crate) fn zeroed(size: usize, align: usize) -> Self {
-        let block = Self::zeroed_in_small_pages(size, align);
-        block.advise_huge();
-        block
-    }
-
-    /// As `zeroed`, in pages of the usual size: no single access waits long.
-    pub(crate) fn zeroed_in_small_pages(size: usize, align: usize) -> Self {
         if size >= OWN_PAGES
-            && align <= OWN_PAGES
+            && align <= pages::ALIGN
             && let Some(block) = pages::map(size)
         {
             return block;
@@ -48,16 +48,18 @@ impl Block {
         Self { start, allocation, size, pages: false }
     }
 
-    /// Lets the kernel put a large block into huge pages: what was not touched yet when it is, the rest in the background.
-    pub(crate) fn advise_huge(&self) {
-        if self.pages {
-            pages::advise_huge(self.start, self.size);
-        }
-    }
-
     /// The first byte.
     pub(crate) fn start(&self) -> *mut u8 {
         self.start.as_ptr()
+    }
+
+    /// Gives back the end of a block of pages that nobody uses any more; whether something is left.
+    fn shorten(&mut self, by: usize) -> bool {
+        let by = by.min(self.size);
+        self.size -= by;
+        // SAFETY: the last `by` bytes, a whole number of pages, of a block that is ours and not used.
+        unsafe { pages::unmap(self.allocation.add(self.size), by) };
+        self.size > 0
     }
 
     /// Gives the memory back.
@@ -75,6 +77,67 @@ impl Block {
                 alloc::dealloc(self.allocation.as_ptr(), layout);
             }
         }
+    }
+}
+
+/// Blocks that nobody uses any more, on their way back to the system. Later operations take a slice each.
+#[derive(Debug, Default)]
+pub(crate) struct GiveBack {
+    waiting: AtomicBool,
+    blocks: Mutex<Vec<Block>>,
+}
+
+impl GiveBack {
+    /// Takes a block over.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses it any more.
+    pub(crate) unsafe fn add(&self, block: Block) {
+        if !block.pages {
+            // SAFETY: by the caller.
+            unsafe { block.free() };
+            return;
+        }
+        self.blocks.lock().push(block);
+        // ORDERING: Relaxed: only a hint; the blocks have their own lock.
+        self.waiting.store(true, Ordering::Relaxed);
+    }
+
+    /// Gives one slice back, if there is something.
+    #[inline]
+    pub(crate) fn step(&self) {
+        // ORDERING: Relaxed: as in `add`.
+        if self.waiting.load(Ordering::Relaxed) {
+            self.give_slice();
+        }
+    }
+
+    #[cold]
+    fn give_slice(&self) {
+        let mut blocks = self.blocks.lock();
+        if let Some(mut block) = blocks.pop()
+            && block.shorten(SLICE)
+        {
+            blocks.push(block);
+        }
+        // ORDERING: Relaxed: as in `add`.
+        self.waiting.store(!blocks.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Gives everything back.
+    pub(crate) fn finish(&self) {
+        let blocks = std::mem::take(&mut *self.blocks.lock());
+        for block in blocks {
+            // SAFETY: by who added it.
+            unsafe { block.free() };
+        }
+    }
+}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 
@@ -103,14 +166,19 @@ unsafe impl<T: Sync> Sync for ZeroedSlice<T> {}
 impl<T: ZeroDefault> ZeroedSlice<T> {
     pub(crate) fn new(len: usize) -> Self {
         let size = len.checked_mul(size_of::<T>()).unwrap_or_else(|| capacity_overflow(len));
-        let block = Block::zeroed_in_small_pages(size.max(1), align_of::<T>());
+        let block = Block::zeroed(size.max(1), align_of::<T>());
         Self { start: block.start.cast(), len, block: Some(block) }
     }
 
-    /// As [`Block::advise_huge`].
-    pub(crate) fn advise_huge(&self) {
-        if let Some(block) = &self.block {
-            block.advise_huge();
+    /// Hands the memory over, to go back to the system.
+    ///
+    /// # Safety
+    ///
+    /// Nobody uses the slice any more.
+    pub(crate) unsafe fn give_back(mut self, to: &GiveBack) {
+        if let Some(block) = self.block.take() {
+            // SAFETY: by the caller; the elements need no drop.
+            unsafe { to.add(block) };
         }
     }
 }
@@ -132,8 +200,9 @@ impl<T: ZeroDefault> ZeroedSlice<T> {
         Self { start: NonNull::from(Box::leak(elements)).cast(), len }
     }
 
-    #[expect(clippy::unused_self, reason = "there is no block in a model")]
-    pub(crate) fn advise_huge(&self) {}
+    /// There is no block in a model.
+    #[expect(clippy::unused_self, clippy::needless_pass_by_value, reason = "as where there are blocks")]
+    pub(crate) unsafe fn give_back(self, _: &GiveBack) {}
 }
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
@@ -166,34 +235,24 @@ fn capacity_overflow(size: usize) -> ! {
 mod pages {
     use std::ptr::{self, NonNull};
 
-    use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+    use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
-    use super::{Block, OWN_PAGES};
+    use super::Block;
 
-    /// Zeroed pages, aligned so that the kernel can make them huge.
+    /// Pages are at least so large, and aligned so.
+    pub(super) const ALIGN: usize = 1 << 12;
+    /// The largest pages in use are so large: sizes and slices are multiples of it.
+    const PAGE: usize = 64 << 10;
+
+    /// Zeroed pages.
     pub(super) fn map(size: usize) -> Option<Block> {
-        let size = size.checked_next_multiple_of(1 << 12)?;
-        let room = size.checked_add(OWN_PAGES)?;
+        let size = size.checked_next_multiple_of(PAGE)?;
         // SAFETY: a new private mapping at an address that the kernel chooses.
         let mapped = unsafe {
-            mmap_anonymous(ptr::null_mut(), room, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
+            mmap_anonymous(ptr::null_mut(), size, ProtFlags::READ | ProtFlags::WRITE, MapFlags::PRIVATE)
         };
-        let mapped = NonNull::new(mapped.ok()?.cast::<u8>())?;
-        let before = mapped.align_offset(OWN_PAGES);
-        // SAFETY: within the mapping: what lies before and after the aligned `size` bytes goes back.
-        let start = unsafe {
-            let start = mapped.add(before);
-            unmap(mapped, before);
-            unmap(start.add(size), room - size - before);
-            start
-        };
+        let start = NonNull::new(mapped.ok()?.cast::<u8>())?;
         Some(Block { start, allocation: start, size, pages: true })
-    }
-
-    pub(super) fn advise_huge(start: NonNull<u8>, size: usize) {
-        // Only advice: without huge pages everything works, slower.
-        // SAFETY: the mapping is a block's; the advice does not change what it holds.
-        let _ = unsafe { madvise(start.as_ptr().cast(), size, Advice::LinuxHugepage) };
     }
 
     /// # Safety
@@ -214,11 +273,11 @@ mod pages {
 
     use super::Block;
 
+    pub(super) const ALIGN: usize = 1;
+
     pub(super) fn map(_: usize) -> Option<Block> {
         None
     }
-
-    pub(super) fn advise_huge(_: NonNull<u8>, _: usize) {}
 
     pub(super) unsafe fn unmap(_: NonNull<u8>, _: usize) {}
 }
@@ -241,5 +300,25 @@ mod tests {
                 unsafe { block.free() };
             }
         }
+    }
+
+    #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+    #[test]
+    fn a_large_block_goes_back_in_slices() {
+        let to = GiveBack::default();
+        // SAFETY: nobody uses the blocks.
+        unsafe {
+            to.add(Block::zeroed(64, 64));
+            to.add(Block::zeroed(3 * SLICE + 1, 64));
+            to.add(Block::zeroed(OWN_PAGES, 64));
+        }
+        let mut steps = 0;
+        while to.waiting.load(Ordering::Relaxed) {
+            to.step();
+            steps += 1;
+        }
+        assert!(to.blocks.lock().is_empty());
+        let slices = if cfg!(target_os = "linux") { OWN_PAGES.div_ceil(SLICE) + 4 } else { 0 };
+        assert!((slices.saturating_sub(1)..=slices).contains(&steps), "{steps} steps");
     }
 }

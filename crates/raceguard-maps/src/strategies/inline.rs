@@ -53,7 +53,8 @@ impl<K, V, S> InlineMap<K, V, S> {
     }
 
     /// An empty map with room for `capacity` entries, below which it never shrinks, that hashes with `hasher`. The
-    /// hasher has to be good in its low bits, by which buckets are found.
+    /// hasher has to be good in its high bits, by which buckets are found, and its low ones, which tell keys of a bucket
+    /// apart.
     pub fn with_capacity_and_hasher(capacity: usize, hasher: S) -> Self {
         Self { buckets: Buckets::new(capacity, hasher) }
     }

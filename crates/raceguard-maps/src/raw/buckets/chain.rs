@@ -6,10 +6,11 @@
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
-use super::header::{CLOSED, Head, MOVED, SPECIAL};
-use super::shape::{Entry, Shape, TAGS};
+use super::header::{CHAINED, CLOSED, Head, MOVED, SPECIAL};
+use super::shape::{Entry, Shape};
 use super::table::Root;
 use super::words;
+use crate::raw::sync::atomic::Ordering;
 
 /// The entries of one bucket, owned by this thread. Dropping it unlocks the bucket, also when a panic passes.
 #[derive(Debug)]
@@ -17,8 +18,8 @@ pub(super) struct Chain<'t, K, V> {
     table: Root<K, V>,
     head: &'t Head,
     number: usize,
-    /// The head's header while the bucket is locked: tags and flags are changed here.
-    header: u64,
+    /// The head's header while the bucket is locked: flags are changed here.
+    header: usize,
     /// An insertion made the chain longer.
     overflowed: bool,
 }
@@ -44,7 +45,7 @@ pub(super) enum State {
 
 /// What the special bits of a header say; not for a locked one.
 #[inline]
-pub(super) fn state(header: u64) -> State {
+pub(super) fn state(header: usize) -> State {
     if header & SPECIAL == 0 {
         State::Open
     } else if header & MOVED != 0 {
@@ -90,9 +91,9 @@ impl<K, V> Chain<'_, K, V> {
     #[inline]
     pub(super) fn glance(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<Place<K, V>> {
         let bucket = ptr::from_ref(self.head).cast_mut();
-        // SAFETY: a bucket of this shape. A header that is special has no tags.
+        // SAFETY: a bucket of this shape. Where the header is special, there are no tags.
         let (lane, entry) =
-            unsafe { Shape::<K, V>::first_slot(bucket, self.header, Shape::<K, V>::tag(hash)) }?;
+            unsafe { Shape::<K, V>::first_slot(bucket, self.head.tags(), Shape::<K, V>::tag(hash)) }?;
         // SAFETY: the tag says that the slot holds an entry, and we have the lock.
         is_it(unsafe { &entry.as_ref().key }).then(|| Place { bucket: self.head.into(), lane, entry })
     }
@@ -101,11 +102,7 @@ impl<K, V> Chain<'_, K, V> {
     #[inline]
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<Place<K, V>> {
         let tag = Shape::<K, V>::tag(hash);
-        let found = Self::find_in(ptr::from_ref(self.head).cast_mut(), self.header, tag, &is_it);
-        if found.is_some() || self.head.next().is_null() {
-            return found;
-        }
-        self.buckets().skip(1).find_map(|(bucket, tags)| Self::find_in(bucket, tags, tag, &is_it))
+        self.buckets().find_map(|(bucket, tags)| Self::find_in(bucket, tags, tag, &is_it))
     }
 
     #[inline]
@@ -129,19 +126,35 @@ impl<K, V> Chain<'_, K, V> {
         }
     }
 
+    /// The first overflow bucket, or null.
+    #[inline]
+    fn first_overflow(&self) -> *mut Head {
+        if self.header & CHAINED == 0 {
+            return ptr::null_mut();
+        }
+        // SAFETY: the table lives for `'t`, and the number is that of a bucket.
+        // ORDERING: Relaxed: written by owners of the lock alone.
+        unsafe { self.table.overflow_of(self.number) }.load(Ordering::Relaxed)
+    }
+
+    /// Makes `first`, or none if it is null, the first overflow bucket.
+    fn set_first_overflow(&mut self, first: *mut Head) {
+        // SAFETY: as above.
+        // ORDERING: Relaxed: as above; what a reader gets counts only if the header is then still the same.
+        unsafe { self.table.overflow_of(self.number) }.store(first, Ordering::Relaxed);
+        self.header = if first.is_null() { self.header & !CHAINED } else { self.header | CHAINED };
+    }
+
     /// The buckets of the chain with their tags.
+    #[inline]
     fn buckets(&self) -> impl Iterator<Item = (*mut Head, u64)> + use<K, V> {
         let mut at = ptr::from_ref(self.head).cast_mut();
-        let mut tags = self.header;
+        let mut first = Some(self.first_overflow());
         std::iter::from_fn(move || {
-            if at.is_null() {
-                return None;
-            }
-            let found = (at, tags);
-            // SAFETY: buckets of a chain live as long as its table, for `'t` as `self`.
-            at = unsafe { (*at).next() };
-            // SAFETY: as above, where it is not null.
-            tags = unsafe { at.as_ref() }.map_or(0, Head::tags);
+            // SAFETY: null, or a bucket of the chain, which lives as long as its table, for `'t` as `self`.
+            let head = unsafe { at.as_ref() }?;
+            let found = (at, head.tags());
+            at = first.take().unwrap_or_else(|| head.next());
             Some(found)
         })
     }
@@ -188,11 +201,12 @@ impl<K, V> Chain<'_, K, V> {
     #[inline]
     pub(super) fn insert_tagged(&mut self, tag: u64, entry: Entry<K, V>) {
         let entry = MaybeUninit::new(entry);
-        if let Some(lane) = Shape::<K, V>::empty(self.header).next() {
+        let tags = self.head.tags();
+        if let Some(lane) = Shape::<K, V>::empty(tags).next() {
             let place = Self::place(ptr::from_ref(self.head).cast_mut(), lane);
             // SAFETY: the slot is empty and ours.
             unsafe { words::store(place.entry.as_ptr(), &entry) };
-            self.header = Shape::<K, V>::with_tag(self.header, lane, tag);
+            self.head.set_tags(Shape::<K, V>::with_tag(tags, lane, tag));
         } else {
             self.insert_overflowing(tag, &entry);
         }
@@ -200,15 +214,16 @@ impl<K, V> Chain<'_, K, V> {
 
     #[cold]
     fn insert_overflowing(&mut self, tag: u64, entry: &MaybeUninit<Entry<K, V>>) {
-        let mut bucket = self.head.next();
+        let first = self.first_overflow();
+        let mut bucket = first;
         // SAFETY: null, or a bucket of this chain.
         let free = unsafe { bucket.as_ref() }.and_then(|head| Shape::<K, V>::empty(head.tags()).next());
         let lane = free.unwrap_or_else(|| {
             // SAFETY: the table lives for `'t`.
-            bucket = unsafe { self.table.details().overflow.take(&*self.table.near_overflow(self.number)) };
+            bucket = unsafe { self.table.details().overflow.take() };
             // SAFETY: a bucket that is now ours.
-            unsafe { (*bucket).set_next(self.head.next()) };
-            self.head.set_next(bucket);
+            unsafe { (*bucket).set_next(first) };
+            self.set_first_overflow(bucket);
             self.overflowed = true;
             0
         });
@@ -226,9 +241,9 @@ impl<K, V> Chain<'_, K, V> {
     pub(super) fn remove(&mut self, place: &Place<K, V>) -> Entry<K, V> {
         // SAFETY: the place holds an entry; its tag goes below, or another entry is written over it.
         let removed = unsafe { place.entry.read() };
-        let first = self.head.next();
+        let first = self.first_overflow();
         if first.is_null() {
-            self.header = Shape::<K, V>::without_tag(self.header, place.lane);
+            self.head.set_tags(Shape::<K, V>::without_tag(self.head.tags(), place.lane));
         } else {
             self.fill_hole(place, first);
         }
@@ -238,7 +253,8 @@ impl<K, V> Chain<'_, K, V> {
     /// Puts an entry of the `first` overflow bucket into the slot at `hole`, which has just lost its own.
     #[cold]
     fn fill_hole(&mut self, hole: &Place<K, V>, first: *mut Head) {
-        // SAFETY: an overflow bucket of this chain; it is not empty, and what its tags name are entries.
+        // SAFETY: an overflow bucket of this chain; it is not empty, and what its tags name are entries. The hole is in a
+        // bucket of this chain, too.
         unsafe {
             let head = &*first;
             if hole.bucket.as_ptr() == first {
@@ -249,38 +265,31 @@ impl<K, V> Chain<'_, K, V> {
                 };
                 let moved = words::load(Shape::<K, V>::slot(first, lane));
                 words::store(hole.entry.as_ptr(), &moved);
-                self.set_tag(hole, Shape::<K, V>::tag_at(head.tags(), lane));
+                let tag = Shape::<K, V>::tag_at(head.tags(), lane);
+                let with_hole = Shape::<K, V>::without_tag(hole.bucket.as_ref().tags(), hole.lane);
+                hole.bucket.as_ref().set_tags(Shape::<K, V>::with_tag(with_hole, hole.lane, tag));
                 head.set_tags(Shape::<K, V>::without_tag(head.tags(), lane));
             }
-            if head.tags() & TAGS == 0 {
-                self.head.set_next(head.next());
+            if head.tags() == 0 {
+                self.set_first_overflow(head.next());
                 self.table.details().overflow.give_back(first);
             }
-        }
-    }
-
-    /// Gives an occupied slot another tag.
-    fn set_tag(&mut self, place: &Place<K, V>, tag: u64) {
-        let change =
-            |tags| Shape::<K, V>::with_tag(Shape::<K, V>::without_tag(tags, place.lane), place.lane, tag);
-        if ptr::eq(place.bucket.as_ptr(), self.head) {
-            self.header = change(self.header);
-        } else {
-            // SAFETY: an overflow bucket of this chain.
-            let head = unsafe { place.bucket.as_ref() };
-            head.set_tags(change(head.tags()));
         }
     }
 
     /// Calls `visit` with every entry.
     #[inline]
     pub(super) fn for_each(&self, mut visit: impl FnMut(&K, &V)) {
-        for (bucket, tags) in self.buckets() {
+        let mut visit_all = |bucket, tags| {
             for lane in Shape::<K, V>::occupied(tags) {
                 // SAFETY: the tag says that the slot holds an entry, and we have the lock.
                 let entry = unsafe { &*Shape::<K, V>::slot(bucket, lane) };
                 visit(&entry.key, &entry.value);
             }
+        };
+        visit_all(ptr::from_ref(self.head).cast_mut(), self.head.tags());
+        if self.header & CHAINED != 0 {
+            self.buckets().skip(1).for_each(|(bucket, tags)| visit_all(bucket, tags));
         }
     }
 
@@ -314,12 +323,12 @@ impl<K, V> Chain<'_, K, V> {
                 out(Shape::<K, V>::tag_at(tags, lane), entry);
             }
         }
-        self.header &= !TAGS;
-        while let Some(next) = NonNull::new(self.head.next()) {
+        self.head.set_tags(0);
+        while let Some(first) = NonNull::new(self.first_overflow()) {
             // SAFETY: an overflow bucket of this chain, whose entries were moved out; the table lives.
             unsafe {
-                self.head.set_next(next.as_ref().next());
-                self.table.details().overflow.give_back(next.as_ptr());
+                self.set_first_overflow(first.as_ref().next());
+                self.table.details().overflow.give_back(first.as_ptr());
             }
         }
     }

@@ -3,20 +3,23 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
 use crate::error::MapError;
 use crate::lifecycle::Lifecycle;
 use crate::map::{Change, Lookup};
+use crate::raw::prefetch;
 use crate::raw::reclaim::{self, Limbo};
 use crate::raw::sync::Mutex;
 use crate::raw::sync::atomic::{AtomicPtr, Ordering};
+use crate::raw::table_memory::GiveBack;
 
 use super::chain::{Chain, Place, State};
 use super::count::Count;
 use super::growth::Retired;
-use super::header::{Head, prefetch};
+use super::header::Head;
 use super::shape::Shape;
 use super::table::{FEWEST_BITS, Root};
 
@@ -31,6 +34,8 @@ pub(crate) struct Buckets<K, V, S, A> {
     /// Held to begin moving to another table, and to close.
     pub(super) resize: Mutex<Resize>,
     pub(super) retired: Limbo<Retired<K, V>>,
+    /// Memory of tables that were retired.
+    pub(super) give_back: Arc<GiveBack>,
     entries: PhantomData<(K, V, A)>,
 }
 
@@ -82,15 +87,14 @@ impl<K, V, S, A> Buckets<K, V, S, A> {
             lifecycle: Lifecycle::default(),
             resize: Mutex::new(Resize::default()),
             retired: Limbo::new(),
+            give_back: Arc::default(),
             entries: PhantomData,
         }
     }
 
     /// How many bits number the buckets of the smallest table for so many entries.
     pub(super) fn bits_for(capacity: usize) -> u32 {
-        let buckets = capacity.div_ceil(Shape::<K, V>::LOAD).max(1);
-        let bits = buckets.checked_next_power_of_two().map_or(usize::BITS, usize::trailing_zeros);
-        bits.max(FEWEST_BITS)
+        (FEWEST_BITS..usize::BITS).find(|bits| Shape::<K, V>::load(*bits) >= capacity).unwrap_or(usize::BITS)
     }
 
     /// The table where every search begins.
@@ -145,7 +149,9 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
     /// state of their own but share `given`, so that the quick and the careful way can both hold them.
     ///
     /// The usual case is here: pinning is easy, nothing moves, and the key is in the bucket itself.
-    #[inline]
+    // Left to itself the compiler calls it, and passes the result, which has room for an error, through memory.
+    #[allow(clippy::inline_always)]
+    #[inline(always)]
     fn step<G, R>(
         &self,
         hash: u64,
@@ -165,7 +171,9 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         }
         // SAFETY: the table was reachable while we were pinned, and a hash has the number of a bucket.
         let mut chain = unsafe {
-            prefetch(table.near_overflow(number));
+            let head = table.bucket(number);
+            prefetch::to_write(head);
+            Root::<K, V>::prefetch_rest(head);
             Chain::lock(table, number)
         };
         let Some(place) = chain.glance(hash, |key| is_it(&given, key)) else {
@@ -179,10 +187,12 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
             let stripe = self.len.add(guard.index(), change);
             drop(guard);
             self.shrink_if_due(stripe);
+            self.give_back.step();
         }
         Ok(result)
     }
 
+    #[cold]
     #[inline(never)]
     fn step_pinned<G, R>(
         &self,
@@ -243,6 +253,7 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
             } else if change < 0 {
                 self.shrink_if_due(stripe);
             }
+            self.give_back.step();
         }
         Ok(result)
     }
@@ -256,7 +267,8 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
     }
 
     /// Sets the value of `key` and returns the one it replaced.
-    #[inline]
+    #[allow(clippy::inline_always)] // As for `step`.
+    #[inline(always)]
     pub(crate) fn insert(&self, key: K, value: V) -> Result<Option<V>, MapError> {
         let hash = self.hash(&key);
         let replaced = self.step(
@@ -349,7 +361,8 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
 
 impl<K: Hash + Eq, V, S: BuildHasher> Buckets<K, V, S, Locked> {
     /// Calls `read` with the value of `key`, under the lock of its bucket.
-    #[inline]
+    #[allow(clippy::inline_always)] // As for `step`.
+    #[inline(always)]
     pub(crate) fn read<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
@@ -365,7 +378,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> Buckets<K, V, S, Locked> {
     }
 
     /// Changes the value of `key` where it lies, under the lock of its bucket.
-    #[inline]
+    #[allow(clippy::inline_always)] // As for `step`.
+    #[inline(always)]
     pub(crate) fn update<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,
@@ -384,7 +398,8 @@ impl<K: Hash + Eq, V, S: BuildHasher> Buckets<K, V, S, Locked> {
 
 impl<K: Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
     /// Changes a copy of the value of `key`, under the lock of its bucket, and puts it back.
-    #[inline]
+    #[allow(clippy::inline_always)] // As for `step`.
+    #[inline(always)]
     pub(crate) fn update_copy<Q: Lookup<K> + ?Sized, R>(
         &self,
         key: &Q,

@@ -5,8 +5,8 @@
 //! buckets are marked as moved, which sends operations on them to the next table. Who finishes the last unit makes the
 //! next table the root. So no operation pays for more than one unit, and none waits for more than one bucket.
 //!
-//! Buckets are numbered by the low bits of the hash. So bucket `i` of a table with `n` moves to buckets `i` and `i + n` of
-//! one twice the size, and buckets `i`, `i + n`, `i + 2n`, ... to bucket `i` of a smaller table with `n`: entries of no
+//! Buckets are numbered by the high bits of the hash. So bucket `i` of a table moves to buckets `2i` and `2i + 1` of one
+//! twice the size, and a run of buckets to the one bucket of a smaller table that has their common bits: entries of no
 //! other bucket can be in the way.
 //!
 //! # Locks
@@ -24,10 +24,12 @@
 use std::hash::{BuildHasher, Hash};
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use crate::lifecycle::CloseReport;
 use crate::raw::reclaim;
 use crate::raw::sync::atomic::Ordering;
+use crate::raw::table_memory::GiveBack;
 
 use super::chain::{Chain, State};
 use super::core::Buckets;
@@ -40,16 +42,16 @@ const UNIT: usize = if cfg!(any(raceguard_shuttle, raceguard_loom)) {
 } else if cfg!(raceguard_stress) {
     8
 } else {
-    64
+    32
 };
 /// A table shrinks when it holds less than this part of what would make it grow.
 const SHRINK_BELOW: usize = if cfg!(any(raceguard_stress, raceguard_shuttle)) { 4 } else { 8 };
 /// By how many bits the number of buckets goes down at most at once.
 const SHRINK_BITS: u32 = 4;
 
-/// A table that nobody can find any more. Dropping it frees it.
+/// A table that nobody can find any more. Dropping it hands its memory over, to go back to the system.
 #[derive(Debug)]
-pub(super) struct Retired<K, V>(Root<K, V>);
+pub(super) struct Retired<K, V>(Root<K, V>, Arc<GiveBack>);
 
 // SAFETY: entries were moved out of a retired table: what is left is memory.
 unsafe impl<K, V> Send for Retired<K, V> {}
@@ -57,7 +59,7 @@ unsafe impl<K, V> Send for Retired<K, V> {}
 impl<K, V> Drop for Retired<K, V> {
     fn drop(&mut self) {
         // SAFETY: dropped after its grace period, or with the map.
-        unsafe { self.0.free() };
+        unsafe { self.0.free(&self.1) };
     }
 }
 
@@ -100,7 +102,7 @@ impl<K, V, S, A> Buckets<K, V, S, A> {
     pub(super) fn grow_if_full(&self) {
         let _guard = reclaim::pin();
         let root = self.root();
-        if !root.is_moving() && self.count() > root.buckets() * Shape::<K, V>::LOAD {
+        if !root.is_moving() && self.count() > Shape::<K, V>::load(root.bits()) {
             self.begin_move(root, root.bits() + 1);
         }
     }
@@ -109,7 +111,7 @@ impl<K, V, S, A> Buckets<K, V, S, A> {
         let _guard = reclaim::pin();
         let root = self.root();
         let len = self.count();
-        if root.is_moving() || len > root.buckets() * Shape::<K, V>::LOAD / SHRINK_BELOW {
+        if root.is_moving() || len > Shape::<K, V>::load(root.bits()) / SHRINK_BELOW {
             return;
         }
         let enough = Self::bits_for(2 * len).max(self.fewest_bits);
@@ -160,6 +162,7 @@ impl<K, V, S, A> Buckets<K, V, S, A> {
         }
         drop(resize);
         self.retired.collect();
+        self.give_back.finish();
         CloseReport { entries: entries.len(), ..CloseReport::default() }
     }
 
@@ -175,7 +178,8 @@ impl<K, V, S, A> Buckets<K, V, S, A> {
     /// Hands a table over whose entries have gone and that cannot be reached any more by who pins itself from now on.
     fn retire(&self, table: Root<K, V>, guard: &reclaim::Guard) {
         let bytes = table.buckets() * Shape::<K, V>::STRIDE;
-        let item = NonNull::from(Box::leak(Box::new(Retired(table.moving(false)))));
+        let item =
+            NonNull::from(Box::leak(Box::new(Retired(table.moving(false), Arc::clone(&self.give_back)))));
         // SAFETY: allocated by `Box`, once for each table that has left the root.
         unsafe { self.retired.local(guard).retire_sized(item, bytes) };
     }
@@ -197,6 +201,11 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
 
     /// Moves everything that is left to move, and as long as the table is much too large, to smaller ones.
     pub(super) fn shrink_to_fit(&self) {
+        self.move_all();
+        self.give_back.finish();
+    }
+
+    fn move_all(&self) {
         loop {
             self.shrink_if_empty();
             let before = self.root();
@@ -269,12 +278,12 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
         hashes.clear();
         source.for_each(|key, _| hashes.push(self.hash(key)));
         // SAFETY: as above.
-        let mut targets = unsafe { [Chain::lock(to, number), Chain::lock(to, number + from.buckets())] };
+        let mut targets = unsafe { [Chain::lock(to, 2 * number), Chain::lock(to, 2 * number + 1)] };
         let mut hashes = hashes.iter();
         source.drain(|tag, entry| {
             // One bit alone: with a `Hash` that changes its mind, the entry would go to a bucket that is not ours.
             let hash = hashes.next().copied().unwrap_or_default();
-            targets[to.number(hash) >> from.bits()].insert_tagged(tag, entry);
+            targets[to.number(hash) & 1].insert_tagged(tag, entry);
         });
         source.set_moved();
         // First, so that who is sent to a target need not wait for it.
@@ -288,7 +297,8 @@ fn merge<K, V>(from: Root<K, V>, to: Root<K, V>, number: usize) {
     // SAFETY: both tables live while the caller is pinned. The target is locked throughout: when the first source is
     // marked as moved, others come to it.
     let mut target = unsafe { Chain::lock(to, number) };
-    for number in (number..from.buckets()).step_by(to.buckets()) {
+    let ratio_bits = from.bits() - to.bits();
+    for number in number << ratio_bits..(number + 1) << ratio_bits {
         // SAFETY: as above.
         let mut source = unsafe { Chain::lock(from, number) };
         if source.state() == State::Open {
@@ -324,7 +334,7 @@ impl<K, V, S, A> Drop for Buckets<K, V, S, A> {
         }
         for table in self.tables().collect::<Vec<_>>() {
             // SAFETY: as above, and the entries have been taken out.
-            unsafe { table.free() };
+            unsafe { table.free(&self.give_back) };
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hash};
 use std::mem::MaybeUninit;
+use std::ptr;
 
 use crate::error::MapError;
 use crate::map::Lookup;
@@ -10,7 +11,7 @@ use crate::raw::sync::atomic::Ordering;
 
 use super::chain::{Chain, State, state};
 use super::core::{Buckets, Closed, Copied};
-use super::header::{Head, LOCKED, SPECIAL, prefetch};
+use super::header::{CHAINED, Head, LOCKED, SPECIAL};
 use super::shape::{Entry, Shape};
 use super::table::Root;
 use super::words;
@@ -24,7 +25,7 @@ enum Attempt<T> {
     /// A writer was there.
     Disturbed,
     /// The entries are elsewhere or gone, as the header says.
-    Special(u64),
+    Special(usize),
 }
 
 impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
@@ -41,17 +42,29 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
         let table = self.root();
         let number = table.number(hash);
         // SAFETY: the table was reachable while we were pinned, and a hash has the number of a bucket.
-        let (head, near) = unsafe { (table.bucket(number), table.near_overflow(number)) };
-        prefetch(near);
+        let head = unsafe { table.bucket(number) };
+        Root::<K, V>::prefetch_rest(head);
         // SAFETY: as above.
         if let Some(value) = unsafe { glance(head, hash, |found| key.matches(found)) } {
             return Ok(Some(value));
         }
-        // SAFETY: as above.
-        if unsafe { is_absent::<K, V>(head, hash) } {
+        Self::copy_from_elsewhere(guard, table, hash, key).map_err(|Closed| MapError::Closed)
+    }
+
+    /// What is not at first sight in its bucket is most often nowhere.
+    #[cold]
+    #[inline(never)]
+    fn copy_from_elsewhere<Q: Lookup<K> + ?Sized, G>(
+        pinned: G,
+        table: Root<K, V>,
+        hash: u64,
+        key: &Q,
+    ) -> Result<Option<V>, Closed> {
+        // SAFETY: the table lives while we are pinned, and a hash has the number of a bucket.
+        if unsafe { is_absent::<K, V>(table.bucket(table.number(hash)), hash) } {
             return Ok(None);
         }
-        Self::copy_carefully(guard, table, hash, key).map_err(|Closed| MapError::Closed)
+        Self::copy_carefully(pinned, table, hash, key)
     }
 
     #[cold]
@@ -63,7 +76,6 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
 
     /// Looks at the whole chain, again where a writer was in the way, at last under the lock, and follows moved entries to
     /// their table.
-    #[inline(never)]
     fn copy_carefully<Q: Lookup<K> + ?Sized, G>(
         _pinned: G,
         mut table: Root<K, V>,
@@ -76,8 +88,8 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
             // SAFETY: the table lives while we are pinned, and a hash has the number of a bucket.
             let head = unsafe { table.bucket(table.number(hash)) };
             let state = if disturbed < PATIENCE {
-                // SAFETY: a bucket of a table that lives.
-                match unsafe { find(head, hash, is_it) } {
+                // SAFETY: as above.
+                match unsafe { find(table, hash, is_it) } {
                     Attempt::Done(found) => return Ok(found),
                     Attempt::Special(header) if header & LOCKED == 0 => state(header),
                     Attempt::Disturbed | Attempt::Special(_) => {
@@ -114,17 +126,17 @@ impl<K: Copy + Hash + Eq, V: Copy, S: BuildHasher> Buckets<K, V, S, Copied> {
 #[inline]
 unsafe fn glance<K: Copy, V: Copy>(head: *mut Head, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<V> {
     // SAFETY: by the caller.
-    let header = unsafe { &*head }.header();
+    let (header, tags) = unsafe { ((*head).header(), &*head) };
     let before = header.read();
     // SAFETY: by the caller.
-    let (_, slot) = unsafe { Shape::<K, V>::first_slot(head, before, Shape::<K, V>::tag(hash)) }?;
+    let (_, slot) = unsafe { Shape::<K, V>::first_slot(head, tags.tags(), Shape::<K, V>::tag(hash)) }?;
     // SAFETY: a slot of a bucket of a table that lives.
     let copy = unsafe { words::load(slot.as_ptr()) };
     if !header.is_still(before) {
         return None;
     }
     // SAFETY: nobody wrote between the two looks at the header, so the tags told the truth: the slot held an entry, and
-    // the copy is whole. A header that is `SPECIAL` has no tags.
+    // the copy is whole. Where entries have moved or the map was closed, there are no tags.
     let entry = unsafe { copy.assume_init() };
     is_it(&entry.key).then_some(entry.value)
 }
@@ -137,35 +149,38 @@ unsafe fn glance<K: Copy, V: Copy>(head: *mut Head, hash: u64, is_it: impl Fn(&K
 #[inline]
 unsafe fn is_absent<K, V>(head: *mut Head, hash: u64) -> bool {
     // SAFETY: by the caller.
-    let (header, next) = unsafe { ((*head).header(), &(*head).next) };
-    let before = header.read();
-    before & SPECIAL == 0
-        && Shape::<K, V>::has_none(before, Shape::<K, V>::tag(hash))
-        // ORDERING: Relaxed: counts only if the header is still the same.
-        && next.load(Ordering::Relaxed).is_null()
-        && header.is_still(before)
+    let head = unsafe { &*head };
+    let before = head.header().read();
+    before & (SPECIAL | CHAINED) == 0
+        && Shape::<K, V>::has_none(head.tags(), Shape::<K, V>::tag(hash))
+        && head.header().is_still(before)
 }
 
 /// One attempt to copy the value of the entry for whose key `is_it` holds, from anywhere in the chain.
 ///
 /// # Safety
 ///
-/// `head` is a bucket of a table that lives.
+/// The table lives.
 unsafe fn find<K: Copy, V: Copy>(
-    head: *mut Head,
+    table: Root<K, V>,
     hash: u64,
     is_it: impl Fn(&K) -> bool,
 ) -> Attempt<Option<V>> {
     let tag = Shape::<K, V>::tag(hash);
+    let number = table.number(hash);
     // SAFETY: by the caller.
-    let header = unsafe { &*head }.header();
+    let mut bucket = unsafe { table.bucket(number) };
+    // SAFETY: as above.
+    let header = unsafe { &*bucket }.header();
     let before = header.read();
     if before & SPECIAL != 0 {
         return Attempt::Special(before);
     }
-    let mut bucket = head;
-    let mut tags = before;
+    // SAFETY: by the caller.
+    let mut first = Some(unsafe { first_overflow(table, number, before) });
     loop {
+        // SAFETY: buckets live as long as their table, also when they have left the chain.
+        let tags = unsafe { &*bucket }.tags();
         for lane in Shape::<K, V>::matching(tags, tag) {
             // SAFETY: a slot of a bucket of a table that lives.
             let copy = unsafe { words::load(Shape::<K, V>::slot(bucket, lane)) };
@@ -178,59 +193,77 @@ unsafe fn find<K: Copy, V: Copy>(
                 return Attempt::Done(Some(entry.value));
             }
         }
-        // SAFETY: buckets live as long as their table, also when they have left the chain.
-        bucket = unsafe { &*bucket }.next();
+        // SAFETY: as above.
+        bucket = first.take().unwrap_or_else(|| unsafe { &*bucket }.next());
         // Looked at for each bucket: only an unchanged chain is sure to have an end.
         if !header.is_still(before) {
             return Attempt::Disturbed;
         }
-        // SAFETY: as above.
-        match unsafe { bucket.as_ref() } {
-            None => return Attempt::Done(None),
-            Some(next) => tags = next.tags(),
+        if bucket.is_null() {
+            return Attempt::Done(None);
         }
     }
+}
+
+/// The first overflow bucket of a chain whose header is `before`, or null. It counts only if the header is then still the
+/// same.
+///
+/// # Safety
+///
+/// The table lives, and `number` is one of its buckets.
+#[inline]
+unsafe fn first_overflow<K, V>(table: Root<K, V>, number: usize, before: usize) -> *mut Head {
+    if before & CHAINED == 0 {
+        return ptr::null_mut();
+    }
+    // SAFETY: by the caller.
+    // ORDERING: Relaxed: as said above.
+    unsafe { table.overflow_of(number) }.load(Ordering::Relaxed)
 }
 
 /// One attempt to copy all entries of a chain to the end of `out`. Unless it is done, what is there then is of no use.
 ///
 /// # Safety
 ///
-/// `head` is a bucket of a table that lives.
+/// The table lives, and `number` is one of its buckets.
 #[inline]
 unsafe fn copy_all<K: Copy, V: Copy>(
-    head: *mut Head,
+    table: Root<K, V>,
+    number: usize,
     out: &mut Vec<MaybeUninit<Entry<K, V>>>,
 ) -> Attempt<()> {
     // SAFETY: by the caller.
-    let header = unsafe { &*head }.header();
+    let mut bucket = unsafe { table.bucket(number) };
+    // SAFETY: as above.
+    let header = unsafe { &*bucket }.header();
     let before = header.read();
     if before & SPECIAL != 0 {
         return Attempt::Special(before);
     }
-    let mut bucket = head;
-    let mut tags = before;
+    // SAFETY: by the caller.
+    let mut first = Some(unsafe { first_overflow(table, number, before) });
     loop {
         out.reserve(Shape::<K, V>::SLOTS);
+        // SAFETY: buckets live as long as their table, also when they have left the chain.
+        let tags = unsafe { &*bucket }.tags();
+        let free = out.spare_capacity_mut();
+        let mut copied = 0;
         for lane in 0..Shape::<K, V>::SLOTS {
             // Copies what is in every slot and keeps it if it is an entry: no branch that cannot be predicted.
-            // SAFETY: a slot of a bucket of a table that lives; room was reserved, and what is there is possibly
-            // uninitialized memory, which the type allows for.
-            unsafe {
-                out.spare_capacity_mut()[0].write(words::load(Shape::<K, V>::slot(bucket, lane)));
-                out.set_len(out.len() + usize::from(Shape::<K, V>::is_occupied(tags, lane)));
-            }
+            // SAFETY: a slot of a bucket of a table that lives; there is room for as many as there are slots.
+            unsafe { free.get_unchecked_mut(copied).write(words::load(Shape::<K, V>::slot(bucket, lane))) };
+            copied += usize::from(Shape::<K, V>::is_occupied(tags, lane));
         }
-        // SAFETY: buckets live as long as their table, also when they have left the chain.
-        bucket = unsafe { &*bucket }.next();
+        // SAFETY: written above; the type allows for memory that is not initialized.
+        unsafe { out.set_len(out.len() + copied) };
+        // SAFETY: as above.
+        bucket = first.take().unwrap_or_else(|| unsafe { &*bucket }.next());
         // Looked at for each bucket: only an unchanged chain is sure to have an end.
         if !header.is_still(before) {
             return Attempt::Disturbed;
         }
-        // SAFETY: as above.
-        match unsafe { bucket.as_ref() } {
-            None => return Attempt::Done(()),
-            Some(next) => tags = next.tags(),
+        if bucket.is_null() {
+            return Attempt::Done(());
         }
     }
 }
@@ -250,9 +283,7 @@ pub(super) unsafe fn copy_bucket<K: Copy, V: Copy>(
     let len = out.len();
     for _ in 0..PATIENCE {
         // SAFETY: by the caller.
-        let head = unsafe { table.bucket(number) };
-        // SAFETY: a bucket of a table that lives.
-        let attempt = unsafe { copy_all(head, out) };
+        let (head, attempt) = unsafe { (table.bucket(number), copy_all(table, number, out)) };
         if matches!(attempt, Attempt::Done(())) {
             return State::Open;
         }

@@ -10,7 +10,7 @@ use crate::raw::sync::Mutex;
 
 use super::header::Head;
 use super::table::make_heads;
-use crate::raw::table_memory::Block;
+use crate::raw::table_memory::{Block, GiveBack};
 
 /// The overflow buckets of one table.
 #[derive(Debug)]
@@ -38,13 +38,12 @@ unsafe impl Send for State {}
 impl Overflow {
     /// None yet, for a table of so many buckets.
     pub(super) fn new(stride: usize, align: usize, buckets: usize) -> Self {
-        // At the load at which a table grows, one bucket in eight has overflowed, and two thirds of those have the near
-        // bucket. A segment of 2 MiB is a huge page.
-        let largest = ((2 << 20) / stride).max(4);
+        // At the load at which a table grows, one bucket in ten has overflowed.
+        let largest = ((1 << 20) / stride).max(4);
         Self {
             stride,
             align,
-            segment: (buckets / 16).clamp(4, largest),
+            segment: (buckets / 32).clamp(2, largest),
             state: Mutex::new(State {
                 free: ptr::null_mut(),
                 fresh: ptr::null_mut(),
@@ -54,11 +53,8 @@ impl Overflow {
         }
     }
 
-    /// A bucket with nothing in it, for the owner of a chain's lock: the near one, if no other chain has it.
-    pub(super) fn take(&self, near: &Head) -> *mut Head {
-        if near.claim() {
-            return ptr::from_ref(near).cast_mut();
-        }
+    /// A bucket with nothing in it, for the owner of a chain's lock.
+    pub(super) fn take(&self) -> *mut Head {
         let mut state = self.state.lock();
         if !state.free.is_null() {
             let bucket = state.free;
@@ -87,30 +83,25 @@ impl Overflow {
     pub(super) fn give_back(&self, bucket: *mut Head) {
         // SAFETY: a bucket of this table that no chain has any more.
         let head = unsafe { &*bucket };
-        if head.is_claimed() {
-            head.set_next(ptr::null_mut());
-            head.disclaim();
-            return;
-        }
         let mut state = self.state.lock();
         head.set_tags(0);
         head.set_next(state.free);
         state.free = bucket;
     }
 
-    /// Frees the memory.
+    /// Hands the memory over.
     ///
     /// # Safety
     ///
     /// Nobody uses any of the buckets.
-    pub(super) unsafe fn free(self) {
+    pub(super) unsafe fn free(self, to: &GiveBack) {
         let state = std::mem::replace(
             &mut *self.state.lock(),
             State { free: ptr::null_mut(), fresh: ptr::null_mut(), fresh_left: 0, segments: Vec::new() },
         );
         for segment in state.segments {
             // SAFETY: by the caller.
-            unsafe { segment.free() };
+            unsafe { to.add(segment) };
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Where things lie in a bucket of entries `(K, V)`, and the tags that find a slot without looking at keys.
 //!
 //! ```text
-//! byte 0          8        16        32        48        64
-//!      +----------+---------+---------+---------+---------+
-//!      | header   | next    | slot 0  | slot 1  | slot 2  |     u64 -> u64: three entries in one cache line
-//!      +----------+---------+---------+---------+---------+
+//! byte 0          8        16        32        48        64                            128
+//!      +----------+---------+---------+---------+---------+---------+ ... +-------------+
+//!      | header   | tags    | slot 0  | slot 1  | slot 2  | slot 3  |     | slot 6      |  u64 -> u64
+//!      +----------+---------+---------+---------+---------+---------+ ... +-------------+
 //! ```
 //!
-//! Small entries get up to six slots in a line; larger ones as many lines as three slots need. The header has 24 bits
-//! for tags, so a tag has 8 bits with three slots, 6 with four, 4 with five or six, and begins that many bits from the
-//! lowest one. A tag of zero is an empty slot.
+//! Seven slots, as many as there are tags of eight bits in a word, beside one that is not used. Tiny entries have one
+//! cache line, with as many slots as it holds; large ones have three slots. A tag of zero is an empty slot. The first
+//! empty slot is taken, so in a table that is not full most entries lie in the line of the header.
 
 // Lanes and bits are small numbers, and half words are cut on purpose.
 #![allow(clippy::cast_possible_truncation)]
@@ -33,11 +33,14 @@ pub(super) struct Entry<K, V> {
 /// A cache line.
 pub(super) const LINE: usize = 64;
 const FEWEST_SLOTS: usize = 3;
-const MOST_SLOTS: usize = 6;
-
-const TAGS_WIDTH: u32 = 24;
-/// The bits of a header that can hold tags, whatever the shape.
-pub(super) const TAGS: u64 = 0xFFFF_FFF0;
+const MOST_SLOTS: usize = 7;
+/// Bytes of the largest entries of which a bucket has seven.
+const LARGE: usize = 64;
+/// Bits of a tag.
+const TAG_BITS: u32 = 8;
+/// Tables of up to two to this power of buckets stay in a processor's cache: they are kept emptier, since two threads
+/// that meet in one bucket cost more than memory does.
+const SMALL_BITS: u32 = 10;
 
 const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
@@ -50,35 +53,45 @@ impl<K, V> Shape<K, V> {
     /// Alignment of a bucket.
     pub(super) const ALIGN: usize = larger(LINE, align_of::<Entry<K, V>>());
     /// Bytes from one bucket to the next.
-    pub(super) const STRIDE: usize =
-        (Self::FIRST_SLOT + FEWEST_SLOTS * Self::ENTRY).next_multiple_of(Self::ALIGN);
+    pub(super) const STRIDE: usize = {
+        let slots = match Self::ENTRY {
+            0..=8 => 1,
+            9..=LARGE => MOST_SLOTS,
+            _ => FEWEST_SLOTS,
+        };
+        (Self::FIRST_SLOT + slots * Self::ENTRY).next_multiple_of(Self::ALIGN)
+    };
     /// Slots of a bucket.
     pub(super) const SLOTS: usize = {
         let room = (Self::STRIDE - Self::FIRST_SLOT) / if Self::ENTRY == 0 { 1 } else { Self::ENTRY };
         if room > MOST_SLOTS { MOST_SLOTS } else { room }
     };
-    /// Entries per bucket, on average, above which a table grows: two thirds of the slots.
-    pub(super) const LOAD: usize = Self::SLOTS * 2 / 3;
 
-    const TAG_BITS: u32 = TAGS_WIDTH / Self::SLOTS as u32;
     /// The lowest bit of every lane that has a slot.
     const ONES: u64 = {
         let mut ones = 0;
         let mut lane = 0;
         while lane < Self::SLOTS as u32 {
-            ones |= 1 << ((lane + 1) * Self::TAG_BITS);
+            ones |= 1 << (lane * TAG_BITS);
             lane += 1;
         }
         ones
     };
     /// All but the highest bit of every lane.
-    const LOW: u64 = Self::ONES * ((1 << (Self::TAG_BITS - 1)) - 1);
-    const HIGH: u64 = Self::ONES << (Self::TAG_BITS - 1);
+    const LOW: u64 = Self::ONES * ((1 << (TAG_BITS - 1)) - 1);
+    const HIGH: u64 = Self::ONES << (TAG_BITS - 1);
 
-    /// The tag of a hash. Taken from its high bits, as the bucket is taken from the low ones.
+    /// Entries in a table of `2^bits` buckets above which it grows: five for seven slots.
+    pub(super) fn load(bits: u32) -> usize {
+        let full = Self::SLOTS * 3 / 4;
+        let each = if bits <= SMALL_BITS { (Self::SLOTS / 2).clamp(2, full) } else { full };
+        1_usize.checked_shl(bits).map_or(usize::MAX, |buckets| buckets.saturating_mul(each))
+    }
+
+    /// The tag of a hash. Taken from its low bits, as the bucket is taken from the high ones.
     #[inline]
     pub(super) fn tag(hash: u64) -> u64 {
-        (hash >> (64 - Self::TAG_BITS)).max(1)
+        (hash & 0xFF).max(1)
     }
 
     /// The slots whose tag is `tag`.
@@ -90,20 +103,36 @@ impl<K, V> Shape<K, V> {
         Lanes(!nonzero & Self::HIGH, PhantomData)
     }
 
-    /// A bit in the lane of the first slot whose tag is `tag`: its highest. Cheaper than `matching`.
+    /// The first lane whose tag is `tag`. What comes of it has to wait for memory, and the units that calculate with
+    /// integers have little room for what waits; those for vectors have some of their own.
+    #[cfg(target_arch = "x86_64")]
     #[inline]
-    fn first_bit(word: u64, tag: u64) -> Option<u32> {
-        // In half a word: what lies above the tags is of no use here, and constants are shorter.
-        let differs = (word ^ (tag * Self::ONES)) as u32;
+    fn first_lane(word: u64, tag: u64) -> Option<usize> {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_cvtsi64_si128, _mm_movemask_epi8};
+        let tags = (tag * (u64::MAX / 0xFF)).cast_signed();
+        // SAFETY: SSE2 is part of x86-64.
+        let same = unsafe {
+            _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_cvtsi64_si128(word.cast_signed()), _mm_cvtsi64_si128(tags)))
+        };
+        // The upper halves are equal, being zero. Lanes without a slot are zero in `word`, which no tag is.
+        let same = same.cast_unsigned() & 0xFF;
+        (same != 0).then(|| same.trailing_zeros() as usize)
+    }
+
+    /// The first lane whose tag is `tag`.
+    #[cfg(not(target_arch = "x86_64"))]
+    #[inline]
+    fn first_lane(word: u64, tag: u64) -> Option<usize> {
+        let differs = word ^ (tag * Self::ONES);
         // Borrows go upwards, from the first lane that is zero: the others may be wrong.
-        let zero = differs.wrapping_sub(Self::ONES as u32) & !differs & Self::HIGH as u32;
-        (zero != 0).then(|| zero.trailing_zeros())
+        let zero = differs.wrapping_sub(Self::ONES) & !differs & Self::HIGH;
+        (zero != 0).then(|| Self::lane(zero.trailing_zeros()))
     }
 
     /// Whether no slot has the tag `tag`.
     #[inline]
     pub(super) fn has_none(word: u64, tag: u64) -> bool {
-        Self::first_bit(word, tag).is_none()
+        Self::first_lane(word, tag).is_none()
     }
 
     /// The first slot with the tag `tag` in the bucket at `bucket`, whose tags are those in `word`.
@@ -117,29 +146,19 @@ impl<K, V> Shape<K, V> {
         word: u64,
         tag: u64,
     ) -> Option<(usize, NonNull<Entry<K, V>>)> {
-        let bit = Self::first_bit(word, tag)?;
-        let lane = Self::lane(bit);
-        let slot = if Self::ENTRY.is_multiple_of(Self::TAG_BITS as usize) {
-            // Lanes are as far apart as tags have bits: no division, which matters for what has to wait for memory.
-            let bytes = (bit - (2 * Self::TAG_BITS - 1)) as usize * (Self::ENTRY / Self::TAG_BITS as usize);
-            // SAFETY: a multiple of the size of an entry, within the bucket.
-            unsafe { bucket.byte_add(Self::FIRST_SLOT + bytes).cast() }
-        } else {
-            // SAFETY: by the caller.
-            unsafe { Self::slot(bucket, lane) }
-        };
-        // SAFETY: no bucket lies at address zero.
-        Some((lane, unsafe { NonNull::new_unchecked(slot) }))
+        let lane = Self::first_lane(word, tag)?;
+        // SAFETY: by the caller; no bucket lies at address zero.
+        Some((lane, unsafe { NonNull::new_unchecked(Self::slot(bucket, lane)) }))
     }
 
     #[inline]
     fn lane(bit: u32) -> usize {
-        (bit as usize / Self::TAG_BITS as usize).wrapping_sub(1)
+        (bit / TAG_BITS) as usize
     }
 
     #[inline]
     fn shift(lane: usize) -> u32 {
-        (lane as u32 + 1) * Self::TAG_BITS
+        lane as u32 * TAG_BITS
     }
 
     /// The slots that hold nothing.
@@ -163,7 +182,7 @@ impl<K, V> Shape<K, V> {
     /// `word` with `lane` empty.
     #[inline]
     pub(super) fn without_tag(word: u64, lane: usize) -> u64 {
-        word & !(((1 << Self::TAG_BITS) - 1) << Self::shift(lane))
+        word & !(((1 << TAG_BITS) - 1) << Self::shift(lane))
     }
 
     /// Whether `lane` holds an entry.
@@ -175,7 +194,7 @@ impl<K, V> Shape<K, V> {
     /// The tag in `lane`.
     #[inline]
     pub(super) fn tag_at(word: u64, lane: usize) -> u64 {
-        word >> Self::shift(lane) & ((1 << Self::TAG_BITS) - 1)
+        word >> Self::shift(lane) & ((1 << TAG_BITS) - 1)
     }
 
     /// The slot `lane` of the bucket at `bucket`.
@@ -213,16 +232,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_of_two_words_fill_a_cache_line_by_threes() {
-        assert_eq!(Shape::<u64, u64>::STRIDE, 64);
-        assert_eq!(Shape::<u64, u64>::SLOTS, 3);
+    fn entries_of_two_words_fill_two_cache_lines_by_sevens() {
+        assert_eq!(Shape::<u64, u64>::STRIDE, 128);
+        assert_eq!(Shape::<u64, u64>::SLOTS, 7);
+    }
+
+    #[test]
+    fn tables_grow_before_they_are_full() {
+        fn check<K, V>() {
+            for bits in 1..30 {
+                let (load, slots) = (Shape::<K, V>::load(bits), Shape::<K, V>::SLOTS << bits);
+                assert!(load >= slots / 3 && load <= slots * 3 / 4, "{load} of {slots}");
+            }
+        }
+        check::<u64, u64>();
+        check::<u32, u32>();
+        check::<u64, [u64; 40]>();
+        assert_eq!(Shape::<u64, u64>::load(64), usize::MAX);
     }
 
     #[test]
     fn every_size_of_entry_has_slots_within_its_bucket() {
         fn check<K, V>() {
             let (shape, entry) = ((Shape::<K, V>::STRIDE, Shape::<K, V>::SLOTS), size_of::<Entry<K, V>>());
-            assert!((3..=6).contains(&shape.1), "{shape:?}");
+            assert!((3..=7).contains(&shape.1), "{shape:?}");
             assert!(Shape::<K, V>::FIRST_SLOT + shape.1 * entry <= shape.0, "{shape:?}");
         }
         check::<(), ()>();
@@ -240,14 +273,12 @@ mod tests {
             for lane in 0..Shape::<K, V>::SLOTS {
                 word = Shape::<K, V>::with_tag(word, lane, lane as u64 + 1);
             }
-            assert_eq!(word & !TAGS, 0);
             assert_eq!(Shape::<K, V>::empty(word).count(), 0);
             for lane in 0..Shape::<K, V>::SLOTS {
                 let tag = lane as u64 + 1;
                 assert_eq!(Shape::<K, V>::tag_at(word, lane), tag);
                 assert_eq!(Shape::<K, V>::matching(word, tag).collect::<Vec<_>>(), [lane]);
-                let first = Shape::<K, V>::first_bit(word | !TAGS, tag);
-                assert_eq!(first.map(Shape::<K, V>::lane), Some(lane));
+                assert_eq!(Shape::<K, V>::first_lane(word, tag), Some(lane));
                 let without = Shape::<K, V>::without_tag(word, lane);
                 assert!(Shape::<K, V>::has_none(without, tag));
                 assert_eq!(Shape::<K, V>::empty(without).collect::<Vec<_>>(), [lane]);
@@ -264,6 +295,6 @@ mod tests {
     fn a_tag_is_never_that_of_an_empty_slot() {
         assert_eq!(Shape::<u64, u64>::tag(0), 1);
         assert_eq!(Shape::<u64, u64>::tag(0xFF00), 1);
-        assert_eq!(Shape::<u64, u64>::tag(u64::MAX), 0xFF);
+        assert_eq!(Shape::<u64, u64>::tag(0xABCD), 0xCD);
     }
 }

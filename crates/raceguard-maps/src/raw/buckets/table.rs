@@ -1,11 +1,12 @@
 //! One table of buckets: its memory, how a hash finds its bucket, and what growth needs to know about it.
 //!
 //! A table is named by one word, its [`Root`]: the address of its first bucket, and in the low bits (buckets are
-//! aligned) how many bits of a hash number a bucket, and whether entries are moving to a next table. So one load finds a bucket. The rest, [`Details`], lies behind the last bucket.
+//! aligned) by how much a hash is shifted to number a bucket, and whether entries are moving to a next table. So one load
+//! finds a bucket. Behind the last bucket lie the pointers to the overflow buckets, one for each bucket, which are looked
+//! at only where a header says so, and the rest, [`Details`].
 //!
-//! After each eight buckets comes an overflow bucket for one of them, the first that needs it. It can be fetched together
-//! with the bucket, as its place is known without looking: for a table that does not fit the cache, to find out only
-//! from the bucket that a second line is needed means to wait for memory twice.
+//! Buckets are numbered by the high bits of the hash: so the hashes of a bucket are a range, and what is one bucket in a
+//! table is a run of neighbours in a larger one. A move writes the next table from its start to its end.
 
 // Numbers of buckets are the low bits of a hash: what is cut is not wanted.
 #![allow(clippy::cast_possible_truncation)]
@@ -16,23 +17,20 @@ use crate::raw::sync::Mutex;
 use crate::raw::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 
-use super::header::{Head, prefetch};
+use super::header::Head;
 use super::overflow::Overflow;
-use super::shape::Shape;
-use crate::raw::table_memory::Block;
+use super::shape::{LINE, Shape};
+use crate::raw::prefetch;
+use crate::raw::table_memory::{Block, GiveBack};
 
-const BITS: usize = 63;
+const SHIFT: usize = 63;
 const MOVING: usize = 64;
-const ADDRESS: usize = !(BITS | MOVING);
+const ADDRESS: usize = !(SHIFT | MOVING);
 const ALIGN: usize = 128;
 
-/// Buckets that share a near overflow bucket, to the power of two.
-const GROUP_BITS: u32 = 3;
-const GROUP: usize = 1 << GROUP_BITS;
-
-/// The fewest buckets are two to this power.
+/// The fewest buckets are two to this power. At least one: a shift by all bits of a hash is none.
 pub(super) const FEWEST_BITS: u32 =
-    if cfg!(any(raceguard_stress, raceguard_shuttle, raceguard_loom)) { 0 } else { GROUP_BITS };
+    if cfg!(any(raceguard_stress, raceguard_shuttle, raceguard_loom)) { 1 } else { 2 };
 
 /// The name of a table as one word; as long as it is current, or the thread that read it is pinned, the table lives.
 #[derive(Debug)]
@@ -70,19 +68,18 @@ pub(super) struct Details {
 impl<K, V> Root<K, V> {
     /// An empty table of `2^bits` buckets.
     pub(super) fn create(bits: u32) -> Self {
-        let align = ALIGN.max(Shape::<K, V>::ALIGN).max(align_of::<Details>());
-        let buckets = 1_usize << bits;
-        let lines = Self::lines(buckets);
-        let size = lines
-            .checked_mul(Shape::<K, V>::STRIDE)
-            .map(|size| size.next_multiple_of(align_of::<Details>()))
+        let align = ALIGN.max(Shape::<K, V>::ALIGN);
+        let buckets = 1_usize.checked_shl(bits).unwrap_or(usize::MAX);
+        let size = buckets
+            .checked_mul(Shape::<K, V>::STRIDE + size_of::<AtomicPtr<Head>>())
+            .and_then(|size| size.checked_next_multiple_of(align_of::<Details>()))
             .and_then(|size| size.checked_add(size_of::<Details>()))
             .unwrap_or(usize::MAX);
         let memory = Block::zeroed(size, align);
         // The block is aligned for it.
         #[allow(clippy::cast_ptr_alignment)]
         let first = memory.start().cast::<Head>();
-        let root = Self(first.map_addr(|address| address | bits as usize), PhantomData);
+        let root = Self(first.map_addr(|address| address | (u64::BITS - bits) as usize), PhantomData);
         let details = Details {
             memory,
             next: AtomicPtr::new(std::ptr::null_mut()),
@@ -91,27 +88,28 @@ impl<K, V> Root<K, V> {
             again: Mutex::new(Vec::new()),
             overflow: Overflow::new(Shape::<K, V>::STRIDE, align, buckets),
         };
-        // SAFETY: the block has room for the buckets and the details behind them, and is ours.
+        // SAFETY: the block has room for the buckets and what lies behind them, and is ours.
         unsafe {
             root.details_at().write(details);
-            make_heads(first, lines, Shape::<K, V>::STRIDE);
+            make_heads(first, buckets, Shape::<K, V>::STRIDE);
+            make_pointers(root.pointers(), buckets);
         }
         root
     }
 
-    /// Frees the table without looking at its entries.
+    /// Hands the memory of the table over without looking at its entries.
     ///
     /// # Safety
     ///
     /// Nobody uses the table any more.
-    pub(super) unsafe fn free(self) {
+    pub(super) unsafe fn free(self, to: &GiveBack) {
         // SAFETY: by the caller; the details were written by `create`, and are read once.
         unsafe {
             let details = self.details_at().read();
             let Details { memory, overflow, again, .. } = details;
             drop(again);
-            overflow.free();
-            memory.free();
+            overflow.free(to);
+            to.add(memory);
         }
     }
 
@@ -141,7 +139,7 @@ impl<K, V> Root<K, V> {
 
     /// How many bits of a hash number a bucket.
     pub(super) fn bits(self) -> u32 {
-        (self.0.addr() & BITS) as u32
+        u64::BITS - (self.0.addr() & SHIFT) as u32
     }
 
     /// How many buckets there are.
@@ -152,8 +150,7 @@ impl<K, V> Root<K, V> {
     /// The number of the bucket of a hash.
     #[inline]
     pub(super) fn number(self, hash: u64) -> usize {
-        // The mask is known before the hash is. (A shift by a variable takes the low six bits of its count anyway.)
-        hash as usize & !(usize::MAX << (self.0.addr() & BITS))
+        (hash >> (self.0.addr() & SHIFT)) as usize
     }
 
     /// The bucket with this number.
@@ -164,32 +161,46 @@ impl<K, V> Root<K, V> {
     #[inline]
     pub(super) unsafe fn bucket(self, number: usize) -> *mut Head {
         // SAFETY: by the caller, within the block.
-        unsafe { self.first().byte_add((number + number / GROUP) * Shape::<K, V>::STRIDE) }
+        unsafe { self.first().byte_add(number * Shape::<K, V>::STRIDE) }
     }
 
-    /// The overflow bucket that the bucket with this number shares with its neighbours.
+    /// Asks for the second line of a bucket that has two. Which of them is wanted is known only when the first has come:
+    /// for a table that does not fit the cache, that would mean to wait for memory twice.
+    #[inline]
+    pub(super) fn prefetch_rest(bucket: *mut Head) {
+        if Shape::<K, V>::STRIDE == 2 * LINE {
+            prefetch::to_read(bucket.wrapping_byte_add(LINE));
+        }
+    }
+
+    /// Where the first overflow bucket of a chain is named, if the header says that there is one.
     ///
     /// # Safety
     ///
-    /// As for `bucket`.
+    /// The table lives for `'t`, and `number < buckets()`.
     #[inline]
-    pub(super) unsafe fn near_overflow(self, number: usize) -> *mut Head {
-        let line = (number | (GROUP - 1)) + number / GROUP + 1;
+    pub(super) unsafe fn overflow_of<'t>(self, number: usize) -> &'t AtomicPtr<Head> {
         // SAFETY: by the caller, within the block.
-        unsafe { self.first().byte_add(line * Shape::<K, V>::STRIDE) }
+        unsafe { &*self.pointers().add(number) }
     }
 
     /// Asks for the bucket that a walk comes to a little after the one with this number.
     #[inline]
     pub(super) fn prefetch_after(self, number: usize) {
-        const AHEAD: usize = 24;
-        let line = number + number / GROUP + AHEAD;
-        prefetch(self.first().wrapping_byte_add(line * Shape::<K, V>::STRIDE));
+        const AHEAD: usize = 12;
+        let line = self.first().wrapping_byte_add((number + AHEAD) * Shape::<K, V>::STRIDE);
+        prefetch::to_read(line);
+        if Shape::<K, V>::STRIDE > LINE {
+            prefetch::to_read(line.wrapping_byte_add(LINE));
+        }
     }
 
-    /// Buckets with their near overflow buckets.
-    fn lines(buckets: usize) -> usize {
-        buckets.div_ceil(GROUP).saturating_mul(GROUP + 1)
+    /// The pointers to overflow buckets, behind the last bucket.
+    #[inline]
+    fn pointers(self) -> *mut AtomicPtr<Head> {
+        // Strides are multiples of the cache line.
+        #[allow(clippy::cast_ptr_alignment)]
+        self.first().wrapping_byte_add(self.buckets() * Shape::<K, V>::STRIDE).cast()
     }
 
     #[inline]
@@ -206,8 +217,8 @@ impl<K, V> Root<K, V> {
     }
 
     fn details_at(self) -> *mut Details {
-        let behind =
-            (Self::lines(self.buckets()) * Shape::<K, V>::STRIDE).next_multiple_of(align_of::<Details>());
+        let behind = (self.buckets() * (Shape::<K, V>::STRIDE + size_of::<AtomicPtr<Head>>()))
+            .next_multiple_of(align_of::<Details>());
         self.first().wrapping_byte_add(behind).cast()
     }
 
@@ -233,6 +244,20 @@ pub(super) unsafe fn make_heads(first: *mut Head, count: usize, stride: usize) {
         for number in 0..count {
             // SAFETY: by the caller.
             unsafe { first.byte_add(number * stride).write(Head::new()) };
+        }
+    }
+}
+
+/// As `make_heads`, for pointers that are null.
+///
+/// # Safety
+///
+/// There is room for `count` pointers, and nobody else uses it.
+unsafe fn make_pointers(first: *mut AtomicPtr<Head>, count: usize) {
+    if cfg!(any(raceguard_shuttle, raceguard_loom)) {
+        for number in 0..count {
+            // SAFETY: by the caller.
+            unsafe { first.add(number).write(AtomicPtr::new(std::ptr::null_mut())) };
         }
     }
 }

@@ -3,14 +3,11 @@
 //! # Why no entry is seen twice
 //!
 //! A walk goes over the bucket numbers of the table that is the root when it begins. A number stands for the hashes
-//! that end with its bits, whatever table they are in by now. If that bucket has moved, the walk goes over the same
+//! that begin with its bits, whatever table they are in by now. If that bucket has moved, the walk goes over the same
 //! hashes in the next table: over several buckets of a larger one, or over those entries of one bucket of a smaller one
-//! whose hash ends so. Each hash belongs to one number, and each number is dealt with once, one bucket after the other,
+//! whose hash begins so. Each hash belongs to one number, and each number is dealt with once, one bucket after the other,
 //! each at one instant. An entry that stays is in exactly one of those buckets at that instant, so it is seen exactly
 //! once; one that is removed and put back has the same hash, so it is not seen again.
-
-// Numbers of buckets are the low bits of a hash: what is cut is not wanted.
-#![allow(clippy::cast_possible_truncation)]
 
 use std::hash::{BuildHasher, Hash};
 use std::mem::MaybeUninit;
@@ -24,16 +21,16 @@ use super::optimistic::copy_bucket;
 use super::shape::Entry;
 use super::table::Root;
 
-/// The hashes whose last `bits` bits are `suffix`.
+/// The hashes whose first `bits` bits are `prefix`.
 #[derive(Debug, Clone, Copy)]
 struct Hashes {
-    suffix: usize,
+    prefix: usize,
     bits: u32,
 }
 
 impl Hashes {
     fn contains(self, hash: u64) -> bool {
-        hash as usize & ((1 << self.bits) - 1) == self.suffix
+        hash >> (u64::BITS - self.bits) == self.prefix as u64
     }
 }
 
@@ -52,13 +49,13 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
     ) -> Result<(), MapError> {
         let table = self.root();
         let bits = table.bits();
-        for suffix in 0..table.buckets() {
-            table.prefetch_after(suffix);
-            match visit(table, suffix, None) {
+        for prefix in 0..table.buckets() {
+            table.prefetch_after(prefix);
+            match visit(table, prefix, None) {
                 State::Open => {}
                 State::Closed => return Err(MapError::Closed),
                 // SAFETY: the bucket was marked as moved, and the caller is pinned.
-                State::Moved => walk_moved(unsafe { table.next() }, Hashes { suffix, bits }, &mut visit)?,
+                State::Moved => walk_moved(unsafe { table.next() }, Hashes { prefix, bits }, &mut visit)?,
             }
         }
         Ok(())
@@ -97,9 +94,15 @@ impl<K: Hash + Eq, V, S: BuildHasher, A> Buckets<K, V, S, A> {
 
 fn walk_moved<K, V>(table: Root<K, V>, hashes: Hashes, visit: Visit<'_, K, V>) -> Result<(), MapError> {
     let smaller = table.bits() < hashes.bits;
-    let first = table.number(hashes.suffix as u64);
-    for number in (first..table.buckets()).step_by(1 << hashes.bits) {
-        let part = Hashes { suffix: number, bits: table.bits() };
+    let numbers = if smaller {
+        let number = hashes.prefix >> (hashes.bits - table.bits());
+        number..number + 1
+    } else {
+        let ratio_bits = table.bits() - hashes.bits;
+        hashes.prefix << ratio_bits..(hashes.prefix + 1) << ratio_bits
+    };
+    for number in numbers {
+        let part = Hashes { prefix: number, bits: table.bits() };
         // In a smaller table it is one bucket, of which only some entries are meant.
         let (part, filter) = if smaller { (hashes, Some(hashes)) } else { (part, None) };
         match visit(table, number, filter) {

@@ -12,7 +12,9 @@ use crate::raw::sync::atomic::Ordering;
 impl<K, V> Core<K, V> {
     /// Frees what was retired and is not held by a reader. Returns how many entries and tables that leaves.
     pub(crate) fn collect(&self) -> usize {
-        self.entries.collect() + self.tables.collect()
+        let left = self.entries.collect() + self.tables.collect();
+        self.give_back.finish();
+        left
     }
 
     /// Closes the map: waits for the writes that are under way, takes out all entries, and returns how many they were.

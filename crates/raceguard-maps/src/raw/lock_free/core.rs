@@ -1,6 +1,7 @@
 //! [`Core`]: lookup, and the locked bucket through which every write goes.
 
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
@@ -10,6 +11,7 @@ use crate::raw::prefetch;
 use crate::raw::reclaim::{Guard, Limbo, Local, pin};
 use crate::raw::striped_count::StripedCount;
 use crate::raw::sync::atomic::{AtomicPtr, Ordering};
+use crate::raw::table_memory::GiveBack;
 
 /// A key with its value. Not changed after it was published.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct Core<K, V> {
     pub(super) root: CachePadded<AtomicPtr<Table<Entry<K, V>>>>,
     pub(super) entries: Limbo<Entry<K, V>>,
     pub(super) tables: Limbo<Table<Entry<K, V>>>,
+    /// Memory of tables that were retired.
+    pub(super) give_back: Arc<GiveBack>,
     /// Entries added less entries removed.
     counts: StripedCount,
 }
@@ -45,6 +49,7 @@ impl<K, V> Core<K, V> {
             root: CachePadded::new(AtomicPtr::new(ptr::null_mut())),
             entries: Limbo::new(),
             tables: Limbo::new(),
+            give_back: Arc::default(),
             counts: StripedCount::new(),
         }
     }
@@ -66,7 +71,7 @@ impl<K, V> Core<K, V> {
             if let Some(table) = self.table(guard)? {
                 return Ok(table);
             }
-            let first = Box::into_raw(Box::new(Table::new(MIN_BUCKETS)));
+            let first = Box::into_raw(Box::new(Table::new(MIN_BUCKETS, &self.give_back)));
             // ORDERING: Release publishes the table.
             if self
                 .root
@@ -180,7 +185,9 @@ impl<K, V> Core<K, V> {
         self.table(&pin()).ok().flatten().map_or(0, Table::len)
     }
 
+    /// Counts entries that came or went, and does a little of what large tables leave to do.
     pub(super) fn count(&self, guard: &Guard, change: isize) -> isize {
+        self.give_back.step();
         self.counts.add(guard, change)
     }
 }

@@ -53,7 +53,7 @@ impl<K, V> Core<K, V> {
         if !is_root || !matches!(table.next(), Next::None) {
             return;
         }
-        let next = Box::into_raw(Box::new(Table::new(buckets)));
+        let next = Box::into_raw(Box::new(Table::new(buckets, &self.give_back)));
         if !table.set_next(next) {
             // SAFETY: not published.
             drop(unsafe { Box::from_raw(next) });
@@ -89,8 +89,6 @@ impl<K, V> Core<K, V> {
     }
 
     fn finish_moving(&self, table: &Table<Entry<K, V>>, next: &Table<Entry<K, V>>, guard: &Guard) {
-        // Not before it was filled: then each write that touched a huge page first would wait for all of it to be zeroed.
-        next.advise_huge();
         // ORDERING: Release publishes the next table to whoever starts there.
         self.root.store(ptr::from_ref(next).cast_mut(), Ordering::Release);
         let local = self.tables.local(guard);

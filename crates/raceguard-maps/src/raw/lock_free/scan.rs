@@ -69,6 +69,7 @@ impl<K, V> Core<K, V> {
             self.settle();
             self.entries.flush();
             self.tables.flush();
+            self.give_back.finish();
         }
         Ok(removed)
     }

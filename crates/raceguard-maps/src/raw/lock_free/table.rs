@@ -1,11 +1,13 @@
 //! One table: its buckets, its overflow buckets, and the table that its entries move to.
 
+use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use super::bucket::{Bucket, Word, tag_of};
 use crate::raw::sync::Mutex;
 use crate::raw::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
-use crate::raw::table_memory::ZeroedSlice;
+use crate::raw::table_memory::{GiveBack, ZeroedSlice};
 
 /// Buckets of the smallest table.
 pub(super) const MIN_BUCKETS: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 4 };
@@ -17,13 +19,15 @@ const LAST_OVERFLOW: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Table<E> {
     mask: usize,
-    buckets: ZeroedSlice<Bucket<E>>,
+    /// Given back by `drop`.
+    buckets: ManuallyDrop<ZeroedSlice<Bucket<E>>>,
     /// Where the entries move to: null until a resize starts, [`CLOSED`](Self::closed_mark) when the map is closed.
     next: AtomicPtr<Table<E>>,
     /// Buckets that a writer has undertaken to move, and those that were moved.
     pub(super) claimed: AtomicUsize,
     pub(super) moved: AtomicUsize,
     overflow: Mutex<Overflow<E>>,
+    give_back: Arc<GiveBack>,
 }
 
 #[derive(Debug)]
@@ -46,15 +50,16 @@ pub(super) fn closed_mark<E>() -> *mut Table<E> {
 }
 
 impl<E> Table<E> {
-    pub(super) fn new(buckets: usize) -> Self {
+    pub(super) fn new(buckets: usize, give_back: &Arc<GiveBack>) -> Self {
         debug_assert!(buckets.is_power_of_two());
         Self {
             mask: buckets - 1,
-            buckets: ZeroedSlice::new(buckets),
+            buckets: ManuallyDrop::new(ZeroedSlice::new(buckets)),
             next: AtomicPtr::new(ptr::null_mut()),
             claimed: AtomicUsize::new(0),
             moved: AtomicUsize::new(0),
             overflow: Mutex::new(Overflow { chunks: Vec::new(), used: 0 }),
+            give_back: Arc::clone(give_back),
         }
     }
 
@@ -70,11 +75,6 @@ impl<E> Table<E> {
     /// Bytes that it keeps.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Self>() + self.len() * size_of::<Bucket<E>>()
-    }
-
-    /// The table is filled: it may be put into huge pages.
-    pub(super) fn advise_huge(&self) {
-        self.buckets.advise_huge();
     }
 
     #[inline]
@@ -152,6 +152,13 @@ impl<E> Table<E> {
         overflow.used += 1;
         let chunk = overflow.chunks.last().expect("a chunk was pushed if there was none");
         NonNull::from(&chunk[at])
+    }
+}
+
+impl<E> Drop for Table<E> {
+    fn drop(&mut self) {
+        // SAFETY: the buckets are taken once, here, and nobody uses a table that is dropped.
+        unsafe { ManuallyDrop::take(&mut self.buckets).give_back(&self.give_back) };
     }
 }
 

@@ -364,6 +364,7 @@ impl<K, V> Core<K, V> {
     /// Makes a read table without tombstones if there are more of them than keys, and `worth_it` in all.
     #[cold]
     fn compact(&self, guard: &Guard, worth_it: usize) {
+        self.tables.local(guard).poll();
         let Ok(Some(read)) = self.read(guard) else { return };
         if read.entries.len() < worth_it || read.entries.len() < 2 * self.len() {
             return;
@@ -498,6 +499,10 @@ fn copy_live<K, V>(
         } else {
             add_to(&mut table, *entry);
         }
+    }
+    if table.len() < table.capacity() / 4 {
+        // SAFETY: as above.
+        table.shrink_to(2 * table.len(), |entry| unsafe { entry.as_ref() }.hash);
     }
     table
 }
