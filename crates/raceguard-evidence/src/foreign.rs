@@ -21,7 +21,7 @@ mod go_vet_json;
 mod golangci_lint;
 mod input;
 mod junit;
-mod otlp;
+pub mod otlp;
 mod pprof;
 mod pprof_text;
 mod protobuf;
@@ -32,6 +32,7 @@ mod varint;
 use crate::record::Record;
 use crate::source::Source;
 
+pub use go_output::{LogFollower, LogPosition};
 pub use input::{ForeignError, Input, read};
 
 /// How sure a format is that a file is its own.

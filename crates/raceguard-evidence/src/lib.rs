@@ -25,6 +25,7 @@ mod fingerprint;
 pub mod foreign;
 mod frame;
 mod goroutine_dump;
+mod metric;
 mod paths;
 mod profile;
 mod race;
@@ -47,6 +48,7 @@ pub use findings::{CrashFinding, Finding, Place, Position, ProcessSighting, RunE
 pub use fingerprint::{Fingerprint, normalised_function};
 pub use frame::{Frame, FunctionName};
 pub use goroutine_dump::{GoroutineDump, GoroutineGroup};
+pub use metric::Metric;
 pub use paths::{ModulePaths, Origin};
 pub use profile::{Mapping, Profile, ProfileKind, Sample, SampleType};
 pub use race::{Access, AccessOp, Goroutine, GoroutineState, MapOp, Object, ObjectKind, Race, Repeat};

@@ -10,6 +10,7 @@ use crate::coverage::Coverage;
 use crate::crash::Crash;
 use crate::execution_trace::{ExecutionTrace, TraceKey, TraceTask};
 use crate::goroutine_dump::GoroutineDump;
+use crate::metric::Metric;
 use crate::profile::Profile;
 use crate::race::{Race, Repeat};
 use crate::run::{Attribution, Exit, Process, Run, RunEnd, Test};
@@ -63,6 +64,8 @@ pub enum Record {
     TraceTask(TraceTask),
     /// A span of OpenTelemetry.
     Span(Box<Span>),
+    /// A value of a metric of OpenTelemetry.
+    Metric(Box<Metric>),
     /// The run ended.
     RunEnd(RunEnd),
     /// A kind this version does not know, with `schema` and `kind`.
@@ -135,6 +138,7 @@ impl Record {
             "trace_key" => Self::TraceKey(Box::new(typed(line)?)),
             "trace_task" => Self::TraceTask(typed(line)?),
             "span" => Self::Span(Box::new(typed(line)?)),
+            "metric" => Self::Metric(Box::new(typed(line)?)),
             "run_end" => Self::RunEnd(typed(line)?),
             _ => Self::Unknown(typed(line)?),
         })
@@ -161,6 +165,7 @@ impl Record {
             Self::TraceKey(_) => "trace_key",
             Self::TraceTask(_) => "trace_task",
             Self::Span(_) => "span",
+            Self::Metric(_) => "metric",
             Self::RunEnd(_) => "run_end",
             Self::Unknown(fields) => fields.get("kind").and_then(Value::as_str).unwrap_or_default(),
         }
@@ -201,6 +206,7 @@ impl Record {
             Self::TraceKey(record) => &record.extra,
             Self::TraceTask(record) => &record.extra,
             Self::Span(record) => &record.extra,
+            Self::Metric(record) => &record.extra,
             Self::RunEnd(record) => &record.extra,
             Self::Unknown(fields) => fields,
         }
@@ -226,6 +232,7 @@ impl Record {
             Self::TraceKey(record) => &mut record.extra,
             Self::TraceTask(record) => &mut record.extra,
             Self::Span(record) => &mut record.extra,
+            Self::Metric(record) => &mut record.extra,
             Self::RunEnd(record) => &mut record.extra,
             Self::Unknown(fields) => fields,
         }
@@ -268,6 +275,7 @@ impl Record {
             Self::TraceKey(record) => of(self.kind(), record, serializer),
             Self::TraceTask(record) => of(self.kind(), record, serializer),
             Self::Span(record) => of(self.kind(), record, serializer),
+            Self::Metric(record) => of(self.kind(), record, serializer),
             Self::RunEnd(record) => of(self.kind(), record, serializer),
             Self::Unknown(fields) => fields.serialize(serializer),
         };
@@ -312,5 +320,6 @@ record_from!(
     TraceKey,
     TraceTask,
     Span,
+    Metric,
     RunEnd
 );

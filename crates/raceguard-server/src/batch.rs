@@ -83,7 +83,45 @@ pub enum BatchError {
     Sequence(u64),
 }
 
+/// Furthest ahead of ours that the clock of a sender may be, in nanoseconds.
+const CLOCK_SKEW: u64 = 60 * 1_000_000_000;
+
+/// How old evidence may be when it comes, in nanoseconds: a year. What says that it is older comes from a clock that was not
+/// set, more often than not, and nothing is kept that long.
+const OLDEST: u64 = 366 * 24 * 3600 * 1_000_000_000;
+
+/// Records whose time could not be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MendedTimes {
+    /// Dated as of now.
+    pub future: u64,
+    /// Dated as of a year ago.
+    pub past: u64,
+}
+
 impl Batch {
+    /// Dates records as of now that say that they are of the future, and as of a year ago that say that they are older. The
+    /// lines themselves stay as they came.
+    pub fn mend_times(&mut self, now_unix_ns: u64) -> MendedTimes {
+        let mut mended = MendedTimes::default();
+        let oldest = now_unix_ns.saturating_sub(OLDEST);
+        for record in &mut self.records {
+            match record.time_unix_ns {
+                0 => {}
+                time if time > now_unix_ns => {
+                    mended.future += u64::from(time > now_unix_ns.saturating_add(CLOCK_SKEW));
+                    record.time_unix_ns = now_unix_ns;
+                }
+                time if time < oldest => {
+                    mended.past += 1;
+                    record.time_unix_ns = oldest;
+                }
+                _ => {}
+            }
+        }
+        mended
+    }
+
     /// Reads the lines of `body`; the first of them is number `first` of the stream.
     pub fn read(
         origin: Origin,

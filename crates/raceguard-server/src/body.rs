@@ -4,6 +4,8 @@ use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
 
+use crate::intake::{OutOfMemory, Reservation};
+
 /// How a body is encoded: the `Content-Encoding` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -30,6 +32,9 @@ pub enum BodyError {
     /// The compressed data is damaged.
     #[error("the body does not decompress: {0}")]
     Damaged(io::Error),
+    /// Other requests hold all memory.
+    #[error(transparent)]
+    Memory(#[from] OutOfMemory),
 }
 
 /// Largest window that a zstd frame may ask memory for, as a power of two: 8 MiB, what its `-19` uses.
@@ -46,27 +51,36 @@ impl Encoding {
         }
     }
 
-    /// The body as it was before it was encoded, at most `limit` bytes of it.
-    pub fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, BodyError> {
+    /// The body as it was before it was encoded, at most `limit` bytes of it, in memory that is reserved as it grows.
+    pub fn decode(self, body: Vec<u8>, limit: usize, memory: &mut Reservation) -> Result<Vec<u8>, BodyError> {
         match self {
             Self::Identity if body.len() > limit => Err(BodyError::TooLarge { limit }),
-            Self::Identity => Ok(body.to_vec()),
-            Self::Gzip => bounded(MultiGzDecoder::new(body), limit),
+            Self::Identity => Ok(body),
+            Self::Gzip => bounded(MultiGzDecoder::new(body.as_slice()), limit, memory),
             Self::Zstd => {
                 let mut decoder =
-                    zstd::stream::read::Decoder::with_buffer(body).map_err(BodyError::Damaged)?;
+                    zstd::stream::read::Decoder::with_buffer(body.as_slice()).map_err(BodyError::Damaged)?;
                 decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(BodyError::Damaged)?;
-                bounded(decoder, limit)
+                bounded(decoder, limit, memory)
             }
         }
     }
 }
 
-fn bounded(decoder: impl Read, limit: usize) -> Result<Vec<u8>, BodyError> {
+/// Bytes that are decompressed before memory for more is reserved.
+const STEP: usize = 1 << 20;
+
+fn bounded(mut decoder: impl Read, limit: usize, memory: &mut Reservation) -> Result<Vec<u8>, BodyError> {
     let mut body = Vec::new();
-    let beyond = limit as u64 + 1;
-    decoder.take(beyond).read_to_end(&mut body).map_err(BodyError::Damaged)?;
-    if body.len() > limit { Err(BodyError::TooLarge { limit }) } else { Ok(body) }
+    while body.len() <= limit {
+        let step = STEP.min(limit + 1 - body.len());
+        memory.grow(step)?;
+        let read = (&mut decoder).take(step as u64).read_to_end(&mut body).map_err(BodyError::Damaged)?;
+        if read < step {
+            return Ok(body);
+        }
+    }
+    Err(BodyError::TooLarge { limit })
 }
 
 #[cfg(test)]
@@ -77,6 +91,11 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::intake::Memory;
+
+    fn decode(encoding: Encoding, body: &[u8], limit: usize) -> Result<Vec<u8>, BodyError> {
+        encoding.decode(body.to_vec(), limit, &mut Memory::new(8 << 20).reservation())
+    }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -90,7 +109,7 @@ mod tests {
         let zstd = zstd::encode_all(body.as_slice(), 3).expect("it compresses");
         for (name, encoded) in [(None, body.clone()), (Some("GZIP"), gzip(&body)), (Some("zstd"), zstd)] {
             let encoding = Encoding::named(name).expect("it is supported");
-            assert_eq!(encoding.decode(&encoded, 2000).expect("it decodes"), body, "{name:?}");
+            assert_eq!(decode(encoding, &encoded, 2000).expect("it decodes"), body, "{name:?}");
         }
     }
 
@@ -98,18 +117,27 @@ mod tests {
     fn a_bomb_stops_at_the_limit() {
         let bomb = gzip(&vec![0; 50 << 20]);
         assert!(bomb.len() < 100_000);
-        let error = Encoding::Gzip.decode(&bomb, 1 << 20).expect_err("it is too large");
+        let error = decode(Encoding::Gzip, &bomb, 1 << 20).expect_err("it is too large");
         assert!(matches!(error, BodyError::TooLarge { limit: 1_048_576 }), "{error}");
         let bomb = zstd::encode_all(vec![0; 1 << 22].as_slice(), 19).expect("it compresses");
-        assert!(matches!(Encoding::Zstd.decode(&bomb, 1 << 20), Err(BodyError::TooLarge { .. })));
+        assert!(matches!(decode(Encoding::Zstd, &bomb, 1 << 20), Err(BodyError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_body_that_would_take_the_memory_of_others_is_refused() {
+        let memory = Memory::new(4 << 20);
+        let large = gzip(&vec![0; 6 << 20]);
+        let error = Encoding::Gzip.decode(large, 8 << 20, &mut memory.reservation()).expect_err("no room");
+        assert!(matches!(error, BodyError::Memory(_)), "{error}");
+        assert_eq!(memory.free(), 4 << 20);
     }
 
     #[test]
     fn damage_is_told() {
         let mut torn = gzip(b"evidence");
         torn.truncate(12);
-        assert!(matches!(Encoding::Gzip.decode(&torn, 100), Err(BodyError::Damaged(_))));
-        assert!(matches!(Encoding::Zstd.decode(b"evidence", 100), Err(BodyError::Damaged(_))));
+        assert!(matches!(decode(Encoding::Gzip, &torn, 100), Err(BodyError::Damaged(_))));
+        assert!(matches!(decode(Encoding::Zstd, b"evidence", 100), Err(BodyError::Damaged(_))));
         assert!(matches!(Encoding::named(Some("br")), Err(BodyError::UnknownEncoding(_))));
     }
 }

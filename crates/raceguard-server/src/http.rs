@@ -3,6 +3,8 @@
 //! | request | role | answer |
 //! |---|---|---|
 //! | `POST /v1/evidence` | write | [`evidence`] |
+//! | `POST /v1/raw` | write | [`raw`] |
+//! | `POST /v1/traces`, `/v1/metrics`, `/v1/logs` | write | [`otlp`] |
 //! | `GET /v1/findings` | read | [`findings`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `/v1/policies` and below | read, admin to change | [`policies`] |
@@ -16,8 +18,10 @@ mod alerts;
 mod evidence;
 mod findings;
 mod health;
+mod otlp;
 mod policies;
 mod problem;
+mod raw;
 
 use std::sync::Arc;
 
@@ -30,7 +34,8 @@ use axum::routing::{get, post};
 pub use problem::Problem;
 
 use crate::alerts::Alerts;
-use crate::limits::Limits;
+use crate::intake::{Intake, Refusal};
+use crate::limits::{Limits, TokenKey};
 use crate::policies::Policies;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::{Holder, Role, Token};
@@ -50,6 +55,8 @@ pub struct Shared {
     pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
+    /// What they sent.
+    pub intake: Arc<Intake>,
 }
 
 /// All routes.
@@ -57,6 +64,10 @@ pub fn routes(shared: Arc<Shared>) -> Router {
     let body = shared.limits.body;
     Router::new()
         .route("/v1/evidence", post(evidence::take))
+        .route("/v1/raw", post(raw::take))
+        .route("/v1/traces", post(otlp::traces))
+        .route("/v1/metrics", post(otlp::metrics))
+        .route("/v1/logs", post(otlp::logs))
         .route("/v1/findings", get(findings::list))
         .merge(alerts::routes())
         .merge(policies::routes())
@@ -70,11 +81,18 @@ pub fn routes(shared: Arc<Shared>) -> Router {
 }
 
 impl Shared {
+    /// Who sends a request: the holder of a token that may write, who did not send too much before.
+    pub(crate) async fn sender(self: &Arc<Self>, headers: &HeaderMap) -> Result<TokenKey, Refusal> {
+        self.authorize(headers, Role::Write).await?;
+        let token = bearer(headers).ok_or_else(Problem::no_token)?;
+        let key = TokenKey::of_hash(&token.hash());
+        self.intake.check(key)?;
+        Ok(key)
+    }
+
     /// Who sends the request, if the holder of its token may do what `needed` may.
     async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
-        let token =
-            headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header);
-        let token = token.ok_or_else(Problem::no_token)?;
+        let token = bearer(headers).ok_or_else(Problem::no_token)?;
         let hash = token.hash();
         match self.ask(move |reader| reader.holder(&hash)).await? {
             None => Err(Problem::unknown_token()),
@@ -92,4 +110,9 @@ impl Shared {
         let answer = tokio::task::spawn_blocking(move || question(&shared.reader)).await;
         Ok(answer.map_err(|_| StoreError::Stopping)??)
     }
+}
+
+/// The token of a request.
+fn bearer(headers: &HeaderMap) -> Option<Token> {
+    headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(Token::of_header)
 }

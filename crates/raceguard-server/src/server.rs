@@ -1,5 +1,6 @@
 //! The server as a whole: opens the store, listens, and stops without losing what it took.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,9 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
 use crate::http::{Shared, routes};
+use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::policies::git::GitFolder;
 use crate::policies::{Owns, Policies, PolicyTasks, RegistryError, stream};
+use crate::otlp::grpc;
 use crate::store::{Store, StoreError};
 use crate::tasks::{TaskError, Tasks};
 
@@ -31,12 +34,33 @@ pub struct Options {
     pub data: PathBuf,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it takes OTLP over gRPC.
+    pub otlp_grpc: GrpcPort,
     /// What strangers may send.
     pub limits: Limits,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
     /// A folder in a git repository whose commits bring policies into force.
     pub policy_git: Option<GitFolder>,
+}
+
+impl Options {
+    /// A server on a folder that listens there alone, with all else as it is by default.
+    pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
+        Self { data, listen, otlp_grpc: GrpcPort::Off, limits: Limits::default(), external_url: None, policy_git: None }
+    }
+}
+
+/// Where OTLP over gRPC is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum GrpcPort {
+    /// Nowhere.
+    #[default]
+    Off,
+    /// There, if no other program has the port.
+    IfFree(SocketAddr),
+    /// There.
+    At(SocketAddr),
 }
 
 /// Why the server can't run.
@@ -56,36 +80,65 @@ pub enum ServerError {
     /// The policies that are in force can't be read.
     #[error("the policies in force can't be used: {0}")]
     Policies(#[from] RegistryError),
+    /// The address for gRPC can't be had.
+    #[error(
+        "cannot listen on {address} for OTLP over gRPC: {source}; give another one with --otlp-grpc, or none"
+    )]
+    ListenGrpc {
+        /// The address.
+        address: SocketAddr,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
+}
+
+impl GrpcPort {
+    async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
+        let refused = |address| move |source| ServerError::ListenGrpc { address, source };
+        match self {
+            Self::Off => Ok(None),
+            Self::At(address) => Ok(Some(TcpListener::bind(address).await.map_err(refused(address))?)),
+            Self::IfFree(address) => match TcpListener::bind(address).await {
+                Ok(listener) => Ok(Some(listener)),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
+                Err(error) => Err(refused(address)(error)),
+            },
+        }
+    }
 }
 
 /// A server that listens, and serves once [`run`](Self::run) is awaited.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
+    grpc: Option<TcpListener>,
     store: Store,
     alerts: Alerts,
     policies: Policies,
     policy_tasks: PolicyTasks,
     limits: Limits,
+    intake: Arc<Intake>,
     external_url: Option<String>,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, limits, external_url, policy_git } = options;
+        let Options { data, listen: address, otlp_grpc, limits, external_url, policy_git } = options;
         let (feed, queue) = stream::queue(limits.policy_queue);
         let store = Store::open(&data, vec![Arc::new(feed)])?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
+        let grpc = otlp_grpc.listen().await?;
+        let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(store.writer.clone());
         let owns: Owns = Arc::new(|_| true);
         let (policies, policy_tasks) =
             Policies::start(&store.writer, &store.reader, &alerts, queue, owns, policy_git).await?;
-        Ok(Self { listener, store, alerts, policies, policy_tasks, limits, external_url })
+        Ok(Self { listener, grpc, store, alerts, policies, policy_tasks, limits, intake, external_url })
     }
 
     /// Where it listens.
@@ -98,19 +151,29 @@ impl Server {
         self.alerts.clone()
     }
 
+    /// What comes in, and the counters of it.
+    pub fn intake(&self) -> Arc<Intake> {
+        Arc::clone(&self.intake)
+    }
+
+    /// Where it takes OTLP over gRPC; nothing when it does not.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
     ///
     /// # Errors
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, store, alerts, policies, policy_tasks, limits, external_url } = self;
+        let Self { listener, grpc, store, alerts, policies, policy_tasks, limits, intake, external_url } = self;
         let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, alerts, policies, external_url, limits });
+        let shared = Arc::new(Shared { writer, reader, alerts, policies, external_url, limits, intake });
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, policy_tasks);
+        let mut tasks = background(&shared, grpc, policy_tasks);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -145,11 +208,15 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, policies: PolicyTasks) -> Tasks {
+fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, policies: PolicyTasks) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
     policies.spawn(&mut tasks);
+    if let Some(listener) = grpc {
+        let shared = Arc::clone(shared);
+        tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
+    }
     tasks
 }
 

@@ -96,14 +96,7 @@ async fn a_second_server_on_the_folder_is_refused() {
     let folder = tempfile::tempdir().expect("there is room");
     let server = Running::start(folder.path(), Limits::default()).await;
     let listen = "127.0.0.1:0".parse().expect("it is an address");
-    let second = Server::start(Options {
-        data: folder.path().to_owned(),
-        listen,
-        limits: Limits::default(),
-        external_url: None,
-        policy_git: None,
-    })
-    .await;
+    let second = Server::start(Options::new(folder.path().to_owned(), listen)).await;
     let error = second.expect_err("it is in use").to_string();
     assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
     server.stop().await;

@@ -11,6 +11,7 @@ use raceguard_gotool::flags::{CommandLine, OwnFlag, Verb};
 
 use crate::commands;
 use crate::commands::advise::AdviseArgs;
+use crate::commands::agent::AgentArgs;
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::explain::ExplainArgs;
@@ -151,6 +152,24 @@ Examples:
 
 Exit codes: 0 when the server has everything, 2 when it has not.";
 
+const AGENT_HELP: &str = "\
+Follows crash logs, log_path files of GORACE and evidence of runs, and takes profiles. What it finds waits on
+the disk until the server has it; killed at any moment it neither loses nor doubles a record.
+
+Example of a configuration:
+  state = \"/var/lib/raceguard-agent\"
+  [server]
+  url = \"https://raceguard.example:7766\"
+  token_file = \"/etc/raceguard/token\"
+  [[tail]]
+  paths = [\"/var/log/gateway/*.log\", \"/var/log/gateway/race.*\"]
+  service = \"gateway\"
+  [[pprof]]
+  url = \"http://127.0.0.1:6060\"
+  service = \"gateway\"
+
+SIGTERM and Ctrl-C stop it. Exit codes: 0 when it was stopped, 2 when it could not start or go on.";
+
 const DOCTOR_HELP: &str = "\
 Run it in the module that you want to test. Exit codes: 0 when programs can be built and run under
 raceguard here, else 2.";
@@ -202,6 +221,9 @@ enum Command {
     /// Send the evidence of a run to a server
     #[command(after_help = PUSH_HELP)]
     Push(PushArgs),
+    /// Send the evidence of this machine's services to a server as it comes
+    #[command(after_help = AGENT_HELP)]
+    Agent(AgentArgs),
     /// Make tokens for a server
     Token(TokenArgs),
     /// Check what is missing on this machine, and how to mend it
@@ -278,6 +300,7 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Policy(arguments) => commands::policy::run(&arguments),
         Command::Serve(arguments) => commands::serve::run(&arguments),
         Command::Push(arguments) => commands::push::run(&arguments),
+        Command::Agent(arguments) => commands::agent::run(&arguments),
         Command::Token(arguments) => commands::token::run(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.

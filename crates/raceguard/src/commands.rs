@@ -1,6 +1,7 @@
 //! The commands, one module each, and what several of them begin with.
 
 pub mod advise;
+pub mod agent;
 pub mod build;
 pub mod check;
 pub mod doctor;

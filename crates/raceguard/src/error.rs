@@ -11,6 +11,7 @@ use raceguard_gotool::error::{EnvironmentError, FlagError, ToolexecError};
 use raceguard_server::server::ServerError;
 use raceguard_server::store::StoreError;
 
+use crate::agent::error::AgentError;
 use crate::check::error::CheckError;
 use crate::fleet::error::SendError;
 use crate::gate::error::GateError;
@@ -115,6 +116,9 @@ pub enum CommandError {
     /// Evidence did not reach a server.
     #[error(transparent)]
     Send(#[from] SendError),
+    /// The agent can't work.
+    #[error(transparent)]
+    Agent(#[from] AgentError),
     /// The server can't run.
     #[error(transparent)]
     Serve(#[from] ServerError),
@@ -142,6 +146,7 @@ impl CommandError {
             Self::Evidence(_)
             | Self::NoRunOfCommit { .. }
             | Self::Send(_)
+            | Self::Agent(_)
             | Self::Serve(_)
             | Self::Store(_) => return None,
             Self::EvidenceFolder { .. } => {

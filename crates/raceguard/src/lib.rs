@@ -2,9 +2,10 @@
 //!
 //! Start reading at [`cli`] for what there is, at [`commands`] for what each command does, and at [`report`] for
 //! rendering. [`check`] is all around static analysis, [`gate`] all around policies,
-//! [`fleet`] all around sending evidence to a server. [`session`] is one run and its evidence; [`test_output`],
+//! [`fleet`] all around sending evidence to a server, [`agent`] all around doing so as it comes. [`session`] is one run and its evidence; [`test_output`],
 //! [`timeline`] and [`attribution`] read the events of `go test`.
 
+pub mod agent;
 pub mod attribution;
 pub mod check;
 pub mod checks;

@@ -6,6 +6,7 @@
 //! their prefixes.
 
 mod emitter;
+mod follower;
 mod json_line;
 mod line_blocks;
 mod markers;
@@ -28,6 +29,7 @@ use prefix::{Prefix, without_end};
 use stream::Stream;
 
 pub(crate) use emitter::Emitter;
+pub use follower::{LogFollower, LogPosition};
 pub(crate) use stream::Place;
 pub(crate) use timestamp::rfc3339;
 
@@ -60,12 +62,45 @@ pub(crate) enum What {
     Skipped(&'static str),
 }
 
+impl Found {
+    /// Whether it is the beginning of a report or crash, and no more.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        matches!(self.what, What::Skipped(stream::CUT_OFF_REPORTS | stream::WITHOUT_DUMP))
+    }
+
+    /// Dates it as the record in which it began, `times[tag]`, unless it says itself when it happened.
+    pub(crate) fn default_time(&mut self, times: &[u64]) {
+        let time = match &mut self.what {
+            What::Race(race) => &mut race.time_unix_ns,
+            What::Crash(crash) => &mut crash.time_unix_ns,
+            What::Dump(dump) => &mut dump.time_unix_ns,
+            What::Skipped(_) => return,
+        };
+        if *time == 0 {
+            *time = times.get(self.place.tag).copied().unwrap_or(0);
+        }
+    }
+}
+
 /// Looks for findings in the lines of one output or log.
 #[derive(Debug, Default)]
 pub(crate) struct GoOutput {
     markers: Markers,
     streams: Vec<Stream>,
     /// Lines taken so far.
+    lines: u64,
+    /// When nothing was open last.
+    idle: IdlePoint,
+}
+
+/// A moment at which nothing was open: what came before has no bearing on what comes after.
+#[derive(Debug, Clone, Copy, Default)]
+struct IdlePoint {
+    /// Offset in the block that was taken last; `None` when there was no such moment in it.
+    at: Option<usize>,
+    /// How much had been found then, of what the block found.
+    found: usize,
+    /// Lines taken then.
     lines: u64,
 }
 
@@ -139,16 +174,19 @@ impl GoOutput {
     /// Takes lines, as many as there are.
     fn block(&mut self, block: &[u8], found: &mut Vec<Found>) {
         self.markers.reset();
+        self.idle.at = None;
         let mut at = 0;
         while at < block.len() {
             if self.streams.is_empty() {
                 let Some(marker) = self.markers.next(block, at) else {
                     self.lines += count_lines(&block[at..]);
+                    self.note_idle(block.len(), found.len());
                     return;
                 };
                 let start = memchr::memrchr(b'\n', &block[at..marker]).map_or(at, |newline| at + newline + 1);
                 self.lines += count_lines(&block[at..start]);
                 at = start;
+                self.note_idle(at, found.len());
             }
             let end = memchr::memchr(b'\n', &block[at..]).map_or(block.len(), |newline| at + newline + 1);
             let line = &block[at..end];
@@ -157,7 +195,14 @@ impl GoOutput {
             let marker = if is_marked { self.markers.in_line(without_end(line)) } else { None };
             self.marked_line(line, marker, 0, found);
             at = end;
+            if self.streams.is_empty() {
+                self.note_idle(at, found.len());
+            }
         }
+    }
+
+    fn note_idle(&mut self, at: usize, found: usize) {
+        self.idle = IdlePoint { at: Some(at), found, lines: self.lines };
     }
 
     /// Takes a line, with or without its newline; `tag` comes back in [`Place`] when something begins there.
@@ -191,6 +236,11 @@ impl GoOutput {
             stream.line(&text, marker.is_some(), place, found);
         }
         self.let_others_age(Some(index), found);
+    }
+
+    /// Whether nothing is open.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
     }
 
     /// Ends the output.

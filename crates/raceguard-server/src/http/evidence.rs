@@ -13,21 +13,17 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_ENCODING;
-use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::{Problem, Shared};
 use crate::batch::{Batch, Rejected};
 use crate::body::Encoding;
-use crate::clock::now_ms;
-use crate::hex::hex;
+use crate::intake::{Received, Refusal, Transport};
 use crate::limits::Limits;
 use crate::origin::{Origin, StreamName, checked};
-use crate::token::Role;
 
 /// What became of the batch.
 #[derive(Debug, Serialize)]
@@ -44,44 +40,52 @@ pub(super) async fn take(
     State(shared): State<Arc<Shared>>,
     request: Request,
 ) -> Result<Json<Acknowledgement>, Problem> {
-    let limits = shared.limits;
-    let headers = request.headers().clone();
-    shared.authorize(&headers, Role::Write).await?;
-    let body = tokio::time::timeout(limits.body_time, Bytes::from_request(request, &shared))
-        .await
-        .map_err(|_| {
-            Problem::new(StatusCode::REQUEST_TIMEOUT, "the body took too long; send smaller batches")
-        })?
-        .map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let read = tokio::task::spawn_blocking(move || read(&headers, &body, &limits)).await;
-    let mut batch =
-        read.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the batch could not be read"))??;
-    let rejected = std::mem::take(&mut batch.rejected);
-    let receipt = shared.writer.write(batch, now_ms()).await?;
-    Ok(Json(Acknowledgement { accepted: receipt.accepted, duplicates: receipt.duplicates, rejected }))
+    shared.intake.counters.request(Transport::Evidence);
+    let taken = take_batch(&shared, request).await;
+    Ok(Json(taken.inspect_err(|refusal| shared.intake.counters.refuse(refusal.reason()))?))
 }
 
-fn read(headers: &HeaderMap, body: &[u8], limits: &Limits) -> Result<Batch, Problem> {
+async fn take_batch(shared: &Arc<Shared>, request: Request) -> Result<Acknowledgement, Refusal> {
+    let (head, body) = request.into_parts();
+    let token = shared.sender(&head.headers).await?;
+    let received = shared.intake.receive(token, body).await?;
+    let limits = shared.limits;
+    let read = tokio::task::spawn_blocking(move || read(&head.headers, received, &limits)).await;
+    let (mut batch, memory) = read.map_err(|error| Refusal::Fault(error.to_string()))??;
+    shared.intake.counters.bytes_decompressed.add(batch.body.len() as u64);
+    let rejected = std::mem::take(&mut batch.rejected);
+    shared.intake.counters.rejected_lines.add(rejected.len() as u64);
+    let receipt = shared.intake.write(&shared.writer, token, batch).await?;
+    drop(memory);
+    Ok(Acknowledgement { accepted: receipt.accepted, duplicates: receipt.duplicates, rejected })
+}
+
+fn read(
+    headers: &HeaderMap,
+    received: Received,
+    limits: &Limits,
+) -> Result<(Batch, impl Send + use<>), Refusal> {
+    let Received { body, mut memory } = received;
     let encoding = Encoding::named(text(headers, CONTENT_ENCODING.as_str())?)?;
-    let body = encoding.decode(body, limits.decompressed)?;
+    let body = encoding.decode(body, limits.decompressed, &mut memory)?;
+    let origin = origin(headers)?;
     let stream = match text(headers, "raceguard-stream")? {
         Some(name) => StreamName::new(name)?,
-        None => StreamName::new(&format!("sha256:{}", hex(&Sha256::digest(&body))))?,
+        None => StreamName::of_content("sha256", &origin.digest(&body)),
     };
     let first = match text(headers, "raceguard-sequence")? {
         None => 0,
-        Some(number) => number.trim().parse().map_err(|_| {
-            Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                format!("Raceguard-Sequence {number:?} is no number"),
-            )
-        })?,
+        Some(number) => number
+            .trim()
+            .parse()
+            .map_err(|_| Refusal::Header(format!("Raceguard-Sequence {number:?} is no number")))?,
     };
-    Ok(Batch::read(origin(headers)?, stream, first, body, limits.lines)?)
+    Ok((Batch::read(origin, stream, first, body, limits.lines)?, memory))
 }
 
-fn origin(headers: &HeaderMap) -> Result<Origin, Problem> {
-    let name = |header: &'static str| -> Result<String, Problem> {
+/// The program that the headers name.
+pub(super) fn origin(headers: &HeaderMap) -> Result<Origin, Refusal> {
+    let name = |header: &'static str| -> Result<String, Refusal> {
         Ok(checked(header, text(headers, header)?.unwrap_or_default())?)
     };
     Ok(Origin {
@@ -92,10 +96,9 @@ fn origin(headers: &HeaderMap) -> Result<Origin, Problem> {
     })
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+/// A header, if it is there.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Refusal> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let text = value.to_str();
-    text.map(Some).map_err(|_| {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, format!("the header {name} is not plain text"))
-    })
+    text.map(Some).map_err(|_| Refusal::Header(format!("the header {name} is not plain text")))
 }

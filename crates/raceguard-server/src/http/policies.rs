@@ -196,6 +196,7 @@ async fn in_force(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answ
         "head": head,
         "revision": current.stable().map_or(0, |it| it.revision),
         "since_ms": row.changed_ms,
+        "problem": current.stable().and_then(|it| it.problem.clone()),
         "policies": current.stable().map(|it| described(it)).unwrap_or_default(),
         "canary": canary,
         "stream": shared.policies.stream.figures.state(),

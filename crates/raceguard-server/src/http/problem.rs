@@ -1,17 +1,16 @@
 //! Errors as clients get them: a status, and one sentence that says what happened and what to do next.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::alerts::BadSilence;
 use crate::alerts::receiver::BadReceiver;
-use crate::batch::BatchError;
-use crate::body::BodyError;
-use crate::origin::BadName;
 use crate::store::StoreError;
 use crate::token::Role;
 
@@ -20,11 +19,31 @@ use crate::token::Role;
 pub struct Problem {
     status: StatusCode,
     message: String,
+    retry_after: Option<Duration>,
 }
 
+/// When to send again after a status that says so, if nothing else is known.
+const RETRY_AFTER_DEFAULT: Duration = Duration::from_secs(1);
+
 impl Problem {
-    pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let retry_after = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        Self { status, message: message.into(), retry_after: retry_after.then_some(RETRY_AFTER_DEFAULT) }
+    }
+
+    /// The same, with the time after which sending again may help.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What happened, and what to do next.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// What the request names does not exist.
@@ -56,11 +75,11 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(json!({ "error": self.message }))).into_response();
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
-            response.headers_mut().insert(RETRY_AFTER, const { axum::http::HeaderValue::from_static("1") });
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
         }
         if self.status == StatusCode::UNAUTHORIZED {
-            let bearer = const { axum::http::HeaderValue::from_static("Bearer") };
+            let bearer = const { HeaderValue::from_static("Bearer") };
             response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
         }
         response
@@ -74,27 +93,6 @@ impl From<StoreError> for Problem {
             StoreError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             StoreError::NotWritten { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Self::new(status, error.to_string())
-    }
-}
-
-impl From<BodyError> for Problem {
-    fn from(error: BodyError) -> Self {
-        let status = match error {
-            BodyError::UnknownEncoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::Damaged(_) => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
-    }
-}
-
-impl From<BatchError> for Problem {
-    fn from(error: BatchError) -> Self {
-        let status = match error {
-            BatchError::TooManyLines { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BatchError::Evidence(_) | BatchError::Sequence(_) => StatusCode::UNPROCESSABLE_ENTITY,
         };
         Self::new(status, error.to_string())
     }
@@ -123,12 +121,6 @@ macro_rules! from_rejection {
 }
 
 from_rejection!(QueryRejection, PathRejection, JsonRejection);
-
-impl From<BadName> for Problem {
-    fn from(error: BadName) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
-    }
-}
 
 /// The answer where there is nothing.
 pub(super) async fn no_such_place(uri: Uri) -> Problem {

@@ -216,9 +216,16 @@ struct Loaded {
 fn load(reader: &Reader) -> Result<Loaded, RegistryError> {
     let row = reader.policies_in_force()?;
     let released = |revision: i64, release: Release| -> Result<Arc<Released>, RegistryError> {
-        // It was checked before it was kept; a newer version may find more wrong, and then says so at its start.
-        let set = CompiledSet::compile(reader.policy_texts(revision)?)?;
-        Ok(Arc::new(Released { revision, set, release }))
+        // It was checked before it was kept, but a newer version may find more wrong. Evidence is taken all the same, and
+        // a mended set can be sent.
+        let (set, problem) = match CompiledSet::compile(reader.policy_texts(revision)?) {
+            Ok(set) => (set, None),
+            Err(error) => {
+                eprintln!("raceguard: revision {revision} of the policies is not in force: {error}");
+                (CompiledSet::default(), Some(error.to_string()))
+            }
+        };
+        Ok(Arc::new(Released { revision, set, release, problem }))
     };
     let stable = released(row.stable, Release::ALL)?;
     let canary = row.canary.clone().map(|(number, release)| released(number, release)).transpose()?;

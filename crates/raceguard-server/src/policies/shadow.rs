@@ -165,7 +165,7 @@ pub fn shadow(
     let mut triggers: Vec<ShadowTrigger> = set.triggers.iter().map(|it| ShadowTrigger::new(&it.id)).collect();
     let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
     let in_force = InForce::new()?;
-    in_force.publish(Arc::new(Released { revision: 0, set, release: Release::ALL }), None)?;
+    in_force.publish(Arc::new(Released { revision: 0, set, release: Release::ALL, problem: None }), None)?;
     evaluator.adopt(&in_force.current()?, &HashMap::new())?;
     let started = Instant::now();
     let from_ms = recent.map_or(now_ms, |recent| recent.from_ms).max(now_ms - HOUR_MS);

@@ -274,13 +274,13 @@ impl Reader {
         })
     }
 
-    /// The raised sampling rates, of one service or of all.
-    pub fn sampling(&self, service: Option<&str>, now_ms: i64) -> Result<Vec<Sampling>, StoreError> {
+    /// The raised sampling rates.
+    pub fn sampling(&self, now_ms: i64) -> Result<Vec<Sampling>, StoreError> {
         self.ask(|connection| {
             let rows = connection.query(
                 "SELECT service, environment, rate, max_overhead, set_by, set_ms, until_ms FROM policy_sampling
-                 WHERE until_ms > $1 AND ($2 = '' OR service = $2) ORDER BY service, environment",
-                values![now_ms, service.unwrap_or_default()],
+                 WHERE until_ms > $1 ORDER BY service, environment",
+                values![now_ms],
             )?;
             rows.iter().map(sampling).collect()
         })

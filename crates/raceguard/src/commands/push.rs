@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use raceguard_server::origin::Origin;
 
 use super::report::find_run;
 use crate::error::CommandError;
@@ -23,6 +24,10 @@ pub struct PushArgs {
     #[arg(long, value_name = "TOKEN", env = "RACEGUARD_TOKEN", hide_env_values = true)]
     token: String,
 
+    /// Certificates (PEM) of who signed that of the server; without it those of the public authorities
+    #[arg(long, value_name = "FILE", env = "RACEGUARD_CA")]
+    ca: Option<PathBuf>,
+
     /// Name of the service that the evidence is from
     #[arg(long, value_name = "NAME", default_value = "")]
     service: String,
@@ -42,11 +47,15 @@ pub fn run(arguments: &PushArgs) -> Result<u8, CommandError> {
     let target = Target {
         server: arguments.server.clone(),
         token: arguments.token.clone(),
-        service: arguments.service.clone(),
-        version: arguments.version.clone(),
-        environment: arguments.environment.clone(),
+        ca: arguments.ca.clone(),
+        origin: Origin {
+            service: arguments.service.clone(),
+            version: arguments.version.clone(),
+            instance: String::new(),
+            environment: arguments.environment.clone(),
+        },
     };
-    let Sent { accepted, duplicates, rejected } = Client::new(target).send_file(&folder.evidence_path())?;
+    let Sent { accepted, duplicates, rejected } = Client::new(target)?.send_file(&folder.evidence_path())?;
     println!("{accepted} records sent, {duplicates} were there already, {rejected} lines are no records");
     Ok(0)
 }

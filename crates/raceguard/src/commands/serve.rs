@@ -1,13 +1,16 @@
 //! `raceguard serve`: the server of a fleet's evidence, until it is told to stop.
 
-use std::net::SocketAddr;
+mod limits;
+
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
-use raceguard_server::limits::Limits;
 use raceguard_server::policies::git::GitFolder;
-use raceguard_server::server::{Options, Server};
+use raceguard_server::server::{GrpcPort, Options, Server};
 
+use self::limits::LimitArgs;
 use crate::error::{CommandError, print_warning};
 
 /// Flags of `raceguard serve`.
@@ -21,6 +24,13 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7766")]
     listen: SocketAddr,
 
+    /// Address and port for OTLP over gRPC, or none; 127.0.0.1:4317 when that is free
+    #[arg(long, value_name = "ADDRESS")]
+    otlp_grpc: Option<GrpcAddress>,
+
+    #[command(flatten)]
+    limits: LimitArgs,
+
     /// Where people reach the server, for links in alerts, as https://raceguard.example
     #[arg(long, value_name = "URL")]
     external_url: Option<String>,
@@ -32,6 +42,34 @@ pub struct ServeArgs {
     /// The branch that is watched there
     #[arg(long, value_name = "BRANCH", default_value = "main", requires = "policy_git")]
     policy_branch: String,
+}
+
+/// The port that exporters of OpenTelemetry send to when they are told nothing.
+const OTLP_GRPC: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4317);
+
+/// What `--otlp-grpc` takes.
+#[derive(Debug, Clone, Copy)]
+enum GrpcAddress {
+    Off,
+    At(SocketAddr),
+}
+
+impl FromStr for GrpcAddress {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        if text == "none" { Ok(Self::Off) } else { text.parse().map(Self::At) }
+    }
+}
+
+impl ServeArgs {
+    fn grpc_port(&self) -> GrpcPort {
+        match self.otlp_grpc {
+            None => GrpcPort::IfFree(OTLP_GRPC),
+            Some(GrpcAddress::Off) => GrpcPort::Off,
+            Some(GrpcAddress::At(address)) => GrpcPort::At(address),
+        }
+    }
 }
 
 /// Serves until SIGTERM or Ctrl-C.
@@ -48,7 +86,8 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
         let options = Options {
             data: arguments.data.clone(),
             listen: arguments.listen,
-            limits: Limits::default(),
+            otlp_grpc: arguments.grpc_port(),
+            limits: arguments.limits.limits(),
             external_url: arguments.external_url.clone(),
             policy_git: arguments
                 .policy_git
@@ -63,6 +102,13 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
             ));
         }
         eprintln!("raceguard: serving {} on http://{address}", arguments.data.display());
+        match server.grpc_address() {
+            Some(address) => eprintln!("raceguard: OTLP over gRPC on {address}"),
+            None if arguments.otlp_grpc.is_none() => print_warning(format!(
+                "{OTLP_GRPC} is taken, so OTLP comes over HTTP alone; --otlp-grpc ADDRESS gives gRPC another port"
+            )),
+            None => {}
+        }
         server.run(stop_signal()).await?;
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
         Ok(0)

@@ -5,14 +5,16 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use raceguard_server::origin::Origin;
 use serde::Deserialize;
 
+use super::connection::{Answer, Connection, Outgoing};
 use super::error::SendError;
 
 /// Lines and bytes after which a batch is sent.
@@ -25,18 +27,16 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where to, and as whom.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Target {
     /// Base address of the server.
     pub server: String,
     /// A token that may write.
     pub token: String,
-    /// Name of the service.
-    pub service: String,
-    /// Its version.
-    pub version: String,
-    /// Where it runs.
-    pub environment: String,
+    /// Certificates of who signs the server's; without it those of the public authorities.
+    pub ca: Option<PathBuf>,
+    /// The program that the evidence is from.
+    pub origin: Origin,
 }
 
 /// What became of a file.
@@ -61,18 +61,15 @@ struct Acknowledgement {
 /// Sends evidence to one server.
 #[derive(Debug)]
 pub struct Client {
-    target: Target,
-    agent: ureq::Agent,
+    connection: Connection,
+    origin: Origin,
 }
 
 impl Client {
     /// A client for the target.
-    pub fn new(target: Target) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(10)))
-            .timeout_global(Some(Duration::from_mins(1)));
-        Self { target, agent: config.build().into() }
+    pub fn new(target: Target) -> Result<Self, SendError> {
+        let connection = Connection::new(&target.server, &target.token, target.ca.as_deref())?;
+        Ok(Self { connection, origin: target.origin })
     }
 
     /// Sends all lines of a file.
@@ -109,43 +106,33 @@ impl Client {
                 thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            match self.post(stream, first, &body) {
-                Ok((200, text)) => match serde_json::from_str::<Acknowledgement>(&text) {
-                    Ok(answer) => return Ok(Sent { rejected: answer.rejected.len() as u64, ..answer.sent }),
-                    Err(error) => reason = format!("its answer is none of a raceguard server: {error}"),
-                },
-                Ok((status @ (408 | 429 | 500..), text)) => {
-                    reason = format!("{status}: {}", explanation(&text));
+            let outgoing = Outgoing { stream, first, origin: &self.origin, encoding: "gzip", body: &body };
+            match self.connection.post_evidence(&outgoing) {
+                Ok(answer @ Answer { status: 200, .. }) => {
+                    match serde_json::from_str::<Acknowledgement>(&answer.text) {
+                        Ok(known) => return Ok(Sent { rejected: known.rejected.len() as u64, ..known.sent }),
+                        Err(error) => reason = format!("its answer is none of a raceguard server: {error}"),
+                    }
                 }
-                Ok((status, text)) => {
-                    let server = self.target.server.clone();
-                    return Err(SendError::Refused { server, status, reason: explanation(&text) });
+                Ok(answer @ Answer { status: 408 | 429 | 500.., .. }) => {
+                    reason = format!("{}: {}", answer.status, answer.explanation());
+                    pause = pause.max(answer.retry_after.unwrap_or_default()).min(LONGEST_PAUSE);
+                }
+                Ok(answer) => {
+                    let server = self.connection.server().to_owned();
+                    let reason = answer.explanation();
+                    return Err(SendError::Refused { server, status: answer.status, reason });
                 }
                 Err(error) => reason = error.to_string(),
             }
         }
-        Err(SendError::Unreachable { server: self.target.server.clone(), tries: TRIES, reason })
-    }
-
-    fn post(&self, stream: &str, first: u64, body: &[u8]) -> Result<(u16, String), ureq::Error> {
-        let target = &self.target;
-        let mut response = self
-            .agent
-            .post(format!("{}/v1/evidence", target.server.trim_end_matches('/')))
-            .header("authorization", format!("Bearer {}", target.token))
-            .header("content-encoding", "gzip")
-            .header("raceguard-stream", stream)
-            .header("raceguard-sequence", first.to_string())
-            .header("raceguard-service", &target.service)
-            .header("raceguard-version", &target.version)
-            .header("raceguard-environment", &target.environment)
-            .send(body)?;
-        Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+        let server = self.connection.server().to_owned();
+        Err(SendError::Unreachable { server, tries: TRIES, reason })
     }
 }
 
 /// The run's name and this machine's: the same file is the same stream.
-fn stream_name(path: &Path) -> String {
+pub fn stream_name(path: &Path) -> String {
     let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let digest = blake3::hash(absolute.as_os_str().as_encoded_bytes()).to_hex();
@@ -159,16 +146,4 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
     written.unwrap_or_else(|error| unreachable!("memory can be written: {error}"))
-}
-
-/// What a server of ours says in its errors, or the beginning of what another one said.
-fn explanation(text: &str) -> String {
-    #[derive(Deserialize)]
-    struct Problem {
-        error: String,
-    }
-    match serde_json::from_str::<Problem>(text) {
-        Ok(problem) => problem.error,
-        Err(_) => text.chars().take(200).collect(),
-    }
 }

@@ -14,6 +14,12 @@ pub enum SendError {
         /// The system's reason.
         source: io::Error,
     },
+    /// A file of certificates has none.
+    #[error("there is no certificate in {}; it must be PEM, with BEGIN CERTIFICATE", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
     /// The server refused; sending again will not help.
     #[error("{server} refused the evidence ({status}): {reason}")]
     Refused {

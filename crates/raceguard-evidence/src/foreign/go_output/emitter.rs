@@ -14,6 +14,16 @@ pub(crate) struct Emitter {
 }
 
 impl Emitter {
+    /// Goes on behind as many races.
+    pub(crate) fn behind(races: u64) -> Self {
+        Self { races }
+    }
+
+    /// Races so far.
+    pub(crate) fn races(&self) -> u64 {
+        self.races
+    }
+
     /// Hands on all that was found; `test` says what test printed it, by the tag of its first line.
     pub(crate) fn emit_all(
         &mut self,

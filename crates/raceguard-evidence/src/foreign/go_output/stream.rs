@@ -131,7 +131,7 @@ fn of_report(report: EndedReport, place: Place) -> Found {
             race.time_unix_ns = place.time;
             What::Race(race)
         }
-        EndedReport::CutOff => What::Skipped("race reports cut off before their second access"),
+        EndedReport::CutOff => What::Skipped(CUT_OFF_REPORTS),
     };
     Found { what, place }
 }
@@ -157,8 +157,10 @@ fn of_dump(dump: EndedDump, place: Place) -> Option<Found> {
     Some(Found { what, place })
 }
 
+pub(super) const CUT_OFF_REPORTS: &str = "race reports cut off before their second access";
+pub(super) const WITHOUT_DUMP: &str = "lines that read like a crash, but no stack follows";
 const PRINTED_STACKS: &str = "stacks that the program printed itself";
 
 fn without_dump(place: Place) -> Found {
-    Found { what: What::Skipped("lines that read like a crash, but no stack follows"), place }
+    Found { what: What::Skipped(WITHOUT_DUMP), place }
 }

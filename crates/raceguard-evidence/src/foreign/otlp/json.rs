@@ -1,17 +1,28 @@
 //! OTLP as JSON.
 
+mod log;
+mod metric;
+mod value;
+
 use std::io::Read;
 
 use memchr::memmem;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, IgnoredAny, Visitor};
-use serde_json::{Map, Value as Json};
+use sha2::{Digest as _, Sha256};
 
+use super::logs::{LogTail, ResourceLog};
+use super::request::{RequestError, RequestReader, Signal};
 use super::resource::{Resource, span_kind, status};
-use super::{DEEPEST_VALUE, LARGEST_MESSAGE};
+use super::{LARGEST_MESSAGE, SPANS_WITHOUT_IDS};
 use crate::foreign::{ForeignError, Input, Sink};
 use crate::record::Record;
 use crate::span::{Span, SpanEvent, SpanLink};
+use log::JsonLog;
+use metric::JsonMetric;
+use value::{Attributes, Choice, Number};
+
+/// Most values in a request: each may take a hundred bytes of memory, however few it has in the request.
+const LARGEST_REQUEST: usize = 2_000_000;
 
 /// Whether a file begins as a JSON object with one of the fields that only OTLP has.
 pub(super) fn is_recognised(head: &[u8]) -> bool {
@@ -89,24 +100,57 @@ fn read_whole(mut content: Vec<u8>, input: &mut Input<'_>, sink: &mut dyn Sink) 
     Ok(())
 }
 
-fn take(document: Document, line: u64, sink: &mut dyn Sink) -> Result<(), ForeignError> {
-    for per_resource in document.spans {
-        let resource = Resource::new(per_resource.resource.attributes.into_map());
-        for per_scope in per_resource.scope_spans {
-            for span in per_scope.spans {
-                take_span(span, &per_scope.scope.name, &resource, line, sink)?;
-            }
-        }
+/// Reads a request: one document with the resources of one signal.
+pub(super) fn read_request(body: &[u8], request: &mut RequestReader<'_>) -> Result<(), RequestError> {
+    let values = memchr::memchr3_iter(b'{', b'[', b',', body).count();
+    if values > LARGEST_REQUEST {
+        return Err(RequestError::TooLarge { what: "JSON values", limit: LARGEST_REQUEST });
     }
-    let metrics = document.metrics.iter().flat_map(|resource| &resource.scopes);
-    for _ in metrics.flat_map(|scope| &scope.items) {
-        sink.skip("metrics", line);
-    }
-    let logs = document.logs.iter().flat_map(|resource| &resource.scopes);
-    for _ in logs.flat_map(|scope| &scope.items) {
-        sink.skip("log records", line);
+    let document: Document =
+        serde_json::from_slice(body).map_err(|error| RequestError::Malformed(error.to_string()))?;
+    let resources = match request.signal {
+        Signal::Traces => document.spans,
+        Signal::Metrics => document.metrics,
+        Signal::Logs => document.logs,
+    };
+    let whole = Sha256::digest(body);
+    for (number, mut per_resource) in (0_u64..).zip(resources) {
+        let resource = per_resource.take_resource();
+        request.resource(&[&whole, &number.to_be_bytes()], resource.producer(), |tail, sink| {
+            take_scopes(per_resource, &resource, tail, 1, sink)
+        })?;
     }
     Ok(())
+}
+
+fn take(document: Document, line: u64, sink: &mut dyn Sink) -> Result<(), ForeignError> {
+    for mut per_resource in document.spans.into_iter().chain(document.metrics).chain(document.logs) {
+        let resource = per_resource.take_resource();
+        take_scopes(per_resource, &resource, LogTail::default(), line, sink)?;
+    }
+    Ok(())
+}
+
+fn take_scopes(
+    per_resource: PerResource,
+    resource: &Resource,
+    tail: LogTail,
+    line: u64,
+    sink: &mut dyn Sink,
+) -> Result<LogTail, ForeignError> {
+    let mut log = ResourceLog::after(tail);
+    for per_scope in per_resource.scopes {
+        for span in per_scope.spans {
+            take_span(span, &per_scope.scope.name, resource, line, sink)?;
+        }
+        for metric in per_scope.metrics {
+            metric.take(resource, line, sink)?;
+        }
+        for record in per_scope.log_records {
+            log.record(record.into_record(), sink)?;
+        }
+    }
+    log.finish(line, sink)
 }
 
 fn take_span(
@@ -117,7 +161,7 @@ fn take_span(
     sink: &mut dyn Sink,
 ) -> Result<(), ForeignError> {
     if !is_id(&span.trace_id, 32) || !is_id(&span.span_id, 16) {
-        sink.skip("spans without ids in hex", line);
+        sink.skip(SPANS_WITHOUT_IDS, line);
         return Ok(());
     }
     let dropped = [span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count];
@@ -161,38 +205,35 @@ fn is_id(text: &str, length: usize) -> bool {
 #[derive(Deserialize)]
 struct Document {
     #[serde(default, alias = "resource_spans", rename = "resourceSpans")]
-    spans: Vec<ResourceSpans>,
+    spans: Vec<PerResource>,
     #[serde(default, alias = "resource_metrics", rename = "resourceMetrics")]
-    metrics: Vec<Others>,
+    metrics: Vec<PerResource>,
     #[serde(default, alias = "resource_logs", rename = "resourceLogs")]
-    logs: Vec<Others>,
+    logs: Vec<PerResource>,
 }
 
-/// Metrics or logs, to be counted.
+/// What is of one resource.
 #[derive(Deserialize)]
-struct Others {
+struct PerResource {
+    #[serde(default)]
+    resource: JsonResource,
     #[serde(
         default,
-        rename = "scopeMetrics",
+        rename = "scopeSpans",
+        alias = "scope_spans",
+        alias = "instrumentationLibrarySpans",
+        alias = "scopeMetrics",
         alias = "scope_metrics",
         alias = "scopeLogs",
         alias = "scope_logs"
     )]
-    scopes: Vec<OthersOfScope>,
+    scopes: Vec<PerScope>,
 }
 
-#[derive(Deserialize)]
-struct OthersOfScope {
-    #[serde(default, rename = "metrics", alias = "logRecords", alias = "log_records")]
-    items: Vec<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct ResourceSpans {
-    #[serde(default)]
-    resource: JsonResource,
-    #[serde(default, rename = "scopeSpans", alias = "scope_spans", alias = "instrumentationLibrarySpans")]
-    scope_spans: Vec<ScopeSpans>,
+impl PerResource {
+    fn take_resource(&mut self) -> Resource {
+        Resource::new(std::mem::take(&mut self.resource.attributes).into_map())
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -202,11 +243,15 @@ struct JsonResource {
 }
 
 #[derive(Deserialize)]
-struct ScopeSpans {
+struct PerScope {
     #[serde(default, alias = "instrumentationLibrary")]
     scope: Scope,
     #[serde(default)]
     spans: Vec<JsonSpan>,
+    #[serde(default)]
+    metrics: Vec<JsonMetric>,
+    #[serde(default, rename = "logRecords", alias = "log_records")]
+    log_records: Vec<JsonLog>,
 }
 
 #[derive(Default, Deserialize)]
@@ -265,119 +310,4 @@ struct JsonLink {
 struct JsonStatus {
     message: String,
     code: Choice,
-}
-
-/// An enumeration: its number, or its name.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Choice {
-    Number(u64),
-    Name(String),
-}
-
-impl Default for Choice {
-    fn default() -> Self {
-        Self::Number(0)
-    }
-}
-
-impl Choice {
-    /// The number, when `shown` gives the names without their prefix, in lower case.
-    fn number(&self, prefix: &str, shown: fn(u64) -> &'static str) -> u64 {
-        match self {
-            Self::Number(number) => *number,
-            Self::Name(name) => {
-                let name = name.strip_prefix(prefix).unwrap_or(name);
-                (1..=5).find(|&number| shown(number).eq_ignore_ascii_case(name)).unwrap_or(0)
-            }
-        }
-    }
-}
-
-/// A number of 64 bits, which JSON may hold as a string.
-#[derive(Clone, Copy, Default)]
-struct Number(u64);
-
-impl<'de> Deserialize<'de> for Number {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct NumberVisitor;
-
-        impl Visitor<'_> for NumberVisitor {
-            type Value = Number;
-
-            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                formatter.write_str("a number, or a string of one")
-            }
-
-            fn visit_u64<E>(self, number: u64) -> Result<Number, E> {
-                Ok(Number(number))
-            }
-
-            fn visit_i64<E>(self, number: i64) -> Result<Number, E> {
-                Ok(Number(u64::try_from(number).unwrap_or(0)))
-            }
-
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
-            fn visit_f64<E>(self, number: f64) -> Result<Number, E> {
-                Ok(Number(number as u64))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Number, E> {
-                let number = text.parse().map(Number);
-                number.map_err(|_| E::custom(format!("`{text}` is no number")))
-            }
-        }
-
-        deserializer.deserialize_any(NumberVisitor)
-    }
-}
-
-/// Attributes, `[{"key": …, "value": {"stringValue": …}}]`.
-#[derive(Default)]
-struct Attributes(Vec<(String, Json)>);
-
-impl Attributes {
-    fn into_map(self) -> Map<String, Json> {
-        self.0.into_iter().collect()
-    }
-}
-
-impl<'de> Deserialize<'de> for Attributes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Json::Array(attributes) = Json::deserialize(deserializer)? else {
-            return Err(D::Error::custom("attributes are no list"));
-        };
-        Ok(Self(attributes.into_iter().filter_map(|attribute| key_value(attribute, 0)).collect()))
-    }
-}
-
-fn key_value(mut attribute: Json, depth: usize) -> Option<(String, Json)> {
-    let key = attribute.get("key")?.as_str()?.to_owned();
-    let value = attribute.get_mut("value").map_or(Json::Null, |value| any_value(value.take(), depth));
-    Some((key, value))
-}
-
-fn any_value(value: Json, depth: usize) -> Json {
-    let Json::Object(value) = value else { return Json::Null };
-    let Some((kind, mut content)) = value.into_iter().next() else { return Json::Null };
-    let is_nested =
-        |kind: &str| matches!(kind, "arrayValue" | "array_value" | "kvlistValue" | "kvlist_value");
-    if is_nested(&kind) && depth >= DEEPEST_VALUE {
-        return "(nested too deep)".into();
-    }
-    let mut values = || match content.get_mut("values").map(Json::take) {
-        Some(Json::Array(values)) => values,
-        _ => Vec::new(),
-    };
-    match kind.as_str() {
-        "intValue" | "int_value" => match content.as_str().map(str::parse::<i64>) {
-            Some(Ok(number)) => number.into(),
-            _ => content,
-        },
-        "arrayValue" | "array_value" => values().into_iter().map(|item| any_value(item, depth + 1)).collect(),
-        "kvlistValue" | "kvlist_value" => {
-            Json::Object(values().into_iter().filter_map(|item| key_value(item, depth + 1)).collect())
-        }
-        _ => content,
-    }
 }

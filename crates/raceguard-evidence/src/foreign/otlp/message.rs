@@ -1,17 +1,21 @@
 //! OTLP as protocol buffers.
 
-use std::fmt::Write as _;
+mod log;
+mod metric;
+mod value;
+
 use std::io::{self, Read};
 
-use serde_json::{Map, Value as Json};
-
 use super::framing::Framing;
+use super::logs::{LogTail, ResourceLog};
+use super::request::{RequestError, RequestReader, Signal};
 use super::resource::{Resource, span_kind, status};
-use super::{DEEPEST_VALUE, LARGEST_MESSAGE};
+use super::{DAMAGED_ITEMS, DAMAGED_MESSAGES, LARGEST_MESSAGE, SPANS_WITHOUT_IDS};
 use crate::foreign::protobuf::{Damaged, Fields, Value};
 use crate::foreign::{ForeignError, Input, Sink};
 use crate::record::Record;
 use crate::span::{Span, SpanEvent, SpanLink};
+use value::{hex, key_value, key_values};
 
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
@@ -28,7 +32,7 @@ pub(super) fn read(framing: Framing, input: &mut Input<'_>, sink: &mut dyn Sink)
             Ok(Some(part)) => part,
             Ok(None) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                sink.skip("messages cut off or damaged", at);
+                sink.skip(DAMAGED_MESSAGES, at);
                 sink.warn(format!("the file is cut off or damaged at byte {at}: what came before was read"));
                 return Ok(());
             }
@@ -136,54 +140,113 @@ fn read_message(message: &[u8], at: u64, sink: &mut dyn Sink) -> Result<(), Fore
         match field {
             Ok((1, value)) => read_resource(value.bytes(), at, sink)?,
             Ok(_) => sink.skip("fields that are no spans", at),
-            Err(Damaged { .. }) => sink.skip("messages cut off or damaged", at),
+            Err(Damaged { .. }) => sink.skip(DAMAGED_MESSAGES, at),
         }
     }
     Ok(())
 }
 
+/// Reads a request: a message whose only field is the resources.
+pub(super) fn read_request(body: &[u8], request: &mut RequestReader<'_>) -> Result<(), RequestError> {
+    let damaged = |at: usize| RequestError::Malformed(format!("it is cut off or damaged at byte {at}"));
+    let signal = request.signal;
+    let mut fields = Fields::of(body);
+    loop {
+        let at = fields.at();
+        match fields.next() {
+            None => return Ok(()),
+            Some(Ok((1, Value::Bytes(content)))) => {
+                let resource = resource_of(content);
+                request.resource(&[content], resource.producer(), |tail, sink| {
+                    read_scopes(content, &resource, Some(signal), tail, at as u64, sink)
+                })?;
+            }
+            // A field of a newer version.
+            Some(Ok((2.., _))) => {}
+            Some(Ok(_) | Err(Damaged { .. })) => return Err(damaged(at)),
+        }
+    }
+}
+
 fn read_resource(message: &[u8], at: u64, sink: &mut dyn Sink) -> Result<(), ForeignError> {
+    read_scopes(message, &resource_of(message), None, LogTail::default(), at, sink).map(drop)
+}
+
+fn resource_of(message: &[u8]) -> Resource {
     let attributes = Fields::of(message)
         .flatten()
         .filter(|&(number, _)| number == 1)
         .flat_map(|(_, resource)| Fields::of(resource.bytes()).flatten());
     let attributes = key_values(attributes.filter(|&(number, _)| number == 1).map(|(_, value)| value));
-    let resource = Resource::new(attributes);
-    for field in Fields::of(message) {
-        match field {
-            Ok((2 | 1000, per_scope)) => read_scope(per_scope.bytes(), &resource, at, sink)?,
-            Ok(_) => {}
-            Err(Damaged { .. }) => sink.skip("messages cut off or damaged", at),
-        }
-    }
-    Ok(())
+    Resource::new(attributes)
 }
 
-fn read_scope(message: &[u8], resource: &Resource, at: u64, sink: &mut dyn Sink) -> Result<(), ForeignError> {
+/// Reads what is of one resource: of the signal, or when that is unknown, of what it looks like.
+fn read_scopes(
+    message: &[u8],
+    resource: &Resource,
+    signal: Option<Signal>,
+    tail: LogTail,
+    at: u64,
+    sink: &mut dyn Sink,
+) -> Result<LogTail, ForeignError> {
+    let mut log = ResourceLog::after(tail);
+    for field in Fields::of(message) {
+        match field {
+            Ok((2 | 1000, per_scope)) => {
+                read_scope(per_scope.bytes(), resource, signal, &mut log, at, sink)?;
+            }
+            Ok(_) => {}
+            Err(Damaged { .. }) => sink.skip(DAMAGED_MESSAGES, at),
+        }
+    }
+    log.finish(at, sink)
+}
+
+fn read_scope(
+    message: &[u8],
+    resource: &Resource,
+    signal: Option<Signal>,
+    log: &mut ResourceLog,
+    at: u64,
+    sink: &mut dyn Sink,
+) -> Result<(), ForeignError> {
     // The collector writes fields in descending order, so the scope may come last.
     let scope = Fields::of(message).flatten().find(|&(number, _)| number == 1);
     let scope = scope.map_or_else(String::new, |(_, value)| first_text(value.bytes()));
     for field in Fields::of(message) {
         match field {
-            Ok((2, item)) => match Item::of(item.bytes()) {
-                Item::Span => {
-                    let (mut span, dropped) = read_span(item.bytes());
-                    resource.describe(&mut span);
-                    span.scope.clone_from(&scope);
-                    if dropped {
-                        sink.skip("spans of which the producer dropped attributes, events or links", at);
-                    }
-                    sink.record(Record::Span(Box::new(span)))?;
-                }
-                Item::Log => sink.skip("log records", at),
-                Item::Metric => sink.skip("metrics", at),
-                Item::Damaged => sink.skip("spans cut off or damaged", at),
+            Ok((2, item)) => match Item::of(item.bytes(), signal) {
+                Item::Span => take_span(item.bytes(), &scope, resource, at, sink)?,
+                Item::Log => log.record(log::read(item.bytes()), sink)?,
+                Item::Metric => metric::read(item.bytes(), resource, at, sink)?,
+                Item::Damaged => sink.skip(DAMAGED_ITEMS, at),
             },
             Ok(_) => {}
-            Err(Damaged { .. }) => sink.skip("messages cut off or damaged", at),
+            Err(Damaged { .. }) => sink.skip(DAMAGED_MESSAGES, at),
         }
     }
     Ok(())
+}
+
+fn take_span(
+    message: &[u8],
+    scope: &str,
+    resource: &Resource,
+    at: u64,
+    sink: &mut dyn Sink,
+) -> Result<(), ForeignError> {
+    let (mut span, dropped) = read_span(message);
+    if span.trace_id.len() != 32 || span.span_id.len() != 16 {
+        sink.skip(SPANS_WITHOUT_IDS, at);
+        return Ok(());
+    }
+    resource.describe(&mut span);
+    scope.clone_into(&mut span.scope);
+    if dropped {
+        sink.skip("spans of which the producer dropped attributes, events or links", at);
+    }
+    sink.record(Record::Span(Box::new(span)))
 }
 
 /// What spans, log records and metrics are told apart by: they lie in the same place.
@@ -195,7 +258,8 @@ enum Item {
 }
 
 impl Item {
-    fn of(message: &[u8]) -> Self {
+    /// What an item is, of the signal where that is known.
+    fn of(message: &[u8], signal: Option<Signal>) -> Self {
         let (mut trace_id, mut span_id, mut log) = (false, false, false);
         for field in Fields::of(message) {
             match field {
@@ -206,10 +270,10 @@ impl Item {
                 Err(Damaged { .. }) => return Self::Damaged,
             }
         }
-        match (trace_id && span_id, log) {
-            (true, _) => Self::Span,
-            (false, true) => Self::Log,
-            (false, false) => Self::Metric,
+        match (signal, trace_id && span_id, log) {
+            (Some(Signal::Traces), ..) | (None, true, _) => Self::Span,
+            (Some(Signal::Logs), ..) | (None, false, true) => Self::Log,
+            (Some(Signal::Metrics), ..) | (None, false, false) => Self::Metric,
         }
     }
 }
@@ -283,44 +347,4 @@ fn first_text(message: &[u8]) -> String {
         .flatten()
         .find(|&(number, _)| number == 1)
         .map_or(String::new(), |(_, value)| value.text())
-}
-
-fn key_values<'a>(values: impl Iterator<Item = Value<'a>>) -> Map<String, Json> {
-    values.filter_map(|value| key_value(value.bytes(), 0)).collect()
-}
-
-fn key_value(message: &[u8], depth: usize) -> Option<(String, Json)> {
-    let mut key = None;
-    let mut json = Json::Null;
-    for (number, value) in Fields::of(message).flatten() {
-        match number {
-            1 => key = Some(value.text()),
-            2 => json = any_value(value.bytes(), depth),
-            _ => {}
-        }
-    }
-    Some((key?, json))
-}
-
-fn any_value(message: &[u8], depth: usize) -> Json {
-    let Some(Ok((number, value))) = Fields::of(message).next() else { return Json::Null };
-    let items = || Fields::of(value.bytes()).flatten().filter(|&(number, _)| number == 1);
-    match number {
-        1 => value.text().into(),
-        2 => (value.number() != 0).into(),
-        3 => value.signed().into(),
-        4 => f64::from_bits(value.fixed()).into(),
-        5 | 6 if depth >= DEEPEST_VALUE => "(nested too deep)".into(),
-        5 => items().map(|(_, item)| any_value(item.bytes(), depth + 1)).collect(),
-        6 => Json::Object(items().filter_map(|(_, item)| key_value(item.bytes(), depth + 1)).collect()),
-        7 => hex(value.bytes()).into(),
-        _ => Json::Null,
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len().min(64)), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

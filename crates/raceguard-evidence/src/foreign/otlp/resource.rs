@@ -1,7 +1,9 @@
-//! What produced spans: the attributes of a resource, of which some have a field of their own in a span.
+//! What produced spans, logs and metrics: the attributes of a resource, of which some have a field of their own.
 
 use serde_json::{Map, Value};
 
+use super::request::Producer;
+use crate::metric::Metric;
 use crate::span::Span;
 
 /// A resource.
@@ -31,6 +33,26 @@ impl Resource {
             .to_owned();
         attributes.retain(|name, _| !name.starts_with("telemetry."));
         Self { service, instance, version, others: attributes }
+    }
+
+    /// Who it is. The environment stays among the other attributes, which spans keep.
+    pub(super) fn producer(&self) -> Producer {
+        let environment = ["deployment.environment.name", "deployment.environment"]
+            .into_iter()
+            .find_map(|name| self.others.get(name).and_then(Value::as_str));
+        Producer {
+            service: self.service.clone(),
+            version: self.version.clone(),
+            instance: self.instance.clone(),
+            environment: environment.unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Writes it into a data point.
+    pub(super) fn describe_metric(&self, metric: &mut Metric) {
+        metric.service.clone_from(&self.service);
+        metric.instance.clone_from(&self.instance);
+        metric.version.clone_from(&self.version);
     }
 
     /// Writes it into a span.

@@ -1,0 +1,164 @@
+//! HTTP to a server of ours.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use raceguard_server::origin::Origin;
+use serde::Deserialize;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::error::SendError;
+
+/// Longest answer that is read.
+const ANSWER_LIMIT: u64 = 16 << 20;
+
+/// Asks one server, as the holder of one token. `Debug` does not show the token.
+pub struct Connection {
+    agent: ureq::Agent,
+    server: String,
+    token: String,
+}
+
+/// What is sent in one request.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Name of the stream.
+    pub stream: &'a str,
+    /// Number in it of the first line.
+    pub first: u64,
+    /// The program it is from.
+    pub origin: &'a Origin,
+    /// `gzip` or `zstd`.
+    pub encoding: &'a str,
+    /// The lines, encoded.
+    pub body: &'a [u8],
+}
+
+/// What the server said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// When to come again, if it says so.
+    pub retry_after: Option<Duration>,
+    /// The body.
+    pub text: String,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// A connection to a server whose certificate is signed by those in the file `ca`, or by a public authority.
+    pub fn new(server: &str, token: &str, ca: Option<&Path>) -> Result<Self, SendError> {
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .timeout_global(Some(Duration::from_mins(1)));
+        if let Some(path) = ca {
+            config = config.tls_config(TlsConfig::builder().root_certs(roots(path)?).build());
+        }
+        let server = server.trim_end_matches('/').to_owned();
+        Ok(Self { agent: config.build().into(), server, token: token.to_owned() })
+    }
+
+    /// The server's base address.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Sends evidence.
+    pub fn post_evidence(&self, batch: &Outgoing<'_>) -> Result<Answer, ureq::Error> {
+        let request = self
+            .agent
+            .post(format!("{}/v1/evidence", self.server))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-encoding", batch.encoding)
+            .header("raceguard-stream", batch.stream)
+            .header("raceguard-sequence", batch.first.to_string())
+            .header("raceguard-service", &batch.origin.service)
+            .header("raceguard-version", &batch.origin.version)
+            .header("raceguard-instance", &batch.origin.instance)
+            .header("raceguard-environment", &batch.origin.environment);
+        Answer::of(request.send(batch.body)?)
+    }
+
+    /// Asks for what is at a path.
+    pub fn get(&self, path: &str) -> Result<Answer, ureq::Error> {
+        let request = self.agent.get(format!("{}{path}", self.server));
+        Answer::of(request.header("authorization", format!("Bearer {}", self.token)).call()?)
+    }
+}
+
+impl Answer {
+    fn of(mut response: ureq::http::Response<ureq::Body>) -> Result<Self, ureq::Error> {
+        let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|value| wait(value, Timestamp::now()));
+        let text = response.body_mut().with_config().limit(ANSWER_LIMIT).read_to_string()?;
+        Ok(Self { status: response.status().as_u16(), retry_after, text })
+    }
+
+    /// What a server of ours says in its errors, or the beginning of what another one said.
+    pub fn explanation(&self) -> String {
+        #[derive(Deserialize)]
+        struct Problem {
+            error: String,
+        }
+        match serde_json::from_str::<Problem>(&self.text) {
+            Ok(problem) => problem.error,
+            Err(_) => self.text.chars().take(200).collect(),
+        }
+    }
+}
+
+/// `Retry-After`: seconds, or a time (RFC 9110, 10.2.3).
+fn wait(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let then = rfc2822::DateTimeParser::new().parse_timestamp(value.trim()).ok()?;
+    Some(Duration::try_from(then.duration_since(now)).unwrap_or_default())
+}
+
+fn roots(path: &Path) -> Result<RootCerts, SendError> {
+    let failed = |source| SendError::Read { path: path.to_owned(), source };
+    let pem = fs::read(path).map_err(failed)?;
+    let certificates: Vec<_> = parse_pem(&pem)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(SendError::NoCertificate { path: path.to_owned() });
+    }
+    Ok(RootCerts::new_with_certs(&certificates))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_time() {
+        let now: Timestamp = "2026-11-20T10:00:00Z".parse().expect("it is a time");
+        let seconds = |text: &str| wait(text, now).map(|wait| wait.as_secs());
+        assert_eq!(seconds("7"), Some(7));
+        assert_eq!(seconds("Fri, 20 Nov 2026 10:01:30 GMT"), Some(90));
+        assert_eq!(seconds("Fri, 20 Nov 2026 09:00:00 GMT"), Some(0));
+        assert_eq!(seconds("later"), None);
+    }
+
+    #[test]
+    fn the_token_does_not_show() {
+        let connection = Connection::new("http://a/", "rgt_5ec3e7", None).expect("it is right");
+        assert!(!format!("{connection:?}").contains("5ec3e7"));
+        assert_eq!(connection.server(), "http://a");
+    }
+}
