@@ -2,6 +2,7 @@
 //! of its own, and is kept up to date by `cargo xtask tidy`.
 
 mod map_promises;
+mod metrics;
 mod policy_schema;
 mod rule_pages;
 
@@ -21,12 +22,13 @@ struct Part {
     make: fn() -> Result<String, Failure>,
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part { file: "CONTRIBUTING.md", name: "crates", make: crates },
     Part { file: "examples/README.md", name: "examples", make: example_list },
     Part { file: "docs/policy.md", name: "facts", make: facts },
     Part { file: "docs/policy.md", name: "default policy", make: default_policy },
     Part { file: "docs/maps.md", name: "promises", make: || Ok(map_promises::table()) },
+    Part { file: "docs/metrics.md", name: "metrics", make: || Ok(metrics::table()) },
 ];
 
 /// The task `docs`.

@@ -24,6 +24,7 @@ mod new_rule;
 mod picture;
 mod process;
 mod producers;
+mod promtool;
 mod raceguard;
 mod release_build;
 mod report_line;

@@ -5,7 +5,7 @@ pub(crate) mod maps;
 
 use crate::failure::Failure;
 use crate::report_line::{Tally, step};
-use crate::{chromium, examples, go_suite, raceguard, seeded, toolchain};
+use crate::{chromium, examples, go_suite, promtool, raceguard, seeded, toolchain};
 
 /// The task `test`.
 pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {
@@ -13,6 +13,7 @@ pub(crate) fn run(raceguard: &raceguard::Source) -> Result<(), Failure> {
     step(&format!("{} at {}", go.version, go.binary.display()));
 
     let mut total = part("Chromium", chromium::ensure().map(|()| Tally { passed: 1, failed: 0 }));
+    total += part("promtool", promtool::ensure().map(|()| Tally { passed: 1, failed: 0 }));
     total += part("Rust tests", cargo::check(&go));
     total += part("maps", maps::check(&maps::Arguments::default()));
     total += part("examples", examples::check(&go, raceguard));

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::crash::Crash;
-use crate::frame::Frame;
-use crate::race::{Access, Race};
+use crate::frame::{Frame, FrameRef, statement_index};
+use crate::race::{AccessOp, MapOp, Race};
 use crate::static_finding::Site;
 
 /// Identifies a race or crash across tests, processes, runs and machines, e.g. `RG1-0f3a6bb1c2d4e5f6`.
@@ -34,7 +34,16 @@ impl Fingerprint {
     /// The fingerprint of a race.
     pub fn of_race(race: &Race) -> Self {
         let [first, second] = &race.accesses;
-        let mut blocks = [access_block(first), access_block(second)];
+        let stacks = [first, second].map(|access| access.stack.iter().map(Frame::as_ref).collect::<Vec<_>>());
+        Self::of_accesses([
+            (&first.op, first.map_op.as_ref(), &stacks[0]),
+            (&second.op, second.map_op.as_ref(), &stacks[1]),
+        ])
+    }
+
+    /// The fingerprint of a race by its accesses: kind, map operation, stack.
+    pub(crate) fn of_accesses(accesses: [AccessParts<'_>; 2]) -> Self {
+        let mut blocks = accesses.map(access_block);
         blocks.sort_unstable();
         Self::hash(&format!("race\n{}\n{}", blocks[0], blocks[1]))
     }
@@ -43,9 +52,8 @@ impl Fingerprint {
     pub fn of_crash(crash: &Crash) -> Self {
         let mut text = format!("crash\n{}\n", crash.message);
         if let Some(goroutine) = crash.goroutines.first() {
-            let statement =
-                goroutine.stack.iter().position(|frame| !frame.is_runtime_internal()).unwrap_or(0);
-            push_functions(&mut text, &goroutine.stack, statement);
+            let stack: Vec<_> = goroutine.stack.iter().map(Frame::as_ref).collect();
+            push_functions(&mut text, &stack);
         }
         Self::hash(&text)
     }
@@ -80,30 +88,37 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-fn access_block(access: &Access) -> String {
-    let mut block = access.op.as_str().to_owned();
-    if let Some(map_op) = &access.map_op {
+/// Kind, map operation and stack of an access.
+pub(crate) type AccessParts<'a> = (&'a AccessOp, Option<&'a MapOp>, &'a [FrameRef<'a>]);
+
+fn access_block((op, map_op, stack): AccessParts<'_>) -> String {
+    let mut block = op.as_str().to_owned();
+    if let Some(map_op) = map_op {
         block.push_str(" map ");
         block.push_str(map_op.as_str());
     }
     block.push('\n');
-    push_functions(&mut block, &access.stack, access.statement_index());
+    push_functions(&mut block, stack);
     block
 }
 
-fn push_functions(text: &mut String, stack: &[Frame], statement: usize) {
+fn push_functions(text: &mut String, stack: &[FrameRef<'_>]) {
+    let statement = statement_index(stack.iter().copied());
     for frame in &stack[statement.min(stack.len())..identity_end(stack, statement)] {
-        text.push_str(&normalised_function(&frame.function));
+        push_normalised(text, frame.function);
         text.push('\n');
     }
 }
 
 /// Where the part of the stack ends that identifies a race, exclusive; always behind the statement.
-fn identity_end(stack: &[Frame], statement: usize) -> usize {
+fn identity_end(stack: &[FrameRef<'_>], statement: usize) -> usize {
     let Some(first) = stack.get(statement) else { return stack.len() };
     let outer = statement + 1;
-    let by_test = if first.is_in_test_file() { Frame::is_test_entry } else { Frame::is_in_test_file };
-    let mut end = stack[outer..].iter().position(by_test).map_or(stack.len(), |at| outer + at);
+    let of_test_file = first.is_in_test_file();
+    let by_test =
+        |frame: FrameRef<'_>| if of_test_file { frame.is_test_entry() } else { frame.is_in_test_file() };
+    let rest = &stack[outer..];
+    let mut end = rest.iter().position(|frame| by_test(*frame)).map_or(stack.len(), |at| outer + at);
     while end > outer && stack[end - 1].is_harness() {
         end -= 1;
     }
@@ -113,6 +128,16 @@ fn identity_end(stack: &[Frame], statement: usize) -> usize {
 /// The function name with `[...]` for every list of type arguments, however Go spelled them.
 pub fn normalised_function(function: &str) -> String {
     let mut name = String::with_capacity(function.len());
+    push_normalised(&mut name, function);
+    name
+}
+
+fn push_normalised(name: &mut String, function: &str) {
+    // Most functions have no type arguments.
+    if memchr::memchr2(b'[', b']', function.as_bytes()).is_none() {
+        name.push_str(function);
+        return;
+    }
     let mut depth = 0_usize;
     for c in function.chars() {
         match c {
@@ -127,13 +152,12 @@ pub fn normalised_function(function: &str) -> String {
             _ => {}
         }
     }
-    name
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::race::{AccessOp, MapOp};
+    use crate::race::Access;
     use crate::record::Extra;
 
     fn stack(frames: &[(&str, &str)]) -> Vec<Frame> {
@@ -217,9 +241,8 @@ mod tests {
     fn what_goes_in_of_a_stack() {
         let functions = |frames: &[(&str, &str)]| {
             let stack = stack(frames);
-            let statement = access(AccessOp::Read, None, frames).statement_index();
             let mut text = String::new();
-            push_functions(&mut text, &stack, statement);
+            push_functions(&mut text, &stack.iter().map(Frame::as_ref).collect::<Vec<_>>());
             text
         };
         let test = "/m/a_test.go";

@@ -48,33 +48,69 @@ impl Frame {
         FunctionName::parse(&self.function)
     }
 
+    /// What identifies the place.
+    pub(crate) fn as_ref(&self) -> FrameRef<'_> {
+        FrameRef { function: &self.function, file: &self.file }
+    }
+
     /// Whether the frame is inside Go's runtime or the packages that stand for it in a stack (map
     /// implementation, race hooks, atomics), so that the user's statement is further out.
     pub fn is_runtime_internal(&self) -> bool {
-        let package = self.name().package();
-        matches!(&*package, "runtime" | "internal/race" | "internal/bytealg" | "sync/atomic")
-            || package.starts_with("internal/runtime/")
-            || package.starts_with("runtime/internal/")
+        self.as_ref().is_runtime_internal()
     }
 
     /// Whether the frame belongs to what starts tests and goroutines, and says nothing about the code under test.
     pub fn is_harness(&self) -> bool {
-        let package = self.name().package();
-        matches!(&*package, "runtime" | "testing")
-            || package.starts_with("testing/")
-            || self.file.ends_with("_testmain.go")
+        self.as_ref().is_harness()
     }
 
     /// Whether the frame is in a test file.
     pub fn is_in_test_file(&self) -> bool {
-        self.file.ends_with("_test.go")
+        self.as_ref().is_in_test_file()
     }
 
     /// Whether the frame is a test function or test method (`TestX`, `BenchmarkX`, `FuzzX`, `ExampleX`) of a
     /// test file, or a closure inside one.
     pub fn is_test_entry(&self) -> bool {
-        self.is_in_test_file() && self.name().is_test_entry()
+        self.as_ref().is_test_entry()
     }
+}
+
+/// Function and file of a frame, wherever they are kept. The questions are those of [`Frame`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FrameRef<'a> {
+    pub(crate) function: &'a str,
+    pub(crate) file: &'a str,
+}
+
+impl FrameRef<'_> {
+    pub(crate) fn is_runtime_internal(self) -> bool {
+        let package = FunctionName::parse(self.function).package();
+        matches!(&*package, "runtime" | "internal/race" | "internal/bytealg" | "sync/atomic")
+            || package.starts_with("internal/runtime/")
+            || package.starts_with("runtime/internal/")
+    }
+
+    pub(crate) fn is_harness(self) -> bool {
+        let package = FunctionName::parse(self.function).package();
+        matches!(&*package, "runtime" | "testing")
+            || package.starts_with("testing/")
+            || self.file.ends_with("_testmain.go")
+    }
+
+    pub(crate) fn is_in_test_file(self) -> bool {
+        self.file.ends_with("_test.go")
+    }
+
+    pub(crate) fn is_test_entry(self) -> bool {
+        self.is_in_test_file() && FunctionName::parse(self.function).is_test_entry()
+    }
+}
+
+/// Position in a stack of the statement that made an access: the first frame outside Go's runtime, or the innermost
+/// one when every frame is inside.
+pub(crate) fn statement_index<'a>(stack: impl IntoIterator<Item = FrameRef<'a>>) -> usize {
+    stack.into_iter().position(|frame| !frame.is_runtime_internal()).unwrap_or(0)
 }
 
 /// A Go function name, split into import path and the rest.

@@ -36,6 +36,7 @@ mod run_folder;
 mod source;
 mod span;
 mod static_finding;
+mod summary;
 mod writer;
 
 pub use coverage::{Coverage, CoveredBlock, CoveredFile};
@@ -61,4 +62,5 @@ pub use span::{Span, SpanEvent, SpanLink};
 pub use static_finding::{
     CallStep, Reason, Severity, Site, SourcePlace, SourceProblem, StaticFinding, SuggestedEdit, SuggestedFix,
 };
+pub use summary::{AccessSummary, FindingSummary, RecordSummary};
 pub use writer::EvidenceWriter;

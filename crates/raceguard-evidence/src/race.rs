@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::frame::Frame;
+use crate::frame::{Frame, statement_index};
 use crate::record::Extra;
 
 /// A data race, recorded the moment it was found.
@@ -95,7 +95,7 @@ impl Access {
     /// Position in the stack of the statement that made the access: the first frame outside Go's runtime, or
     /// the innermost one when every frame is inside.
     pub fn statement_index(&self) -> usize {
-        self.stack.iter().position(|frame| !frame.is_runtime_internal()).unwrap_or(0)
+        statement_index(self.stack.iter().map(Frame::as_ref))
     }
 
     /// The frame of the statement that made the access; `None` when the stack is empty.

@@ -1,11 +1,13 @@
 //! A batch: the lines of one request, checked, each with its place in its stream.
 
+use std::io::Read as _;
 use std::ops::Range;
 
-use memchr::memchr;
-use raceguard_evidence::{EvidenceError, EvidenceReader, Fingerprint, Record};
+use memchr::{memchr, memchr3_iter};
+use raceguard_evidence::{EvidenceError, EvidenceReader, FindingSummary, Fingerprint, RecordSummary};
 use serde::Serialize;
 
+use crate::digest::Digest;
 use crate::origin::{Origin, StreamName};
 
 /// What a request carries.
@@ -34,6 +36,8 @@ pub struct BatchRecord {
     pub time_unix_ns: u64,
     /// What it says of findings.
     pub sighting: Option<Sighting>,
+    /// What it says beside them.
+    pub digest: Option<Digest>,
 }
 
 /// What a record says of a finding.
@@ -89,6 +93,10 @@ const CLOCK_SKEW: u64 = 60 * 1_000_000_000;
 /// How old evidence may be when it comes, in nanoseconds: a year. What says that it is older comes from a clock that was not
 /// set, more often than not, and nothing is kept that long.
 const OLDEST: u64 = 366 * 24 * 3600 * 1_000_000_000;
+
+/// Most values in a record that has to be built to be read: each may take a hundred bytes of memory, however few it has in
+/// the line.
+const LARGEST_RECORD: usize = 500_000;
 
 /// Records whose time could not be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -157,14 +165,24 @@ impl Batch {
         if text.trim_ascii().is_empty() {
             return Ok(());
         }
-        let mut reader = EvidenceReader::new(text);
+        if let Some(summary) = RecordSummary::of_line(text) {
+            // Of the records that are summarised so, spans alone show no finding.
+            let digest = summary.finding.is_none().then(|| Digest::of("span", text)).flatten();
+            self.records.push(BatchRecord::new(sequence, line, summary, digest));
+            return Ok(());
+        }
+        if memchr3_iter(b'{', b'[', b',', text).count() > LARGEST_RECORD {
+            let reason = format!("it has more than {LARGEST_RECORD} values");
+            self.rejected.push(Rejected { line: number + 1, reason });
+            return Ok(());
+        }
+        // With its newline, so that what ends early is told by what is missing.
+        let mut reader = EvidenceReader::new(text.chain(b"\n".as_slice()));
         match reader.next() {
-            Some(Ok(record)) if reader.skipped() == 0 => self.records.push(BatchRecord {
-                sequence,
-                line,
-                time_unix_ns: time(&record),
-                sighting: sighting(&record),
-            }),
+            Some(Ok(record)) if reader.skipped() == 0 => {
+                let (summary, digest) = (RecordSummary::of_record(&record), Digest::of(record.kind(), text));
+                self.records.push(BatchRecord::new(sequence, line, summary, digest));
+            }
             Some(Err(error)) => return Err(error.into()),
             _ => {
                 let reason = reader.warnings().first().map(|warning| warning.cause.clone());
@@ -181,45 +199,31 @@ impl Batch {
     }
 }
 
-fn time(record: &Record) -> u64 {
-    match record {
-        Record::Race(race) => race.time_unix_ns,
-        Record::Repeat(repeat) => repeat.time_unix_ns,
-        Record::Crash(crash) => crash.time_unix_ns,
-        Record::Run(run) => run.started_unix_ns,
-        Record::Span(span) => span.start_unix_ns,
-        _ => 0,
+impl BatchRecord {
+    fn new(sequence: u64, line: Range<usize>, summary: RecordSummary, digest: Option<Digest>) -> Self {
+        let sighting = summary.finding.and_then(sighting);
+        Self { sequence, line, time_unix_ns: summary.time_unix_ns, sighting, digest }
     }
 }
 
-fn sighting(record: &Record) -> Option<Sighting> {
-    Some(match record {
-        Record::Race(race) => {
-            let place = |at: usize| {
-                let access = &race.accesses[at];
-                let function = access.statement().map_or("an unknown place", |frame| frame.function.as_str());
+fn sighting(finding: FindingSummary) -> Option<Sighting> {
+    Some(match finding {
+        FindingSummary::Race { id, fingerprint, accesses } => {
+            let [later, earlier] = accesses.map(|access| {
+                let function = access.function.as_deref().unwrap_or("an unknown place");
                 format!("{} in {function}", access.op.as_str())
-            };
-            Sighting::Full {
-                fingerprint: Fingerprint::of_race(race),
-                kind: "race",
-                race_id: Some(race.id.clone()),
-                title: format!("{} against {}", place(0), place(1)),
-            }
+            });
+            let title = format!("{later} against {earlier}");
+            Sighting::Full { fingerprint, kind: "race", race_id: Some(id), title }
         }
-        Record::Repeat(repeat) => Sighting::Repeat { race_id: repeat.race.clone() },
-        Record::Crash(crash) => Sighting::Full {
-            fingerprint: Fingerprint::of_crash(crash),
-            kind: "crash",
-            race_id: None,
-            title: crash.message.clone(),
-        },
-        Record::StaticFinding(finding) => Sighting::Full {
-            fingerprint: finding.fingerprint.clone(),
-            kind: "static_finding",
-            race_id: None,
-            title: format!("{}: {}", finding.rule, finding.message),
-        },
+        FindingSummary::Repeat { race } => Sighting::Repeat { race_id: race },
+        FindingSummary::Crash { fingerprint, message } => {
+            Sighting::Full { fingerprint, kind: "crash", race_id: None, title: message }
+        }
+        FindingSummary::Static { fingerprint, rule, message } => {
+            let title = format!("{rule}: {message}");
+            Sighting::Full { fingerprint, kind: "static_finding", race_id: None, title }
+        }
         _ => return None,
     })
 }

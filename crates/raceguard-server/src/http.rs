@@ -9,19 +9,28 @@
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `/v1/policies` and below | read, admin to change | [`policies`] |
 //! | `/v1/agent/…`, `/v1/builds/…`, `/v1/quarantine`, `/v1/tickets`, `/v1/firings` | see there | [`agent`] |
+//! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
+//! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
+//! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
+//! | `GET /metrics` | read, or none | [`metrics`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
 mod agent;
 mod alerts;
+mod audit;
+mod causes;
 mod evidence;
 mod findings;
 mod health;
+mod metrics;
 mod otlp;
 mod policies;
 mod problem;
 mod raw;
+mod tokens;
+mod windows;
 
 use std::sync::Arc;
 
@@ -36,8 +45,10 @@ pub use problem::Problem;
 use crate::alerts::Alerts;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
+use crate::live::Live;
 use crate::policies::Policies;
 use crate::store::{Reader, StoreError, Writer};
+use crate::token::known::KnownTokens;
 use crate::token::{Holder, Role, Token};
 
 /// What every request has at hand.
@@ -47,14 +58,20 @@ pub struct Shared {
     pub writer: Writer,
     /// Answers questions.
     pub reader: Reader,
+    /// What is known without asking.
+    pub live: Arc<Live>,
     /// Takes alerts.
     pub alerts: Alerts,
     /// What is in force, and what becomes of evidence.
     pub policies: Policies,
+    /// Tokens that were seen a moment ago.
+    pub tokens: Arc<KnownTokens>,
     /// The URL under which people reach this server, for links in messages.
     pub external_url: Option<String>,
     /// What strangers may send.
     pub limits: Limits,
+    /// Whether metrics need no token.
+    pub metrics_open: bool,
     /// What they sent.
     pub intake: Arc<Intake>,
 }
@@ -72,6 +89,11 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(alerts::routes())
         .merge(policies::routes())
         .merge(agent::routes())
+        .merge(causes::routes())
+        .merge(windows::routes())
+        .merge(audit::routes())
+        .merge(tokens::routes())
+        .route("/metrics", get(metrics::page))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(problem::no_such_place)
@@ -93,8 +115,14 @@ impl Shared {
     /// Who sends the request, if the holder of its token may do what `needed` may.
     async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token = bearer(headers).ok_or_else(Problem::no_token)?;
-        let hash = token.hash();
-        match self.ask(move |reader| reader.holder(&hash)).await? {
+        let holder = match self.tokens.fresh(&token) {
+            Some(holder) => Some(holder),
+            None => {
+                let tokens = Arc::clone(&self.tokens);
+                self.ask(move |reader| tokens.ask(reader, &token)).await?
+            }
+        };
+        match holder {
             None => Err(Problem::unknown_token()),
             Some(holder) if holder.role.covers(needed) => Ok(holder),
             Some(holder) => Err(Problem::forbidden(holder.role, needed)),
@@ -106,9 +134,17 @@ impl Shared {
         self: &Arc<Self>,
         question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
+        Ok(self.question(question).await?)
+    }
+
+    /// The same, for what runs beside the requests.
+    pub(crate) async fn question<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(self);
         let answer = tokio::task::spawn_blocking(move || question(&shared.reader)).await;
-        Ok(answer.map_err(|_| StoreError::Stopping)??)
+        answer.map_err(|_| StoreError::Stopping)?
     }
 }
 

@@ -14,19 +14,29 @@
 //! Start reading at [`server`], then [`http`], [`batch`], [`store`].
 
 pub mod alerts;
+pub mod audit;
+pub mod backup;
 pub mod batch;
 pub mod body;
+pub mod causes;
 pub mod clock;
+pub mod digest;
 mod hex;
 pub mod http;
 pub mod intake;
 pub mod limits;
+pub mod live;
+pub mod locks;
+pub mod metrics;
 pub mod origin;
 pub mod otlp;
 pub mod policies;
 pub mod raw;
 pub mod responses;
+pub mod retention;
 pub mod server;
+pub mod slts;
 pub mod store;
 pub mod tasks;
+pub mod tls;
 pub mod token;

@@ -27,7 +27,7 @@ pub fn read(
     let stream = StreamName::of_content("raw", &digest);
     // Races are told apart by it where evidence of several files is read together.
     let id: String = stream.as_str().trim_start_matches("raw:").chars().take(12).collect();
-    let mut lines = Lines { lines: Vec::new(), records: 0, limits, beyond: None };
+    let mut lines = Lines { text: Vec::new(), records: 0, limits, beyond: None };
     let read = foreign::read(&id, name, &mut &*file, None, &mut |record| lines.add(&record), &mut |_| {});
     let source = match (lines.beyond, read) {
         (Some((what, limit)), _) => return Err(Refusal::FileTooLarge { what, limit }),
@@ -35,9 +35,9 @@ pub fn read(
     };
     drop(content);
     lines.add(&source.clone().into())?;
-    memory.grow(lines.lines.len())?;
+    memory.grow(lines.text.len())?;
     // The description of the file is one line more than its records.
-    Ok((Batch::read(origin, stream, 0, lines.lines, limits.lines + 1)?, source))
+    Ok((Batch::read(origin, stream, 0, lines.text, limits.lines + 1)?, source))
 }
 
 /// What is in a file that is compressed with gzip; nothing when it is not. What is behind damage is left out, as
@@ -67,7 +67,7 @@ fn decompressed(file: &[u8], limit: usize, memory: &mut Reservation) -> Result<O
 
 /// The evidence that a file becomes, as lines.
 struct Lines<'a> {
-    lines: Vec<u8>,
+    text: Vec<u8>,
     records: usize,
     limits: &'a Limits,
     /// What there was too much of.
@@ -76,12 +76,12 @@ struct Lines<'a> {
 
 impl Lines<'_> {
     fn add(&mut self, record: &Record) -> Result<(), ForeignError> {
-        record.append_line(&mut self.lines);
+        record.append_line(&mut self.text);
         self.records += 1;
         let (records, bytes) = (self.limits.lines, self.limits.decompressed);
         self.beyond = match () {
             () if self.records > records + 1 => Some(("records", records)),
-            () if self.lines.len() > bytes => Some(("bytes", bytes)),
+            () if self.text.len() > bytes => Some(("bytes", bytes)),
             () => return Ok(()),
         };
         // Ends the reading; `beyond` says why.

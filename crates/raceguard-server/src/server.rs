@@ -15,14 +15,20 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::alerts::Alerts;
 use crate::alerts::send::Sender;
+use crate::causes::diagnoser::Diagnoser;
+use crate::clock::now_ms;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
 use crate::limits::Limits;
+use crate::live::Live;
+use crate::otlp::grpc;
 use crate::policies::git::GitFolder;
 use crate::policies::{Owns, Policies, PolicyTasks, RegistryError, stream};
-use crate::otlp::grpc;
-use crate::store::{Store, StoreError};
+use crate::retention::Retention;
+use crate::slts::watch::Watch;
+use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
 use crate::tasks::{TaskError, Tasks};
+use crate::tls::{Tls, TlsError, TlsFiles};
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
@@ -38,16 +44,35 @@ pub struct Options {
     pub otlp_grpc: GrpcPort,
     /// What strangers may send.
     pub limits: Limits,
+    /// Certificate and key; without them connections are not encrypted.
+    pub tls: Option<TlsFiles>,
+    /// Whether others than this machine may be served without encryption.
+    pub insecure: bool,
+    /// How long evidence is kept.
+    pub retention: Retention,
     /// The URL under which people reach the server, for links in messages.
     pub external_url: Option<String>,
     /// A folder in a git repository whose commits bring policies into force.
     pub policy_git: Option<GitFolder>,
+    /// Whether `/metrics` is given to whoever asks, without a token.
+    pub metrics_open: bool,
 }
 
 impl Options {
     /// A server on a folder that listens there alone, with all else as it is by default.
     pub fn new(data: PathBuf, listen: SocketAddr) -> Self {
-        Self { data, listen, otlp_grpc: GrpcPort::Off, limits: Limits::default(), external_url: None, policy_git: None }
+        Self {
+            data,
+            listen,
+            otlp_grpc: GrpcPort::Off,
+            limits: Limits::default(),
+            tls: None,
+            insecure: false,
+            retention: Retention::default(),
+            external_url: None,
+            metrics_open: false,
+            policy_git: None,
+        }
     }
 }
 
@@ -90,12 +115,31 @@ pub enum ServerError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// The maps of live state can't be made.
+    #[error("live state can't be made: {0}")]
+    Live(String),
+    /// Certificate or key can't be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Tokens could be read on the way.
+    #[error(
+        "{0} is reachable by others, and without TLS tokens can be read on the way; give --tls-cert and --tls-key, \
+         or --insecure when something in front of it encrypts"
+    )]
+    Insecure(SocketAddr),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
 }
 
 impl GrpcPort {
+    fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Off => None,
+            Self::IfFree(address) | Self::At(address) => Some(address),
+        }
+    }
+
     async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
         let refused = |address| move |source| ServerError::ListenGrpc { address, source };
         match self {
@@ -115,30 +159,52 @@ impl GrpcPort {
 pub struct Server {
     listener: TcpListener,
     grpc: Option<TcpListener>,
-    store: Store,
-    alerts: Alerts,
-    policies: Policies,
+    shared: Arc<Shared>,
     policy_tasks: PolicyTasks,
-    limits: Limits,
-    intake: Arc<Intake>,
-    external_url: Option<String>,
+    thread: WriterThread,
+    lock: Lock,
+    tls: Option<Arc<Tls>>,
+    retention: Retention,
 }
 
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, external_url, policy_git } = options;
+        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, .. } = options;
+        let Options { retention, external_url, metrics_open, policy_git, .. } = options;
+        let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
+        if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
+            return Err(ServerError::Insecure(open));
+        }
+        let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
+        let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
         let (feed, queue) = stream::queue(limits.policy_queue);
-        let store = Store::open(&data, vec![Arc::new(feed)])?;
+        let store = Store::open(&data, vec![Arc::clone(&live) as Arc<dyn Observer>, Arc::new(feed)])?;
+        live.rebuild(&store.reader, now_ms())?;
         let listener =
             TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let grpc = otlp_grpc.listen().await?;
+        let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
-        let alerts = Alerts::new(store.writer.clone());
+        let alerts = Alerts::new(writer.clone());
         let owns: Owns = Arc::new(|_| true);
         let (policies, policy_tasks) =
-            Policies::start(&store.writer, &store.reader, &alerts, queue, owns, policy_git).await?;
-        Ok(Self { listener, grpc, store, alerts, policies, policy_tasks, limits, intake, external_url })
+            Policies::start(&writer, &reader, &alerts, queue, owns, policy_git).await?;
+        let tokens = Arc::default();
+        let shared = Shared {
+            writer,
+            reader,
+            live,
+            alerts,
+            policies,
+            tokens,
+            external_url,
+            limits,
+            metrics_open,
+            intake,
+        };
+        let shared = Arc::new(shared);
+        Ok(Self { listener, grpc, shared, policy_tasks, thread, lock, tls, retention })
     }
 
     /// Where it listens.
@@ -146,14 +212,19 @@ impl Server {
         self.listener.local_addr()
     }
 
+    /// The certificate in use, to be read again when its file changed.
+    pub fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
     /// Takes alerts as the running server will.
     pub fn alerts(&self) -> Alerts {
-        self.alerts.clone()
+        self.shared.alerts.clone()
     }
 
     /// What comes in, and the counters of it.
     pub fn intake(&self) -> Arc<Intake> {
-        Arc::clone(&self.intake)
+        Arc::clone(&self.shared.intake)
     }
 
     /// Where it takes OTLP over gRPC; nothing when it does not.
@@ -167,13 +238,12 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, store, alerts, policies, policy_tasks, limits, intake, external_url } = self;
-        let Store { writer, reader, thread, lock } = store;
-        let shared = Arc::new(Shared { writer, reader, alerts, policies, external_url, limits, intake });
+        let Self { listener, grpc, shared, policy_tasks, thread, lock, tls, retention } = self;
+        let limits = shared.limits;
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, grpc, policy_tasks);
+        let mut tasks = background(&shared, grpc, retention, policy_tasks);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -186,14 +256,24 @@ impl Server {
             };
             let Some((stream, permit)) = connection else { continue };
             let service = TowerToHyperService::new(routes(Arc::clone(&shared)));
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits.head_time)
-                .serve_connection(TokioIo::new(stream), service);
-            let served = graceful.watch(connection);
+            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
             tokio::spawn(async move {
                 // How a connection ends is the client's business; requests are answered or not before that.
-                let _ = served.await;
+                let mut http = http1::Builder::new();
+                http.timer(TokioTimer::new()).header_read_timeout(limits.head_time);
+                match acceptor {
+                    None => {
+                        let connection = http.serve_connection(TokioIo::new(stream), service);
+                        let _ = watcher.watch(connection).await;
+                    }
+                    Some(acceptor) => {
+                        let greeted = tokio::time::timeout(limits.head_time, acceptor.accept(stream)).await;
+                        if let Ok(Ok(stream)) = greeted {
+                            let connection = http.serve_connection(TokioIo::new(stream), service);
+                            let _ = watcher.watch(connection).await;
+                        }
+                    }
+                }
                 drop(permit);
             });
         }
@@ -208,7 +288,12 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, policies: PolicyTasks) -> Tasks {
+fn background(
+    shared: &Arc<Shared>,
+    grpc: Option<TcpListener>,
+    retention: Retention,
+    policies: PolicyTasks,
+) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));
@@ -217,11 +302,22 @@ fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, policies: PolicyT
         let shared = Arc::clone(shared);
         tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
     }
+    let diagnoser = Diagnoser::new(Arc::clone(shared));
+    tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
+    let watch = Watch::new(Arc::clone(shared));
+    tasks.spawn("watching objectives", |stop| watch.run(stop));
+    tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
+    tasks.spawn("noting uses of tokens", |stop| {
+        Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
+    });
     tasks
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     if let Ok((stream, _)) = listener.accept().await {
         return Some((stream, permit));

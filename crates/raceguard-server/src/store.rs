@@ -16,6 +16,7 @@
 //! ([`intervals`]), which stays a handful however long the stream is.
 
 mod committed;
+mod counting;
 mod error;
 pub mod intervals;
 mod reader;
@@ -35,8 +36,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sql::sqlite::SqliteDatabase;
-use sql::{Connection, Database, values};
+use sql::{Connection, Database};
 
+use crate::token::table::{self, NewToken};
 use crate::token::{Role, Token};
 
 /// Keeps other servers away from the folder as long as it lives.
@@ -68,19 +70,28 @@ impl Store {
         Ok(Self { writer, reader: Reader::new(database), thread, lock: Lock(lock) })
     }
 
-    /// Makes a token of the role, under a name of its own.
-    pub fn add_token(folder: &Path, name: &str, role: Role, now_ms: i64) -> Result<Token, StoreError> {
-        let token = Token::random().map_err(|error| StoreError::Random(error.to_string()))?;
+    /// Makes a change to the database in a folder, which a server may be using; all of it or nothing.
+    pub fn change<T>(
+        folder: &Path,
+        change: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         fs::create_dir_all(folder)
             .map_err(|source| StoreError::Folder { folder: folder.to_owned(), source })?;
-        let added = open(&SqliteDatabase::new(folder.join("server.db")))?.execute(
-            "INSERT INTO token (name, role, hash, created_ms) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING",
-            values![name, role.as_str(), &token.hash(), now_ms],
-        )?;
-        if added == 0 {
-            return Err(StoreError::TokenName(name.to_owned()));
-        }
-        Ok(token)
+        open(&SqliteDatabase::new(folder.join("server.db")))?.transaction(change)
+    }
+
+    /// Asks the database in a folder, which a server may be using.
+    pub fn read<T>(
+        folder: &Path,
+        question: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        question(&mut *open(&SqliteDatabase::new(folder.join("server.db")))?)
+    }
+
+    /// Makes a token of the role, under a name of its own, that holds until it is revoked.
+    pub fn add_token(folder: &Path, name: &str, role: Role, now_ms: i64) -> Result<Token, StoreError> {
+        let new = NewToken { name, role, expires_ms: None };
+        Self::change(folder, |connection| table::add(connection, new, "local", now_ms))
     }
 }
 

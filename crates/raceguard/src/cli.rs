@@ -12,6 +12,8 @@ use raceguard_gotool::flags::{CommandLine, OwnFlag, Verb};
 use crate::commands;
 use crate::commands::advise::AdviseArgs;
 use crate::commands::agent::AgentArgs;
+use crate::commands::audit::AuditArgs;
+use crate::commands::backup::{BackupArgs, RestoreArgs};
 use crate::commands::check::CheckArgs;
 use crate::commands::doctor::DoctorArgs;
 use crate::commands::explain::ExplainArgs;
@@ -152,6 +154,16 @@ Examples:
 
 Exit codes: 0 when the server has everything, 2 when it has not.";
 
+const AUDIT_HELP: &str = "\
+Each entry holds the hash of the one before it, so a change to any of them shows. Who can write the database
+can also make a whole new log: note what `verify` prints elsewhere, and give it to --since next time.
+
+Examples:
+  raceguard audit list --data /var/lib/raceguard
+  raceguard audit verify --server https://raceguard.example:7766 --since 17:3f0c...
+
+Exit codes: 0 when the log is whole, 1 when it was tampered with, 2 when it can't be read.";
+
 const AGENT_HELP: &str = "\
 Follows crash logs, log_path files of GORACE and evidence of runs, and takes profiles. What it finds waits on
 the disk until the server has it; killed at any moment it neither loses nor doubles a record.
@@ -224,8 +236,15 @@ enum Command {
     /// Send the evidence of this machine's services to a server as it comes
     #[command(after_help = AGENT_HELP)]
     Agent(AgentArgs),
-    /// Make tokens for a server
+    /// Make, list and revoke tokens for a server
     Token(TokenArgs),
+    /// Show what administrators of a server did, and check that the log is whole
+    #[command(after_help = AUDIT_HELP)]
+    Audit(AuditArgs),
+    /// Copy the data of a server into a file, while it runs
+    Backup(BackupArgs),
+    /// Make a data folder for a server from a backup
+    Restore(RestoreArgs),
     /// Check what is missing on this machine, and how to mend it
     #[command(after_help = DOCTOR_HELP)]
     Doctor(DoctorArgs),
@@ -302,6 +321,9 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Push(arguments) => commands::push::run(&arguments),
         Command::Agent(arguments) => commands::agent::run(&arguments),
         Command::Token(arguments) => commands::token::run(&arguments),
+        Command::Audit(arguments) => commands::audit::run(&arguments),
+        Command::Backup(arguments) => commands::backup::backup(&arguments),
+        Command::Restore(arguments) => commands::backup::restore(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),
         // Only reached by `raceguard help toolexec` and the like, which clap answers.
         Command::Toolexec => commands::toolexec::run([]),

@@ -2,6 +2,8 @@
 
 pub mod advise;
 pub mod agent;
+pub mod audit;
+pub mod backup;
 pub mod build;
 pub mod check;
 pub mod doctor;
@@ -44,6 +46,25 @@ fn prepare(line: &CommandLine) -> Result<Prepared, CommandError> {
     let raceguard = env::current_exe()
         .map_err(|source| CommandError::System { action: "find the raceguard program".to_owned(), source })?;
     Ok(Prepared { environment, raceguard })
+}
+
+/// Who acts at the server's machine, for its audit log.
+fn local_actor() -> String {
+    let name = env::var("SUDO_USER").or_else(|_| env::var("USER")).unwrap_or_default();
+    let name: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    if name.is_empty() {
+        format!("local:uid {}", rustix::process::getuid().as_raw())
+    } else {
+        format!("local:{name}")
+    }
+}
+
+/// Refuses a data folder that has no database: asking one would make it.
+fn existing_database(data: &Path) -> Result<(), CommandError> {
+    if data.join("server.db").is_file() {
+        return Ok(());
+    }
+    Err(raceguard_server::backup::BackupError::NoDatabase(data.to_owned()).into())
 }
 
 /// Becomes `command`; returns only when that fails.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use raceguard_evidence::EvidenceError;
 use raceguard_gotool::error::{EnvironmentError, FlagError, ToolexecError};
 
+use raceguard_server::backup::BackupError;
 use raceguard_server::server::ServerError;
 use raceguard_server::store::StoreError;
 
@@ -122,6 +123,17 @@ pub enum CommandError {
     /// The server can't run.
     #[error(transparent)]
     Serve(#[from] ServerError),
+    /// There is no backup, or nothing could be made of it.
+    #[error(transparent)]
+    Backup(BackupError),
+    /// The server's configuration is wrong.
+    #[error("{}: {what}", path.display())]
+    ServeConfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line where there is one.
+        what: String,
+    },
     /// The server's store can't be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -147,6 +159,8 @@ impl CommandError {
             | Self::NoRunOfCommit { .. }
             | Self::Send(_)
             | Self::Agent(_)
+            | Self::Backup(_)
+            | Self::ServeConfig { .. }
             | Self::Serve(_)
             | Self::Store(_) => return None,
             Self::EvidenceFolder { .. } => {

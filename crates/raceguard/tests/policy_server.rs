@@ -119,7 +119,12 @@ fn policies_are_pushed_shown_and_taken_back() {
     write("races.yaml", &trigger("one", "    responses: [alert]\n"));
     write("more.yaml", &trigger("more", "    threshold: 9\n    responses: [alert]\n"));
     let (code, told) = policy(&["push", "races.yaml", "-m", "the first"]);
-    assert!(code == Some(0) && told.contains("revision 1 is in force") && told.contains("would have fired 0 times"), "{told}");
+    assert!(
+        code == Some(0)
+            && told.contains("revision 1 is in force")
+            && told.contains("would have fired 0 times"),
+        "{told}"
+    );
     let (code, told) = policy(&["push", "more.yaml", "--share", "0.5"]);
     assert!(code == Some(0) && told.contains("revision 2 is in force for 50 % of the services"), "{told}");
     let (_, told) = policy(&["list"]);
@@ -160,8 +165,13 @@ fn the_gate_asks_whether_the_build_is_blocked() {
     for (name, text) in [
         ("go.mod", "module example.com/m\n\ngo 1.24\n".to_owned()),
         ("m.go", "package m\n\nfunc F() int { return 1 }\n".to_owned()),
-        ("raceguard-policy.yaml", trigger("block", "    group_by: [service, version]\n    responses: [{block-build: {reason: it races}}]\n")
-            + "policies:\n  - {id: p, version: 1, description: d, match: {over: findings, when: 'true'}, responses: [fail]}\n"),
+        (
+            "raceguard-policy.yaml",
+            trigger(
+                "block",
+                "    group_by: [service, version]\n    responses: [{block-build: {reason: it races}}]\n",
+            ) + "policies:\n  - {id: p, version: 1, description: d, match: {over: findings, when: 'true'}, responses: [fail]}\n",
+        ),
     ] {
         std::fs::write(module.join(name), text).expect("it can be written");
     }
@@ -191,7 +201,8 @@ fn the_gate_asks_whether_the_build_is_blocked() {
     };
     assert!(told.contains("build 1.0 of pay is blocked by trigger block: it races"), "{told}");
     assert_eq!(gate("1.1").0, Some(0), "another build is not");
-    let (code, told) = run(&["gate", "--server", "http://127.0.0.1:1", "--service", "pay", "--build-version", "1"]);
+    let (code, told) =
+        run(&["gate", "--server", "http://127.0.0.1:1", "--service", "pay", "--build-version", "1"]);
     assert!(code == Some(2) && told.contains("does not answer"), "{told}");
 }
 
@@ -204,7 +215,8 @@ fn a_server_that_is_killed_lets_each_trigger_fire_once() {
     let base = format!("http://127.0.0.1:{port}");
     let mut server = Some(start(data.path(), port));
     let file = data.path().join("races.yaml");
-    let said = "    threshold: 6\n    cooldown: 24h\n    group_by: [service]\n    responses: [alert, ticket]\n";
+    let said =
+        "    threshold: 6\n    cooldown: 24h\n    group_by: [service]\n    responses: [alert, ticket]\n";
     std::fs::write(&file, trigger("six", said)).expect("it can be written");
     let pushed = raceguard()
         .args(["policy", "push", "--server", &base, "--token", &admin])
@@ -215,7 +227,8 @@ fn a_server_that_is_killed_lets_each_trigger_fire_once() {
     thread::scope(|scope| {
         let sender = scope.spawn(|| {
             for number in 0..SERVICES * 9 {
-                let (service, stream) = (format!("service-{}", number % SERVICES), format!("stream-{number}"));
+                let (service, stream) =
+                    (format!("service-{}", number % SERVICES), format!("stream-{number}"));
                 // Until it is acknowledged: it may have been written before, and then counts once.
                 while !send(&base, &write, &service, &stream) {
                     thread::sleep(Duration::from_millis(5));

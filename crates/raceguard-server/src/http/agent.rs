@@ -70,11 +70,11 @@ async fn instructions(
 ) -> Result<Json<Value>, Problem> {
     shared.authorize(&headers, Role::Write).await?;
     let Query(whom) = whom?;
-    let (sampling, quarantine) = shared
-        .ask(|reader| Ok((reader.sampling(now_ms())?, reader.quarantine(None, now_ms())?)))
-        .await?;
+    let (sampling, quarantine) =
+        shared.ask(|reader| Ok((reader.sampling(now_ms())?, reader.quarantine(None, now_ms())?))).await?;
     let named = |key: &str, value: &str| {
-        let mut values = whom.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).peekable();
+        let mut values =
+            whom.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).peekable();
         // Who names none asks for all.
         values.peek().is_none() || values.any(|named| named == value)
     };
@@ -87,8 +87,7 @@ async fn instructions(
                 "until_ms": it.until_ms, "max_overhead": it.max_overhead})
         })
         .collect();
-    let quarantine: Vec<&Quarantine> =
-        quarantine.iter().filter(|it| named("service", &it.service)).collect();
+    let quarantine: Vec<&Quarantine> = quarantine.iter().filter(|it| named("service", &it.service)).collect();
     let revision = shared.policies.registry.generation();
     Ok(Json(json!({"revision": revision, "sampling": sampling, "quarantine": quarantine})))
 }
@@ -173,7 +172,8 @@ async fn block(
     let reason = reason.chars().take(2_000).collect();
     let blocked = Blocked { service, version, reason, blocked_by: holder.name, blocked_ms: now_ms() };
     let kept = blocked.clone();
-    shared.writer.change(move |connection| responses::block_build(connection, &kept)).await?;
+    let actor = format!("token:{}", blocked.blocked_by);
+    shared.writer.change(move |connection| responses::block_build(connection, &actor, &kept)).await?;
     Ok(Json(json!({"blocked": true, "reason": blocked.reason, "blocked_by": blocked.blocked_by})))
 }
 
@@ -182,12 +182,13 @@ async fn unblock(
     headers: HeaderMap,
     build: Build,
 ) -> Result<StatusCode, Problem> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
+    let actor = format!("token:{}", holder.name);
     let Path((service, version)) = build?;
     let what = format!("blocked build {version} of {service}");
     let gone = shared
         .writer
-        .change(move |connection| responses::unblock_build(connection, &service, &version))
+        .change(move |connection| responses::unblock_build(connection, &actor, &service, &version))
         .await?;
     Problem::unless(gone, what)?;
     Ok(StatusCode::NO_CONTENT)
@@ -208,7 +209,8 @@ async fn end_quarantine(
     headers: HeaderMap,
     question: Asked,
 ) -> Result<StatusCode, Problem> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
+    let actor = format!("token:{}", holder.name);
     let Query(Question { kind, service, name, .. }) = question?;
     let (Some(kind), Some(service), Some(name)) = (kind, service, name) else {
         let message = "say which one: ?kind=test&service=…&name=…";
@@ -217,7 +219,7 @@ async fn end_quarantine(
     let what = format!("quarantine of {kind} {name} of {service}");
     let gone = shared
         .writer
-        .change(move |connection| responses::end_quarantine(connection, &kind, &service, &name))
+        .change(move |connection| responses::end_quarantine(connection, &actor, &kind, &service, &name))
         .await?;
     Problem::unless(gone, what)?;
     Ok(StatusCode::NO_CONTENT)

@@ -415,10 +415,14 @@ async fn release(
     number: Numbered,
     wanted: Result<Json<WantedRelease>, axum::extract::rejection::JsonRejection>,
 ) -> Answer<Json<Value>> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
     let Path(number) = number?;
     let Json(wanted) = wanted?;
     let release = wanted.release();
-    shared.policies.registry.release(number, release.clone(), now_ms()).await?;
+    shared
+        .policies
+        .registry
+        .release(number, release.clone(), format!("token:{}", holder.name), now_ms())
+        .await?;
     Ok(Json(json!({"revision": number, "release": release})))
 }

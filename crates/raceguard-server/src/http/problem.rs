@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::alerts::BadSilence;
 use crate::alerts::receiver::BadReceiver;
+use crate::origin::BadName;
 use crate::store::StoreError;
 use crate::token::Role;
 
@@ -91,10 +92,18 @@ impl From<StoreError> for Problem {
         let status = match error {
             StoreError::Busy => StatusCode::TOO_MANY_REQUESTS,
             StoreError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            StoreError::TokenName(_) => StatusCode::CONFLICT,
+            StoreError::UnknownToken(_) => StatusCode::NOT_FOUND,
             StoreError::NotWritten { .. } => StatusCode::INSUFFICIENT_STORAGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<BadName> for Problem {
+    fn from(error: BadName) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
     }
 }
 

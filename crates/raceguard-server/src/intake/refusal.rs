@@ -162,10 +162,9 @@ impl Refusal {
     /// What it is counted by.
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Token(_) => Reason::Token,
+            Self::Token(problem) if problem.status().is_client_error() => Reason::Token,
             Self::TooFast(_) => Reason::Rate,
             Self::TooManyNames(_) => Reason::Cardinality,
-            Self::Memory(_) => Reason::Memory,
             Self::BodyTooLarge { .. }
             | Self::FileTooLarge { .. }
             | Self::Encoding(BodyError::TooLarge { .. })
@@ -174,7 +173,7 @@ impl Refusal {
             | Self::File(ForeignError::TooLarge { .. }) => Reason::TooLarge,
             Self::SlowBody(_) => Reason::Slow,
             Self::BrokenBody(_) => Reason::Broken,
-            Self::Encoding(BodyError::Memory(_)) => Reason::Memory,
+            Self::Memory(_) | Self::Encoding(BodyError::Memory(_)) => Reason::Memory,
             Self::Encoding(_) => Reason::Encoding,
             Self::Header(_) | Self::Name(_) | Self::MediaType(_) | Self::Batch(BatchError::Sequence(_)) => {
                 Reason::Header
@@ -185,7 +184,8 @@ impl Refusal {
             Self::Store(StoreError::Busy) => Reason::Busy,
             Self::Store(StoreError::Stopping) => Reason::Stopping,
             Self::Store(StoreError::NotWritten { .. }) => Reason::NotWritten,
-            Self::Store(_) | Self::Fault(_) => Reason::Fault,
+            // Of a token: whether it is known could not be found out.
+            Self::Token(_) | Self::Store(_) | Self::Fault(_) => Reason::Fault,
         }
     }
 
@@ -236,6 +236,9 @@ impl From<Problem> for Refusal {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
+        if let Refusal::Token(problem) = refusal {
+            return problem;
+        }
         let problem = Self::new(refusal.status(), refusal.to_string());
         match refusal.retry_after() {
             Some(wait) => problem.retry_after(wait),

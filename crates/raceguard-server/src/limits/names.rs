@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(send("s", "b", now), Ok((0, "b".to_owned())), "what is known stays known");
         send("t", "", now).and_then(|_| send("u", "", now)).expect("three streams");
         let error = send("v", "", now).expect_err("one stream too many");
-        assert_eq!((error.what, error.limit, error.wait), ("streams", 3, Duration::from_secs(3000)));
+        assert_eq!((error.what, error.limit, error.wait), ("streams", 3, Duration::from_mins(50)));
         let mut content = batch("x", "");
         content.stream = StreamName::of_content("sha256", &[0; 32]);
         cardinality.admit(TOKEN, &mut content, now).expect("it is named after its content");

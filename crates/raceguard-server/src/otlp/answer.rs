@@ -1,5 +1,6 @@
 //! Answers of OTLP: what a client reads, and what makes it send again.
 
+use axum::http::StatusCode;
 use prost::Message;
 use serde::Serialize;
 use tonic::Code;
@@ -70,15 +71,14 @@ impl StatusBody {
 /// The code of gRPC. Clients send again after [`Code::Unavailable`], and never after the others that are given here.
 pub fn code(refusal: &Refusal) -> Code {
     match refusal.reason() {
-        Reason::Token if refusal.status() == axum::http::StatusCode::FORBIDDEN => Code::PermissionDenied,
-        Reason::Token if refusal.status() == axum::http::StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        Reason::Token if refusal.status() == StatusCode::FORBIDDEN => Code::PermissionDenied,
+        Reason::Token => Code::Unauthenticated,
         Reason::TooLarge => Code::ResourceExhausted,
         Reason::Encoding | Reason::Header | Reason::Malformed | Reason::NewerSchema | Reason::Broken => {
             Code::InvalidArgument
         }
         Reason::Fault => Code::Internal,
-        Reason::Token
-        | Reason::Rate
+        Reason::Rate
         | Reason::Cardinality
         | Reason::Memory
         | Reason::Slow

@@ -31,6 +31,7 @@ use super::answer::{ExportResponse, code};
 use crate::http::Shared;
 use crate::intake::{Reason, Refusal, Reservation, Transport};
 use crate::limits::{Limits, TokenKey};
+use crate::server::accept;
 
 /// How often a silent client is asked whether it is there, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -58,17 +59,12 @@ pub async fn serve(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &room) => accepted,
         };
-        let Ok((stream, _)) = accepted else {
-            // Out of file descriptors, most likely: they come back when connections end.
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
-        };
+        let Some((stream, permit)) = accepted else { continue };
         let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
         connections.spawn(async move {
             if begins(&stream, shared.limits.head_time).await {

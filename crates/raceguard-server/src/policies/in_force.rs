@@ -76,7 +76,8 @@ impl InForce {
     /// The empty set.
     pub fn new() -> Result<Self, MapError> {
         let map = Observed::new(SnapshotMap::new());
-        let nothing = Released { revision: 0, set: CompiledSet::default(), release: Release::ALL, problem: None };
+        let nothing =
+            Released { revision: 0, set: CompiledSet::default(), release: Release::ALL, problem: None };
         map.insert(Slot::Stable, Arc::new(nothing))?;
         Ok(Self { map })
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::batch::Batch;
 use crate::origin::Origin;
 
 /// A batch that was written.
@@ -39,6 +40,10 @@ pub struct Seen {
 /// It runs on the writing thread: what takes long belongs elsewhere. What it missed because the process ended is in the
 /// database, so whoever needs all of it starts from there.
 pub trait Observer: Send + Sync {
+    /// A batch came and is about to be queued. It may be marked with what is known now; this runs on a thread of the batch's
+    /// own, so it holds up nobody else.
+    fn arriving(&self, _batch: &mut Batch) {}
+
     /// A transaction was committed; these are its batches.
     fn committed(&self, batches: &[Committed]);
 }

@@ -73,6 +73,9 @@ pub enum StoreError {
     /// A token of this name was made before.
     #[error("there is a token named {0} already; give the new one another name")]
     TokenName(String),
+    /// There is no token of this name.
+    #[error("there is no token named {0}; raceguard token list shows all")]
+    UnknownToken(String),
     /// The system has no chance to give.
     #[error("the system gave no random bytes: {0}")]
     Random(String),

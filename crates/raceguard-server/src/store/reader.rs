@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::StoreError;
 use super::sql::{Connection, Database, values};
-use crate::token::{Holder, Role};
+use crate::clock::now_ms;
+use crate::token::{Holder, table};
 
 /// Connections that are kept for the next question.
 const KEPT: usize = 8;
@@ -69,13 +70,7 @@ impl Reader {
 
     /// Who holds the token with this hash; nothing when there is none or it was revoked.
     pub fn holder(&self, hash: &[u8; 32]) -> Result<Option<Holder>, StoreError> {
-        let row = self.ask(|connection| {
-            connection
-                .row("SELECT name, role FROM token WHERE hash = $1 AND revoked_ms IS NULL", values![hash])
-        })?;
-        let Some(row) = row else { return Ok(None) };
-        let (name, role): (String, String) = (row.get(0)?, row.get(1)?);
-        Ok(Role::named(&role).ok().map(|role| Holder { name, role }))
+        self.ask(|connection| table::holder(connection, hash, now_ms()))
     }
 
     /// The findings that were seen last, at most `limit` of them.

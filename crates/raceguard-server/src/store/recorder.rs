@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use super::StoreError;
 use super::committed::{Committed, Seen};
+use super::counting::{Counting, Fresh};
 use super::intervals::Intervals;
 use super::sql::{Connection, Dialect, Row, values};
 use super::writer::{Packed, compress};
 use crate::batch::{BatchRecord, Sighting};
+use crate::causes::counting::CauseCounting;
 use crate::origin::Origin;
+use crate::slts::counting::KnownNames;
 
 /// Milliseconds of an hour.
 const HOUR_MS: i64 = 3_600_000;
@@ -24,6 +27,7 @@ pub(super) struct Remembered {
     streams: HashMap<String, Stream>,
     findings: HashMap<String, i64>,
     races: HashMap<(i64, String), i64>,
+    names: KnownNames,
 }
 
 #[derive(Debug)]
@@ -49,6 +53,7 @@ pub(super) struct Recorder<'a> {
     /// What the batch under way shows, by finding.
     seen: BTreeMap<i64, Seen>,
     committed: Vec<Committed>,
+    counting: Counting,
     blocks: u64,
 }
 
@@ -63,7 +68,8 @@ impl<'a> Recorder<'a> {
             remembered.streams.clear();
         }
         let (counted, seen) = (BTreeMap::new(), BTreeMap::new());
-        Self { connection, remembered, counted, seen, committed: Vec::new(), blocks: 0 }
+        let counting = Counting::default();
+        Self { connection, remembered, counted, seen, committed: Vec::new(), counting, blocks: 0 }
     }
 
     /// Records what is new of a batch.
@@ -90,6 +96,10 @@ impl<'a> Recorder<'a> {
                 let text = || String::from_utf8_lossy(batch.line(record)).into_owned();
                 self.see(stream, origin_id, sighting, when_ms(record, now), text)?;
             }
+            if let Some(digest) = &record.digest {
+                let fresh = Fresh { origin: &origin, stream, now_ms: now, line: batch.line(record) };
+                self.counting.take(self.connection, &mut self.remembered.names, &fresh, digest)?;
+            }
         }
         let seen = std::mem::take(&mut self.seen).into_values().collect();
         self.committed.push(Committed { origin, block, received_ms: now, accepted, duplicates, seen });
@@ -112,6 +122,7 @@ impl<'a> Recorder<'a> {
                 values![finding, counted.occurrences, counted.first_ms, counted.last_ms],
             )?;
         }
+        self.counting.finish(self.connection)?;
         let sum = |count: fn(&Committed) -> u64| self.committed.iter().map(count).sum::<u64>();
         self.connection.execute(
             "UPDATE total SET records = records + $1, duplicates = duplicates + $2, blocks = blocks + $3",
@@ -210,7 +221,7 @@ impl<'a> Recorder<'a> {
     ) -> Result<(), StoreError> {
         match sighting {
             Sighting::Full { fingerprint, kind, race_id, title } => {
-                let id = self.finding(fingerprint.as_str(), kind, title, ms, text)?;
+                let id = self.finding(stream, fingerprint.as_str(), kind, title, ms, text)?;
                 self.count(id, origin, ms, 1);
                 if let Some(race) = race_id {
                     self.name_race(stream, race, id)?;
@@ -225,6 +236,7 @@ impl<'a> Recorder<'a> {
     }
 
     fn count(&mut self, finding: i64, origin: i64, ms: i64, occurrences: u64) {
+        self.counting.causes.saw(finding, origin, ms, occurrences);
         let counted = self.counted.entry((finding, ms / HOUR_MS, origin)).or_default();
         counted.first_ms = if counted.occurrences == 0 { ms } else { counted.first_ms.min(ms) };
         counted.last_ms = counted.last_ms.max(ms);
@@ -237,6 +249,7 @@ impl<'a> Recorder<'a> {
 
     fn finding(
         &mut self,
+        stream: i64,
         fingerprint: &str,
         kind: &str,
         title: &str,
@@ -258,6 +271,7 @@ impl<'a> Recorder<'a> {
             )?;
             if let Some(row) = added {
                 let finding = row.get(0)?;
+                CauseCounting::made(self.connection, finding, stream)?;
                 self.seen.insert(finding, Seen { finding, is_new: true, occurrences: 0, last_ms: ms });
                 finding
             } else {

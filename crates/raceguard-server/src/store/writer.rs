@@ -57,9 +57,16 @@ enum Task {
 }
 
 /// Takes batches to the writing thread. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Writer {
     tasks: mpsc::Sender<Task>,
+    observers: Arc<[Arc<dyn Observer>]>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("waiting", &self.waiting()).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Task {
@@ -95,10 +102,12 @@ impl Writer {
         observers: Vec<Arc<dyn Observer>>,
     ) -> (Self, WriterThread) {
         let (tasks, waiting) = mpsc::channel(QUEUE);
+        let told: Arc<[Arc<dyn Observer>]> = observers.into();
+        let observers = Arc::clone(&told);
         let thread = thread::spawn(move || {
-            Writing { connection, observers, remembered: Remembered::default() }.run(waiting);
+            Writing { connection, observers: told, remembered: Remembered::default() }.run(waiting);
         });
-        (Self { tasks: tasks.clone() }, WriterThread { thread, tasks })
+        (Self { tasks: tasks.clone(), observers }, WriterThread { thread, tasks })
     }
 
     /// Writes a batch; returns when it is durable.
@@ -107,9 +116,14 @@ impl Writer {
     ///
     /// [`StoreError::Busy`] at once when too many batches wait. After any other error nothing of the batch is kept.
     pub async fn write(&self, batch: Batch, received_ms: i64) -> Result<Receipt, StoreError> {
-        let packed = tokio::task::spawn_blocking(move || Packed::new(batch, received_ms))
-            .await
-            .map_err(|_| StoreError::Stopping)?;
+        let observers = Arc::clone(&self.observers);
+        let packed = tokio::task::spawn_blocking(move || {
+            let mut batch = batch;
+            observers.iter().for_each(|observer| observer.arriving(&mut batch));
+            Packed::new(batch, received_ms)
+        })
+        .await
+        .map_err(|_| StoreError::Stopping)?;
         let (answer, answered) = oneshot::channel();
         self.tasks.try_send(Task::Batch(Box::new(Job { packed, answer }))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
@@ -158,7 +172,7 @@ pub(super) fn compress<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 /// What the writing thread works with.
 struct Writing {
     connection: Box<dyn Connection>,
-    observers: Vec<Arc<dyn Observer>>,
+    observers: Arc<[Arc<dyn Observer>]>,
     remembered: Remembered,
 }
 

@@ -30,9 +30,11 @@ impl Running {
     /// A server that takes policies from a git folder.
     pub async fn watching(folder: &Path, limits: Limits, policy_git: Option<GitFolder>) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
-        let server = Server::start(Options { limits, policy_git, ..Options::new(folder.to_owned(), listen) })
-            .await
-            .expect("it starts");
+        Self::start_with(Options { limits, policy_git, ..Options::new(folder.to_owned(), listen) }).await
+    }
+
+    pub async fn start_with(options: Options) -> Self {
+        let server = Server::start(options).await.expect("it starts");
         let address = server.address().expect("it has one");
         let alerts = server.alerts();
         let (stop, stopped) = oneshot::channel();

@@ -1,20 +1,23 @@
-//! `raceguard push`: evidence of a run to a server.
+//! `raceguard push`: evidence of runs, and files of other tools, to a server.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use raceguard_server::origin::Origin;
 
 use super::report::find_run;
 use crate::error::CommandError;
-use crate::fleet::client::{Client, Sent, Target};
+use crate::fleet::client::{Client, Sent, SentFile, Target};
 
 /// Flags of `raceguard push`.
 #[derive(Debug, Args)]
 pub struct PushArgs {
-    /// The run: its name in .raceguard/runs, its folder or its evidence file, or a module; the last one when left out
-    #[arg(value_name = "RUN")]
-    run: Option<PathBuf>,
+    /// Runs, by their name in .raceguard/runs, folder, evidence file or module; or files of any format that raceguard ingest
+    /// reads. The last run when left out
+    #[arg(value_name = "RUN_OR_FILE")]
+    what: Vec<PathBuf>,
 
     /// The server, http://HOST:PORT
     #[arg(long, value_name = "URL", env = "RACEGUARD_SERVER")]
@@ -41,9 +44,8 @@ pub struct PushArgs {
     environment: String,
 }
 
-/// Sends the run. Sending it again is harmless.
+/// Sends what was named. Sending it again is harmless.
 pub fn run(arguments: &PushArgs) -> Result<u8, CommandError> {
-    let folder = find_run(arguments.run.as_deref())?;
     let target = Target {
         server: arguments.server.clone(),
         token: arguments.token.clone(),
@@ -55,7 +57,44 @@ pub fn run(arguments: &PushArgs) -> Result<u8, CommandError> {
             environment: arguments.environment.clone(),
         },
     };
-    let Sent { accepted, duplicates, rejected } = Client::new(target)?.send_file(&folder.evidence_path())?;
-    println!("{accepted} records sent, {duplicates} were there already, {rejected} lines are no records");
+    let client = Client::new(target)?;
+    if arguments.what.is_empty() {
+        push_run(&client, None)?;
+    }
+    for what in &arguments.what {
+        if is_foreign(what) {
+            push_file(&client, what)?;
+        } else {
+            push_run(&client, Some(what))?;
+        }
+    }
     Ok(0)
+}
+
+fn push_run(client: &Client, run: Option<&Path>) -> Result<(), CommandError> {
+    let Sent { accepted, duplicates, rejected } = client.send_file(&find_run(run)?.evidence_path())?;
+    println!("{accepted} records sent, {duplicates} were there already, {rejected} lines are no records");
+    Ok(())
+}
+
+fn push_file(client: &Client, path: &Path) -> Result<(), CommandError> {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let SentFile { format, accepted, duplicates, warnings } = client.send_raw(path, &name)?;
+    println!("{}: {format}, {accepted} records sent, {duplicates} were there already", path.display());
+    for warning in warnings {
+        println!("{}: {warning}", path.display());
+    }
+    Ok(())
+}
+
+/// Whether it is a file that does not begin as evidence does.
+fn is_foreign(path: &Path) -> bool {
+    const START: &[u8] = b"{\"schema\":";
+    if !path.is_file() {
+        return false;
+    }
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(START.len() as u64).read_to_end(&mut start));
+    // What can't be read is told when it is sent.
+    read.is_ok() && start != START
 }

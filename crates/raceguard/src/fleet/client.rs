@@ -3,7 +3,7 @@
 //! The stream is named after the run, and a line's number in the file is its number in the stream, so a batch that was
 //! sent and whose answer was lost is sent again without harm.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use raceguard_server::origin::Origin;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::connection::{Answer, Connection, Outgoing};
 use super::error::SendError;
@@ -49,6 +50,19 @@ pub struct Sent {
     /// Lines that are no records.
     #[serde(skip)]
     pub rejected: u64,
+}
+
+/// What became of a file of a foreign format.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SentFile {
+    /// The format that the server recognised.
+    pub format: String,
+    /// Records that were new to the server.
+    pub accepted: u64,
+    /// Records that it had.
+    pub duplicates: u64,
+    /// What a reader must know to judge the records.
+    pub warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -97,8 +111,25 @@ impl Client {
         }
     }
 
+    /// Sends a file of any format that the server reads, under a name for people.
+    pub fn send_raw(&self, path: &Path, name: &str) -> Result<SentFile, SendError> {
+        let failed = |source| SendError::Read { path: path.to_owned(), source };
+        let body = gzip(&fs::read(path).map_err(failed)?);
+        self.deliver(|| self.connection.post_raw(name, &self.origin, "gzip", &body))
+    }
+
     fn send(&self, stream: &str, first: u64, batch: &[u8]) -> Result<Sent, SendError> {
         let body = gzip(batch);
+        let outgoing = Outgoing { stream, first, origin: &self.origin, encoding: "gzip", body: &body };
+        let known: Acknowledgement = self.deliver(|| self.connection.post_evidence(&outgoing))?;
+        Ok(Sent { rejected: known.rejected.len() as u64, ..known.sent })
+    }
+
+    /// Posts until the server has taken it, for as long as that makes sense.
+    fn deliver<T: DeserializeOwned>(
+        &self,
+        post: impl Fn() -> Result<Answer, ureq::Error>,
+    ) -> Result<T, SendError> {
         let mut pause = FIRST_PAUSE;
         let mut reason = String::new();
         for attempt in 0..TRIES {
@@ -106,14 +137,11 @@ impl Client {
                 thread::sleep(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
-            let outgoing = Outgoing { stream, first, origin: &self.origin, encoding: "gzip", body: &body };
-            match self.connection.post_evidence(&outgoing) {
-                Ok(answer @ Answer { status: 200, .. }) => {
-                    match serde_json::from_str::<Acknowledgement>(&answer.text) {
-                        Ok(known) => return Ok(Sent { rejected: known.rejected.len() as u64, ..known.sent }),
-                        Err(error) => reason = format!("its answer is none of a raceguard server: {error}"),
-                    }
-                }
+            match post() {
+                Ok(answer @ Answer { status: 200, .. }) => match serde_json::from_str(&answer.text) {
+                    Ok(known) => return Ok(known),
+                    Err(error) => reason = format!("its answer is none of a raceguard server: {error}"),
+                },
                 Ok(answer @ Answer { status: 408 | 429 | 500.., .. }) => {
                     reason = format!("{}: {}", answer.status, answer.explanation());
                     pause = pause.max(answer.retry_after.unwrap_or_default()).min(LONGEST_PAUSE);

@@ -76,17 +76,37 @@ impl Connection {
     /// Sends evidence.
     pub fn post_evidence(&self, batch: &Outgoing<'_>) -> Result<Answer, ureq::Error> {
         let request = self
-            .agent
-            .post(format!("{}/v1/evidence", self.server))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-encoding", batch.encoding)
+            .post("/v1/evidence", batch.origin, batch.encoding)
             .header("raceguard-stream", batch.stream)
-            .header("raceguard-sequence", batch.first.to_string())
-            .header("raceguard-service", &batch.origin.service)
-            .header("raceguard-version", &batch.origin.version)
-            .header("raceguard-instance", &batch.origin.instance)
-            .header("raceguard-environment", &batch.origin.environment);
+            .header("raceguard-sequence", batch.first.to_string());
         Answer::of(request.send(batch.body)?)
+    }
+
+    /// Sends a file of a foreign format.
+    pub fn post_raw(
+        &self,
+        name: &str,
+        origin: &Origin,
+        encoding: &str,
+        body: &[u8],
+    ) -> Result<Answer, ureq::Error> {
+        Answer::of(self.post("/v1/raw", origin, encoding).query("name", name).send(body)?)
+    }
+
+    fn post(
+        &self,
+        path: &str,
+        origin: &Origin,
+        encoding: &str,
+    ) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
+        self.agent
+            .post(format!("{}{path}", self.server))
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-encoding", encoding)
+            .header("raceguard-service", &origin.service)
+            .header("raceguard-version", &origin.version)
+            .header("raceguard-instance", &origin.instance)
+            .header("raceguard-environment", &origin.environment)
     }
 
     /// Asks for what is at a path.

@@ -14,7 +14,8 @@ fn text(rest: &str) -> String {
 }
 
 fn trigger(rest: &str) -> Trigger {
-    let set = read([(Path::new("p.yaml"), text(rest).as_str())]).unwrap_or_else(|problems| panic!("{problems}"));
+    let set =
+        read([(Path::new("p.yaml"), text(rest).as_str())]).unwrap_or_else(|problems| panic!("{problems}"));
     set.triggers[0].clone()
 }
 
@@ -61,10 +62,19 @@ fn mistakes_are_told_with_their_places() {
         ("    responses: []\n", "p.yaml:8:16: there are no responses"),
         ("    responses: [{webhook: {url: ftp://x}}]\n", "p.yaml:8:27: `ftp://x` is no address"),
         ("    responses: [alert]\n    cooldown: 5\n", "p.yaml:9:15: `cooldown` is no time: `5`"),
-        ("    responses: [alert]\n    cooldown: 99999999999999999999d\n", "p.yaml:9:15: `cooldown` is no time"),
+        (
+            "    responses: [alert]\n    cooldown: 99999999999999999999d\n",
+            "p.yaml:9:15: `cooldown` is no time",
+        ),
         ("    responses: [alert]\n    cooldown: 0s\n", "p.yaml:9:15: `cooldown` is 0s"),
-        ("    responses: [alert]\n    group_by: [servce]\n", "p.yaml:9:16: `servce` is none of the values of `group_by`"),
-        ("    responses: [{raise-sampling: {rate: 2, for: 1h}}]\n    group_by: [service]\n", "p.yaml:8:42: `rate` is no share"),
+        (
+            "    responses: [alert]\n    group_by: [servce]\n",
+            "p.yaml:9:16: `servce` is none of the values of `group_by`",
+        ),
+        (
+            "    responses: [{raise-sampling: {rate: 2, for: 1h}}]\n    group_by: [service]\n",
+            "p.yaml:8:42: `rate` is no share",
+        ),
         ("    responses: [alert]\n    examples: {match: [{kind: 3}]}\n", "`kind` is a number, not string"),
     ] {
         let told = problems(&text(rest)).to_string();
@@ -80,7 +90,11 @@ fn mistakes_are_told_with_their_places() {
         "sighting.is_new",
         "sighting.tests.exists(a, sighting.tests.exists(b, sighting.tests.exists(c, a == b && b == c)))",
     );
-    assert!(problems(&costly).to_string().contains("steps, at most 20000 are allowed"), "{}", problems(&costly));
+    assert!(
+        problems(&costly).to_string().contains("steps, at most 20000 are allowed"),
+        "{}",
+        problems(&costly)
+    );
 }
 
 #[test]

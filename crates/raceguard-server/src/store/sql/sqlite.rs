@@ -33,7 +33,8 @@ impl Database for SqliteDatabase {
     fn writing(&self) -> Result<Box<dyn Connection>, StoreError> {
         let connection = Sqlite::open(&self.path)?;
         let prepared = connection.execute_batch(
-            "PRAGMA journal_mode = WAL;
+            "PRAGMA auto_vacuum = INCREMENTAL;
+             PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
              PRAGMA foreign_keys = ON;
              PRAGMA busy_timeout = 5000;
