@@ -73,7 +73,7 @@ fn mistakes_are_told_with_their_places() {
         ),
         (
             "    responses: [{raise-sampling: {rate: 2, for: 1h}}]\n    group_by: [service]\n",
-            "p.yaml:8:42: `rate` is no share",
+            "p.yaml:8:41: `rate` is no share",
         ),
         ("    responses: [alert]\n    examples: {match: [{kind: 3}]}\n", "`kind` is a number, not string"),
     ] {
