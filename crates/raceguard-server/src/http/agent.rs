@@ -104,7 +104,8 @@ struct Overhead {
     #[serde(default)]
     environment: String,
     /// Share of the time, 0 to 1.
-    overhead: f64,
+    #[serde(rename = "overhead")]
+    share: f64,
 }
 
 async fn overhead(
@@ -113,7 +114,7 @@ async fn overhead(
     told: Result<Json<Overhead>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     shared.authorize(&headers, Role::Write).await?;
-    let Json(Overhead { service, environment, overhead }) = told?;
+    let Json(Overhead { service, environment, share: overhead }) = told?;
     let (service, environment) = (name("service", &service)?, name("environment", &environment)?);
     if !overhead.is_finite() || overhead < 0.0 {
         let message = format!("the overhead {overhead} is no share of the time; 0.05 are 5 %");

@@ -197,7 +197,7 @@ async fn in_force(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answ
         "revision": current.stable().map_or(0, |it| it.revision),
         "since_ms": row.changed_ms,
         "problem": current.stable().and_then(|it| it.problem.clone()),
-        "policies": current.stable().map(|it| described(it)).unwrap_or_default(),
+        "policies": current.stable().map(|it| described(it.as_ref())).unwrap_or_default(),
         "canary": canary,
         "stream": shared.policies.stream.figures.state(),
     });
@@ -241,7 +241,8 @@ async fn text(
 struct Changed {
     revision: Revision,
     /// Whether there is a new revision.
-    changed: bool,
+    #[serde(rename = "changed")]
+    is_new: bool,
     release: Release,
     /// Milliseconds from the request to being in force.
     took_ms: u64,
@@ -327,7 +328,7 @@ async fn change(
     };
     let made = shared.policies.registry.change(change, now_ms()).await?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Json(Changed { revision: made.revision, changed: made.is_new, release, took_ms, shadow }))
+    Ok(Json(Changed { revision: made.revision, is_new: made.is_new, release, took_ms, shadow }))
 }
 
 /// What texts would have done in the last hour.

@@ -1,5 +1,6 @@
 //! What a set would have done with the evidence of the last hour, told before it is in force.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -179,8 +180,8 @@ pub fn shadow(
         }
         sightings += 1;
         let finding = item.shown.finding;
-        if !facts.contains_key(&finding) {
-            facts.insert(finding, reader.sighting_fact(finding)?);
+        if let Entry::Vacant(unknown) = facts.entry(finding) {
+            unknown.insert(reader.sighting_fact(finding)?);
         }
         let Some(Some(fact)) = facts.get(&finding) else { continue };
         let sighting = Arc::new(placed(fact, &item.origin, &item.shown));

@@ -465,6 +465,9 @@ pub async fn begin(writer: &Writer, now_ms: i64) -> Result<(), StoreError> {
         .await
 }
 
+/// Hash of a trigger, labels of a group, end of its cool-down.
+type Cooldown = (String, BTreeMap<String, String>, i64);
+
 impl Reader {
     /// The last checkpoint, and the newest one that lies at least so many milliseconds before it, else the oldest.
     fn policy_checkpoints(&self, span_ms: i64) -> Result<(Checkpoint, Checkpoint), StoreError> {
@@ -483,7 +486,7 @@ impl Reader {
     }
 
     /// Cool-downs that were not over at a time: hash of the trigger, group, end.
-    fn cooldowns(&self, at_ms: i64) -> Result<Vec<(String, BTreeMap<String, String>, i64)>, StoreError> {
+    fn cooldowns(&self, at_ms: i64) -> Result<Vec<Cooldown>, StoreError> {
         self.ask(|connection| {
             let rows = connection.query(
                 "SELECT hash, labels, until_ms FROM policy_firing WHERE until_ms > $1 ORDER BY id",
