@@ -28,6 +28,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use raceguard_policy::trigger::Act;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -213,7 +214,7 @@ fn described(released: &Released) -> Vec<Value> {
             |it| json!({"id": it.id, "version": it.version, "hash": it.hash, "description": it.description}),
         );
         let triggers = set.triggers.iter().filter(|it| of(name, &it.file)).map(|it| {
-            let responses: Vec<&str> = it.responses.iter().map(|act| act.name()).collect();
+            let responses: Vec<&str> = it.responses.iter().map(Act::name).collect();
             json!({"id": it.id, "version": it.version, "hash": it.hash, "description": it.description,
                 "responses": responses})
         });
