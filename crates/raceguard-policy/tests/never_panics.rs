@@ -80,6 +80,15 @@ proptest! {
     }
 
     #[test]
+    fn any_condition_of_a_trigger(parts in prop::collection::vec(piece(), 0..24)) {
+        let condition = parts.concat().replace('\n', " ").replace("finding", "sighting");
+        look(&format!(
+            "schema: 1\ntriggers:\n  - id: a\n    version: 1\n    description: d\n    window: 5m\n    when: >-\n      \
+             x {condition}\n    responses: [alert]\n"
+        ));
+    }
+
+    #[test]
     fn any_text(parts in prop::collection::vec(piece(), 0..40)) {
         look(&parts.concat());
     }
@@ -92,5 +101,36 @@ proptest! {
         let middle: &[char] = if doubled { &text[from..to] } else { &[] };
         let changed: String = text[..from].iter().chain(middle).chain(&text[if doubled { from } else { to }..]).collect();
         look(&changed);
+    }
+}
+
+/// Deep and long conditions are refused or read, on a stack of the usual size.
+#[test]
+fn deep_conditions_overflow_nothing() {
+    for condition in [
+        "(".repeat(4_000),
+        "!".repeat(9_000) + "true",
+        "-".repeat(9_000) + "1 == 1",
+        "[".repeat(4_000),
+        vec!["true"; 1_200].join(" && "),
+        vec!["true"; 1_200].join(" || "),
+        vec!["1"; 3_000].join(" + ") + " == 1",
+        "true ? ".repeat(900) + "true" + &" : false".repeat(900),
+        "sighting".to_owned() + &".kind".repeat(1_500),
+        "sighting.tests".to_owned() + &".map(x, x)".repeat(800) + ".size() > 1",
+        "size(".repeat(1_500) + "sighting.tests" + &")".repeat(1_500) + " > 1",
+        "((sighting.kind == 'a')".to_owned() + &".a == 'b')".repeat(600),
+        format!("sighting.kind.matches('{}')", "(".repeat(2_000)),
+        format!("sighting.kind.matches('{}')", "(a{1000}){1000}"),
+    ] {
+        look(&format!(
+            "schema: 1\ntriggers:\n  - id: a\n    version: 1\n    description: d\n    window: 5m\n    when: >-\n      \
+             {condition}\n    responses: [alert]\n"
+        ));
+        look(&format!(
+            "schema: 1\npolicies:\n  - id: a\n    version: 1\n    description: d\n    match:\n      over: findings\n      \
+             when: >-\n        {}\n    responses: [fail]\n",
+            condition.replace("sighting", "finding")
+        ));
     }
 }

@@ -81,6 +81,7 @@ fn respond(connection: Open<'_>, id: i64, fired: &Fired, act: &Act) -> Result<()
     let because =
         |reason: &str| if reason.is_empty() { trigger.description.clone() } else { reason.to_owned() };
     let by = format!("trigger {}", trigger.id);
+    let actor = format!("trigger:{}", trigger.id);
     match act {
         Act::Alert(priority) => {
             let body = json!({"title": title(fired), "text": ticket::facts(fired), "labels": labels(fired),
@@ -91,6 +92,7 @@ fn respond(connection: Open<'_>, id: i64, fired: &Fired, act: &Act) -> Result<()
         Act::Ticket(wanted) => ticket::draft(connection, id, fired, wanted),
         Act::BlockBuild { reason } => block_build(
             connection,
+            &actor,
             &Blocked {
                 service: sighting.service.clone(),
                 version: sighting.version.clone(),
@@ -115,7 +117,7 @@ fn respond(connection: Open<'_>, id: i64, fired: &Fired, act: &Act) -> Result<()
                     set_ms: at_ms,
                     until_ms: after(at_ms, *for_),
                 };
-                questions::quarantine(connection, &quarantine)
+                questions::quarantine(connection, &actor, &quarantine)
             })
         }
         Act::RaiseSampling { rate, for_, max_overhead } => {
@@ -129,7 +131,7 @@ fn respond(connection: Open<'_>, id: i64, fired: &Fired, act: &Act) -> Result<()
                 set_ms: at_ms,
                 until_ms: after(at_ms, *for_),
             };
-            questions::raise_sampling(connection, &sampling)
+            questions::raise_sampling(connection, &actor, &sampling)
         }
     }
 }

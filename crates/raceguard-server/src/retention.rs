@@ -106,10 +106,13 @@ fn timed(change: impl FnOnce() -> Result<u64, StoreError>) -> Result<(u64, Durat
     change().map(|count| (count, start.elapsed()))
 }
 
+/// Removes old blocks, but never the newest: SQLite would give its number to the next one, and who notes up to which block
+/// they looked would pass that by.
 fn remove_blocks(connection: &mut dyn Connection, oldest: i64, most: u64) -> Result<u64, StoreError> {
     let removed = connection.execute(
         "DELETE FROM block WHERE id IN
-             (SELECT id FROM block WHERE received_ms < $1 ORDER BY received_ms LIMIT $2)",
+             (SELECT id FROM block WHERE received_ms < $1 AND id < (SELECT max(id) FROM block)
+              ORDER BY received_ms LIMIT $2)",
         values![oldest, most],
     )?;
     if removed > 0 {

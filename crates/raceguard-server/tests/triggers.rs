@@ -49,7 +49,7 @@ fn evaluator(said: &Said) -> Evaluator {
     let set = CompiledSet::compile([("p".to_owned(), text(said))].into()).expect("it is a set");
     let in_force = InForce::new().expect("it is open");
     in_force
-        .publish(Arc::new(Released { revision: 1, set, release: Release::ALL }), None)
+        .publish(Arc::new(Released { revision: 1, set, release: Release::ALL, problem: None }), None)
         .expect("it is open");
     let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
     evaluator.adopt(&in_force.current().expect("it is open"), &HashMap::new()).expect("it is open");
@@ -321,6 +321,12 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
         (&told["quarantine"][0]["kind"], &told["quarantine"][0]["name"]),
         (&json!("instance"), &json!("pay-0"))
     );
+    let several = "/v1/agent/instructions?service=web&service=pay&environment=production&environment=canary";
+    let (_, told) = server.send(&write, "GET", several, None).await;
+    assert_eq!((rows(&told["sampling"]), rows(&told["quarantine"])), (1, 1), "{told}");
+    let elsewhere = "/v1/agent/instructions?service=pay&environment=production";
+    let (_, told) = server.send(&write, "GET", elsewhere, None).await;
+    assert_eq!(told["sampling"], json!([]), "only canaries are looked at more closely");
     let (_, others) = server.send(&write, "GET", "/v1/agent/instructions?service=web", None).await;
     assert_eq!((&others["sampling"], &others["quarantine"]), (&json!([]), &json!([])));
     let (_, tickets) = server.send(&admin, "GET", "/v1/tickets", None).await;

@@ -288,3 +288,6 @@ impl Reader<'_> {
         examples
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! | request | role | what |
 //! |---|---|---|
-//! | `GET /v1/agent/instructions?service=` | write | sampling rates and quarantines |
+//! | `GET /v1/agent/instructions?service=&service=&environment=` | write | sampling rates and quarantines |
 //! | `POST /v1/agent/overhead` | write | `{"service", "environment", "overhead": 0.07}`: what sampling costs |
 //! | `GET /v1/builds?limit=` | read | builds that are blocked |
 //! | `GET`, `PUT`, `DELETE /v1/builds/SERVICE/VERSION` | read, admin | whether a build is blocked |
@@ -60,28 +60,41 @@ impl Question {
 type Asked = Result<Query<Question>, QueryRejection>;
 type Build = Result<Path<(String, String)>, PathRejection>;
 
+/// Whom instructions are for: services, each by a pair of its own, and environments.
+type Whom = Result<Query<Vec<(String, String)>>, QueryRejection>;
+
 async fn instructions(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
-    question: Asked,
+    whom: Whom,
 ) -> Result<Json<Value>, Problem> {
     shared.authorize(&headers, Role::Write).await?;
-    let Query(question) = question?;
-    let (sampling, quarantine) = shared
-        .ask(move |reader| {
-            let (service, now) = (question.service.as_deref(), now_ms());
-            Ok((reader.sampling(service, now)?, reader.quarantine(service, now)?))
-        })
-        .await?;
+    let Query(whom) = whom?;
+    let (sampling, quarantine) =
+        shared.ask(|reader| Ok((reader.sampling(now_ms())?, reader.quarantine(None, now_ms())?))).await?;
+    let named = |key: &str, value: &str| {
+        let mut values =
+            whom.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).peekable();
+        // Who names none asks for all.
+        values.peek().is_none() || values.any(|named| named == value)
+    };
     let sampling: Vec<Value> = sampling
         .iter()
+        .filter(|it| named("service", &it.service))
+        .filter(|it| it.environment.is_empty() || named("environment", &it.environment))
         .map(|it| {
             json!({"service": it.service, "environment": it.environment, "rate": it.rate,
                 "until_ms": it.until_ms, "max_overhead": it.max_overhead})
         })
         .collect();
+    let quarantine: Vec<&Quarantine> = quarantine.iter().filter(|it| named("service", &it.service)).collect();
     let revision = shared.policies.registry.generation();
     Ok(Json(json!({"revision": revision, "sampling": sampling, "quarantine": quarantine})))
+}
+
+/// A name that is short and printable.
+fn name(what: &'static str, name: &str) -> Result<String, Problem> {
+    checked(what, name).map_err(|error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))
 }
 
 /// What sampling costs a service.
@@ -91,7 +104,8 @@ struct Overhead {
     #[serde(default)]
     environment: String,
     /// Share of the time, 0 to 1.
-    overhead: f64,
+    #[serde(rename = "overhead")]
+    share: f64,
 }
 
 async fn overhead(
@@ -100,8 +114,8 @@ async fn overhead(
     told: Result<Json<Overhead>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     shared.authorize(&headers, Role::Write).await?;
-    let Json(Overhead { service, environment, overhead }) = told?;
-    let (service, environment) = (checked("service", &service)?, checked("environment", &environment)?);
+    let Json(Overhead { service, environment, share: overhead }) = told?;
+    let (service, environment) = (name("service", &service)?, name("environment", &environment)?);
     if !overhead.is_finite() || overhead < 0.0 {
         let message = format!("the overhead {overhead} is no share of the time; 0.05 are 5 %");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, message));
@@ -155,11 +169,12 @@ async fn block(
 ) -> Result<Json<Value>, Problem> {
     let holder = shared.authorize(&headers, Role::Admin).await?;
     let (Path((service, version)), Json(Reason { reason })) = (build?, reason?);
-    let (service, version) = (checked("service", &service)?, checked("version", &version)?);
+    let (service, version) = (name("service", &service)?, name("version", &version)?);
     let reason = reason.chars().take(2_000).collect();
     let blocked = Blocked { service, version, reason, blocked_by: holder.name, blocked_ms: now_ms() };
     let kept = blocked.clone();
-    shared.writer.change(move |connection| responses::block_build(connection, &kept)).await?;
+    let actor = format!("token:{}", blocked.blocked_by);
+    shared.writer.change(move |connection| responses::block_build(connection, &actor, &kept)).await?;
     Ok(Json(json!({"blocked": true, "reason": blocked.reason, "blocked_by": blocked.blocked_by})))
 }
 
@@ -168,12 +183,13 @@ async fn unblock(
     headers: HeaderMap,
     build: Build,
 ) -> Result<StatusCode, Problem> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
+    let actor = format!("token:{}", holder.name);
     let Path((service, version)) = build?;
     let what = format!("blocked build {version} of {service}");
     let gone = shared
         .writer
-        .change(move |connection| responses::unblock_build(connection, &service, &version))
+        .change(move |connection| responses::unblock_build(connection, &actor, &service, &version))
         .await?;
     Problem::unless(gone, what)?;
     Ok(StatusCode::NO_CONTENT)
@@ -194,7 +210,8 @@ async fn end_quarantine(
     headers: HeaderMap,
     question: Asked,
 ) -> Result<StatusCode, Problem> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
+    let actor = format!("token:{}", holder.name);
     let Query(Question { kind, service, name, .. }) = question?;
     let (Some(kind), Some(service), Some(name)) = (kind, service, name) else {
         let message = "say which one: ?kind=test&service=…&name=…";
@@ -203,7 +220,7 @@ async fn end_quarantine(
     let what = format!("quarantine of {kind} {name} of {service}");
     let gone = shared
         .writer
-        .change(move |connection| responses::end_quarantine(connection, &kind, &service, &name))
+        .change(move |connection| responses::end_quarantine(connection, &actor, &kind, &service, &name))
         .await?;
     Problem::unless(gone, what)?;
     Ok(StatusCode::NO_CONTENT)

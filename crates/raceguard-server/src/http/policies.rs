@@ -28,6 +28,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use raceguard_policy::trigger::Act;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -196,7 +197,8 @@ async fn in_force(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answ
         "head": head,
         "revision": current.stable().map_or(0, |it| it.revision),
         "since_ms": row.changed_ms,
-        "policies": current.stable().map(|it| described(it)).unwrap_or_default(),
+        "problem": current.stable().and_then(|it| it.problem.clone()),
+        "policies": current.stable().map(|it| described(it.as_ref())).unwrap_or_default(),
         "canary": canary,
         "stream": shared.policies.stream.figures.state(),
     });
@@ -212,7 +214,7 @@ fn described(released: &Released) -> Vec<Value> {
             |it| json!({"id": it.id, "version": it.version, "hash": it.hash, "description": it.description}),
         );
         let triggers = set.triggers.iter().filter(|it| of(name, &it.file)).map(|it| {
-            let responses: Vec<&str> = it.responses.iter().map(|act| act.name()).collect();
+            let responses: Vec<&str> = it.responses.iter().map(Act::name).collect();
             json!({"id": it.id, "version": it.version, "hash": it.hash, "description": it.description,
                 "responses": responses})
         });
@@ -240,7 +242,8 @@ async fn text(
 struct Changed {
     revision: Revision,
     /// Whether there is a new revision.
-    changed: bool,
+    #[serde(rename = "changed")]
+    is_new: bool,
     release: Release,
     /// Milliseconds from the request to being in force.
     took_ms: u64,
@@ -326,7 +329,7 @@ async fn change(
     };
     let made = shared.policies.registry.change(change, now_ms()).await?;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Ok(Json(Changed { revision: made.revision, changed: made.is_new, release, took_ms, shadow }))
+    Ok(Json(Changed { revision: made.revision, is_new: made.is_new, release, took_ms, shadow }))
 }
 
 /// What texts would have done in the last hour.
@@ -414,10 +417,14 @@ async fn release(
     number: Numbered,
     wanted: Result<Json<WantedRelease>, axum::extract::rejection::JsonRejection>,
 ) -> Answer<Json<Value>> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
     let Path(number) = number?;
     let Json(wanted) = wanted?;
     let release = wanted.release();
-    shared.policies.registry.release(number, release.clone(), now_ms()).await?;
+    shared
+        .policies
+        .registry
+        .release(number, release.clone(), format!("token:{}", holder.name), now_ms())
+        .await?;
     Ok(Json(json!({"revision": number, "release": release})))
 }

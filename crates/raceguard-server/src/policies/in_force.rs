@@ -27,6 +27,8 @@ pub struct Released {
     pub set: CompiledSet,
     /// For which services.
     pub release: Release,
+    /// Why it is empty although its texts are not: this version finds a mistake in them that an earlier one did not.
+    pub problem: Option<String>,
 }
 
 /// For which services a revision is in force.
@@ -74,7 +76,8 @@ impl InForce {
     /// The empty set.
     pub fn new() -> Result<Self, MapError> {
         let map = Observed::new(SnapshotMap::new());
-        let nothing = Released { revision: 0, set: CompiledSet::default(), release: Release::ALL };
+        let nothing =
+            Released { revision: 0, set: CompiledSet::default(), release: Release::ALL, problem: None };
         map.insert(Slot::Stable, Arc::new(nothing))?;
         Ok(Self { map })
     }
@@ -125,7 +128,7 @@ mod tests {
         let texts =
             (0..20).map(|part| (format!("part-{part}"), format!("schema: 1\npolicies: []\n# {revision}\n")));
         let set = CompiledSet::compile(texts.collect()).unwrap();
-        Arc::new(Released { revision, set, release: Release { share, services: Vec::new() } })
+        Arc::new(Released { revision, set, release: Release { share, services: Vec::new() }, problem: None })
     }
 
     #[test]

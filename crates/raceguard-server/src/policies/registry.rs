@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use super::in_force::{InForce, Release, Released};
 use super::revision::{self, Draft, InForceRow, Revision, Source};
 use super::set::{CompiledSet, SetError, Texts};
+use crate::audit;
 use crate::store::{Reader, StoreError, Writer};
 
 /// Why policies were not changed; those in force stay.
@@ -142,6 +143,11 @@ impl Registry {
                 .map(|revision| Made { revision, is_new: false })
                 .ok_or(RegistryError::NoRevision(head));
         };
+        let (actor, act) = match draft.source {
+            Source::Api => (format!("token:{}", draft.author), "policy.save"),
+            Source::Rollback => (format!("token:{}", draft.author), "policy.rollback"),
+            Source::Git => (format!("git:{}", draft.author), "policy.save"),
+        };
         let made = self
             .writer
             .change(move |connection| {
@@ -150,6 +156,7 @@ impl Registry {
                     return Ok(Err(found));
                 }
                 let made = revision::add(connection, head, &draft, now_ms)?;
+                audit::record(connection, &actor, act, &format!("revision {}", made.number), &draft.message)?;
                 if release.is_all() || release.share > 0.0 || !release.services.is_empty() {
                     let hashes: Vec<String> = draft.set.triggers.iter().map(|it| it.hash.clone()).collect();
                     revision::release(connection, made.number, &release, &hashes, now_ms)?;
@@ -163,7 +170,13 @@ impl Registry {
     }
 
     /// Brings an existing revision into force for other services.
-    pub async fn release(&self, number: i64, release: Release, now_ms: i64) -> Result<(), RegistryError> {
+    pub async fn release(
+        &self,
+        number: i64,
+        release: Release,
+        actor: String,
+        now_ms: i64,
+    ) -> Result<(), RegistryError> {
         let _turn = self.turn.lock().await;
         if !(0.0..=1.0).contains(&release.share) {
             return Err(RegistryError::Share(release.share));
@@ -176,7 +189,11 @@ impl Registry {
         .await?;
         let hashes: Vec<String> = set.triggers.iter().map(|it| it.hash.clone()).collect();
         self.writer
-            .change(move |connection| revision::release(connection, number, &release, &hashes, now_ms))
+            .change(move |connection| {
+                let detail = serde_json::to_string(&release).unwrap_or_default();
+                audit::record(connection, &actor, "policy.release", &format!("revision {number}"), &detail)?;
+                revision::release(connection, number, &release, &hashes, now_ms)
+            })
             .await?;
         self.refresh().await
     }
@@ -216,9 +233,16 @@ struct Loaded {
 fn load(reader: &Reader) -> Result<Loaded, RegistryError> {
     let row = reader.policies_in_force()?;
     let released = |revision: i64, release: Release| -> Result<Arc<Released>, RegistryError> {
-        // It was checked before it was kept; a newer version may find more wrong, and then says so at its start.
-        let set = CompiledSet::compile(reader.policy_texts(revision)?)?;
-        Ok(Arc::new(Released { revision, set, release }))
+        // It was checked before it was kept, but a newer version may find more wrong. Evidence is taken all the same, and
+        // a mended set can be sent.
+        let (set, problem) = match CompiledSet::compile(reader.policy_texts(revision)?) {
+            Ok(set) => (set, None),
+            Err(error) => {
+                eprintln!("raceguard: revision {revision} of the policies is not in force: {error}");
+                (CompiledSet::default(), Some(error.to_string()))
+            }
+        };
+        Ok(Arc::new(Released { revision, set, release, problem }))
     };
     let stable = released(row.stable, Release::ALL)?;
     let canary = row.canary.clone().map(|(number, release)| released(number, release)).transpose()?;

@@ -1,5 +1,6 @@
 //! What a set would have done with the evidence of the last hour, told before it is in force.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -165,7 +166,7 @@ pub fn shadow(
     let mut triggers: Vec<ShadowTrigger> = set.triggers.iter().map(|it| ShadowTrigger::new(&it.id)).collect();
     let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
     let in_force = InForce::new()?;
-    in_force.publish(Arc::new(Released { revision: 0, set, release: Release::ALL }), None)?;
+    in_force.publish(Arc::new(Released { revision: 0, set, release: Release::ALL, problem: None }), None)?;
     evaluator.adopt(&in_force.current()?, &HashMap::new())?;
     let started = Instant::now();
     let from_ms = recent.map_or(now_ms, |recent| recent.from_ms).max(now_ms - HOUR_MS);
@@ -179,8 +180,8 @@ pub fn shadow(
         }
         sightings += 1;
         let finding = item.shown.finding;
-        if !facts.contains_key(&finding) {
-            facts.insert(finding, reader.sighting_fact(finding)?);
+        if let Entry::Vacant(unknown) = facts.entry(finding) {
+            unknown.insert(reader.sighting_fact(finding)?);
         }
         let Some(Some(fact)) = facts.get(&finding) else { continue };
         let sighting = Arc::new(placed(fact, &item.origin, &item.shown));

@@ -191,6 +191,7 @@ pub struct Stream {
     at: Checkpoint,
     noted: Checkpoint,
     next_note: Instant,
+    stop: CancellationToken,
 }
 
 impl Stream {
@@ -223,15 +224,35 @@ impl Stream {
             at: Checkpoint::default(),
             noted: Checkpoint::default(),
             next_note: Instant::now(),
+            stop: CancellationToken::new(),
         };
         (task, handle)
     }
 
     /// Evaluates until it is told to stop.
+    ///
+    /// # Errors
+    ///
+    /// When a map of counts is closed. A database that can't be read is waited for.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), StreamError> {
+        self.stop = stop;
+        match self.evaluate().await {
+            Err(StreamError::Store(StoreError::Stopping)) => {}
+            ended => ended?,
+        }
+        // Best effort: what is not noted is looked through again.
+        if self.at != self.noted {
+            let at = self.at;
+            let _ = self.writer.change(move |connection| responses::record(connection, &[], at)).await;
+        }
+        Ok(())
+    }
+
+    async fn evaluate(&mut self) -> Result<(), StreamError> {
         self.adopt().await?;
-        self.warm_up(&stop).await?;
-        self.catch_up(&stop).await?;
+        self.warm_up().await?;
+        self.catch_up().await?;
+        let stop = self.stop.clone();
         while !stop.is_cancelled() {
             tokio::select! {
                 // What was saved is in force for what comes after it.
@@ -239,24 +260,19 @@ impl Stream {
                 () = stop.cancelled() => break,
                 Ok(()) = self.published.changed() => self.adopt().await?,
                 Some(question) = self.questions.recv() => drop(question.send(self.recent.clone())),
-                Some(event) = self.queue.events.recv() => self.take(event, &stop).await?,
+                Some(event) = self.queue.events.recv() => self.take(event).await?,
                 () = self.queue.wake.notified() => {}
-                () = tokio::time::sleep_until(self.next_note) => self.write(Vec::new(), &stop).await?,
+                () = tokio::time::sleep_until(self.next_note) => self.write(Vec::new()).await?,
             }
             if self.queue.missed.load(Ordering::SeqCst) {
                 while let Ok(event) = self.queue.events.try_recv() {
-                    self.take(event, &stop).await?;
+                    self.take(event).await?;
                 }
-                self.catch_up(&stop).await?;
+                self.catch_up().await?;
                 self.queue.missed.store(false, Ordering::SeqCst);
                 // What was committed before that is read here, what comes after it is in the queue.
-                self.catch_up(&stop).await?;
+                self.catch_up().await?;
             }
-        }
-        // Best effort: what is not noted is looked through again.
-        if self.at != self.noted {
-            let at = self.at;
-            let _ = self.writer.change(move |connection| responses::record(connection, &[], at)).await;
         }
         Ok(())
     }
@@ -270,7 +286,7 @@ impl Stream {
     }
 
     /// Looks through what windows reach back to, up to the checkpoint, and takes over cool-downs.
-    async fn warm_up(&mut self, stop: &CancellationToken) -> Result<(), StreamError> {
+    async fn warm_up(&mut self) -> Result<(), StreamError> {
         let window = i64::try_from(self.evaluator.longest_window().as_millis()).unwrap_or(i64::MAX);
         let span = window.max(HOUR_MS);
         let (last, mut from) = self.ask(move |reader| reader.policy_checkpoints(span)).await?;
@@ -278,7 +294,7 @@ impl Stream {
             self.evaluator.keep_still(&hash, &labels, until_ms);
         }
         self.recent.begin(from.at_ms);
-        while from.block < last.block && !stop.is_cancelled() {
+        while from.block < last.block && !self.stop.is_cancelled() {
             let events = self.ask(move |reader| reader.events_after(from, AT_ONCE)).await?;
             if events.is_empty() {
                 break;
@@ -293,8 +309,8 @@ impl Stream {
     }
 
     /// Evaluates the stored blocks behind the checkpoint.
-    async fn catch_up(&mut self, stop: &CancellationToken) -> Result<(), StreamError> {
-        while !stop.is_cancelled() {
+    async fn catch_up(&mut self) -> Result<(), StreamError> {
+        while !self.stop.is_cancelled() {
             let at = self.at;
             let events = self.ask(move |reader| reader.events_after(at, AT_ONCE)).await?;
             if events.is_empty() {
@@ -306,13 +322,13 @@ impl Stream {
                 fired.extend(self.look(event, false).await?);
                 self.at.pass(event);
             }
-            self.write(fired, stop).await?;
+            self.write(fired).await?;
         }
         Ok(())
     }
 
     /// Evaluates an event, and those that wait behind it.
-    async fn take(&mut self, first: Event, stop: &CancellationToken) -> Result<(), StreamError> {
+    async fn take(&mut self, first: Event) -> Result<(), StreamError> {
         let mut fired = Vec::new();
         let mut next = Some(first);
         let mut taken = 0;
@@ -324,7 +340,7 @@ impl Stream {
             taken += 1;
             next = if taken < AT_ONCE { self.queue.events.try_recv().ok() } else { None };
         }
-        if fired.is_empty() { Ok(()) } else { self.write(fired, stop).await }
+        if fired.is_empty() { Ok(()) } else { self.write(fired).await }
     }
 
     /// Counts what an event shows; gives what fires.
@@ -374,7 +390,7 @@ impl Stream {
 
     /// Writes what fired and up to where the stream was evaluated, and tries until it can be written: nothing that comes
     /// later is evaluated before.
-    async fn write(&mut self, fired: Vec<Fired>, stop: &CancellationToken) -> Result<(), StreamError> {
+    async fn write(&mut self, fired: Vec<Fired>) -> Result<(), StreamError> {
         self.next_note = Instant::now() + NOTE_EVERY;
         if fired.is_empty() && self.at == self.noted {
             return Ok(());
@@ -397,7 +413,7 @@ impl Stream {
                 // The disk may be full: what fired stays here, or is found again after a restart.
                 Err(_) => {
                     tokio::select! {
-                        () = stop.cancelled() => return Ok(()),
+                        () = self.stop.cancelled() => return Ok(()),
                         () = tokio::time::sleep(TRY_AGAIN) => {}
                     }
                 }
@@ -405,12 +421,27 @@ impl Stream {
         }
     }
 
+    /// Asks the store until it answers: a database that is away for a while only makes the stream late.
     async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+        question: impl Fn(&Reader) -> Result<T, StoreError> + Clone + Send + 'static,
     ) -> Result<T, StoreError> {
-        let reader = self.reader.clone();
-        tokio::task::spawn_blocking(move || question(&reader)).await.map_err(|_| StoreError::Stopping)?
+        let mut is_told = false;
+        loop {
+            let (reader, question) = (self.reader.clone(), question.clone());
+            let answer = tokio::task::spawn_blocking(move || question(&reader)).await;
+            let error = match answer.map_err(|_| StoreError::Stopping)? {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if !std::mem::replace(&mut is_told, true) {
+                eprintln!("raceguard: triggers wait for the evidence to be readable: {error}");
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(StoreError::Stopping),
+                () = tokio::time::sleep(TRY_AGAIN) => {}
+            }
+        }
     }
 }
 
@@ -434,6 +465,9 @@ pub async fn begin(writer: &Writer, now_ms: i64) -> Result<(), StoreError> {
         .await
 }
 
+/// Hash of a trigger, labels of a group, end of its cool-down.
+type Cooldown = (String, BTreeMap<String, String>, i64);
+
 impl Reader {
     /// The last checkpoint, and the newest one that lies at least so many milliseconds before it, else the oldest.
     fn policy_checkpoints(&self, span_ms: i64) -> Result<(Checkpoint, Checkpoint), StoreError> {
@@ -452,7 +486,7 @@ impl Reader {
     }
 
     /// Cool-downs that were not over at a time: hash of the trigger, group, end.
-    fn cooldowns(&self, at_ms: i64) -> Result<Vec<(String, BTreeMap<String, String>, i64)>, StoreError> {
+    fn cooldowns(&self, at_ms: i64) -> Result<Vec<Cooldown>, StoreError> {
         self.ask(|connection| {
             let rows = connection.query(
                 "SELECT hash, labels, until_ms FROM policy_firing WHERE until_ms > $1 ORDER BY id",

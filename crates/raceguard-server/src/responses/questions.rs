@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Open;
+use crate::audit;
 use crate::store::sql::{Row, values};
 use crate::store::{Reader, StoreError};
 
@@ -102,8 +103,15 @@ pub struct FiringRow {
     pub until_ms: i64,
 }
 
+/// What the audit log calls a build.
+fn build_name(service: &str, version: &str) -> String {
+    format!("{service} {version}")
+}
+
 /// Marks a build.
-pub(crate) fn block_build(connection: Open<'_>, blocked: &Blocked) -> Result<(), StoreError> {
+pub(crate) fn block_build(connection: Open<'_>, actor: &str, blocked: &Blocked) -> Result<(), StoreError> {
+    let subject = build_name(&blocked.service, &blocked.version);
+    audit::record(connection, actor, "build.block", &subject, &blocked.reason)?;
     connection.execute(
         "INSERT INTO policy_blocked_build (service, version, reason, blocked_by, blocked_ms)
          VALUES ($1, $2, $3, $4, $5)
@@ -114,16 +122,26 @@ pub(crate) fn block_build(connection: Open<'_>, blocked: &Blocked) -> Result<(),
 }
 
 /// Takes the mark off again. False when there was none.
-pub(crate) fn unblock_build(connection: Open<'_>, service: &str, version: &str) -> Result<bool, StoreError> {
+pub(crate) fn unblock_build(
+    connection: Open<'_>,
+    actor: &str,
+    service: &str,
+    version: &str,
+) -> Result<bool, StoreError> {
     let gone = connection.execute(
         "DELETE FROM policy_blocked_build WHERE service = $1 AND version = $2",
         values![service, version],
     )?;
+    if gone > 0 {
+        audit::record(connection, actor, "build.unblock", &build_name(service, version), "")?;
+    }
     Ok(gone > 0)
 }
 
 /// Sets aside, or longer than before.
-pub(crate) fn quarantine(connection: Open<'_>, it: &Quarantine) -> Result<(), StoreError> {
+pub(crate) fn quarantine(connection: Open<'_>, actor: &str, it: &Quarantine) -> Result<(), StoreError> {
+    let subject = format!("{} {} of {}", it.kind, it.name, it.service);
+    audit::record(connection, actor, "quarantine.begin", &subject, &it.reason)?;
     connection.execute("DELETE FROM policy_quarantine WHERE until_ms <= $1", values![it.set_ms])?;
     connection.execute(
         "INSERT INTO policy_quarantine (kind, service, name, reason, set_by, set_ms, until_ms)
@@ -138,6 +156,7 @@ pub(crate) fn quarantine(connection: Open<'_>, it: &Quarantine) -> Result<(), St
 /// Ends a quarantine before its time. False when there was none.
 pub(crate) fn end_quarantine(
     connection: Open<'_>,
+    actor: &str,
     kind: &str,
     service: &str,
     name: &str,
@@ -146,11 +165,15 @@ pub(crate) fn end_quarantine(
         "DELETE FROM policy_quarantine WHERE kind = $1 AND service = $2 AND name = $3",
         values![kind, service, name],
     )?;
+    if gone > 0 {
+        audit::record(connection, actor, "quarantine.end", &format!("{kind} {name} of {service}"), "")?;
+    }
     Ok(gone > 0)
 }
 
 /// Raises the rate of a service.
-pub(crate) fn raise_sampling(connection: Open<'_>, it: &Sampling) -> Result<(), StoreError> {
+pub(crate) fn raise_sampling(connection: Open<'_>, actor: &str, it: &Sampling) -> Result<(), StoreError> {
+    audit::record(connection, actor, "sampling.raise", &it.service, &it.rate.to_string())?;
     connection.execute(
         "INSERT INTO policy_sampling (service, environment, rate, max_overhead, set_by, set_ms, until_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -274,13 +297,13 @@ impl Reader {
         })
     }
 
-    /// The raised sampling rates, of one service or of all.
-    pub fn sampling(&self, service: Option<&str>, now_ms: i64) -> Result<Vec<Sampling>, StoreError> {
+    /// The raised sampling rates.
+    pub fn sampling(&self, now_ms: i64) -> Result<Vec<Sampling>, StoreError> {
         self.ask(|connection| {
             let rows = connection.query(
                 "SELECT service, environment, rate, max_overhead, set_by, set_ms, until_ms FROM policy_sampling
-                 WHERE until_ms > $1 AND ($2 = '' OR service = $2) ORDER BY service, environment",
-                values![now_ms, service.unwrap_or_default()],
+                 WHERE until_ms > $1 ORDER BY service, environment",
+                values![now_ms],
             )?;
             rows.iter().map(sampling).collect()
         })

@@ -93,7 +93,7 @@ fn escaped(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '@' => {
-                escaped.extend(['\\', c])
+                escaped.extend(['\\', c]);
             }
             c if c.is_control() => escaped.push(' '),
             c => escaped.push(c),
