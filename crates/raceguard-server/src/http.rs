@@ -18,16 +18,16 @@
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
-mod events;
 mod alerts;
 mod audit;
 mod causes;
+mod events;
 mod evidence;
 mod findings;
 mod health;
 mod metrics;
-mod pages;
 mod otlp;
+mod pages;
 mod problem;
 mod raw;
 mod tokens;
@@ -43,8 +43,8 @@ use axum::routing::{get, post};
 
 pub use problem::Problem;
 
-use crate::events::Events;
 use crate::alerts::Alerts;
+use crate::events::Events;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
 use crate::live::Live;

@@ -164,8 +164,17 @@ pub struct Server {
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url, metrics_open } =
-            options;
+        let Options {
+            data,
+            listen: address,
+            otlp_grpc,
+            limits,
+            tls,
+            insecure,
+            retention,
+            external_url,
+            metrics_open,
+        } = options;
         let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
         if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
             return Err(ServerError::Insecure(open));
@@ -185,7 +194,17 @@ impl Server {
         let tokens = Arc::default();
         let (events, is_secure) = (Arc::new(Events::new(limits.listeners, now_ms())), tls.is_some());
         let shared = Arc::new(Shared {
-            writer, reader, live, alerts, tokens, external_url, limits, is_secure, metrics_open, intake, events,
+            writer,
+            reader,
+            live,
+            alerts,
+            tokens,
+            external_url,
+            limits,
+            is_secure,
+            metrics_open,
+            intake,
+            events,
         });
         Ok(Self { listener, grpc, shared, thread, lock, tls, retention, publisher })
     }
@@ -274,7 +293,12 @@ impl Server {
 }
 
 /// What runs beside the requests.
-fn background(shared: &Arc<Shared>, grpc: Option<TcpListener>, retention: Retention, publisher: Publisher) -> Tasks {
+fn background(
+    shared: &Arc<Shared>,
+    grpc: Option<TcpListener>,
+    retention: Retention,
+    publisher: Publisher,
+) -> Tasks {
     let mut tasks = Tasks::default();
     let sender = Sender::new(&shared.alerts, shared.external_url.clone());
     tasks.spawn("sending alerts", |stop| sender.run(stop));

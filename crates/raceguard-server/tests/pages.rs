@@ -60,9 +60,13 @@ async fn every_page_works_in_both_languages_and_colours_with_and_without_scripts
         let dark_colour = browser.eval(dark);
         browser.open(&fleet.url("/?theme=light"));
         assert_ne!(browser.eval(dark), dark_colour);
-        let resources = browser.eval("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin)");
+        let resources = browser
+            .eval("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).origin)");
         let origin = format!("http://{}", fleet.server.address);
-        assert!(resources.as_array().is_some_and(|all| all.iter().all(|one| *one == json!(origin))), "{resources}");
+        assert!(
+            resources.as_array().is_some_and(|all| all.iter().all(|one| *one == json!(origin))),
+            "{resources}"
+        );
     });
     fleet.server.stop().await;
 }
@@ -79,7 +83,8 @@ async fn a_cause_shows_its_evidence_and_takes_what_people_say() {
         let browser = Browser::start(profile.path(), 1400, 900);
         fleet.log_in(&browser, &fleet.admin);
         browser.open(&fleet.url(&path));
-        for part in ["Later access", "Earlier access", "What to do", "By version", "1.4.2", "pod-a", "canary"] {
+        for part in ["Later access", "Earlier access", "What to do", "By version", "1.4.2", "pod-a", "canary"]
+        {
             assert!(browser.text().contains(part), "no {part}:\n{}", browser.text());
         }
         assert!(browser.eval("document.querySelectorAll('svg.graph g').length").as_i64() >= Some(3));
@@ -141,7 +146,10 @@ async fn the_keyboard_reaches_everything_in_order() {
             visited.push(focused.as_str().unwrap_or_default().to_owned());
         }
         let place = |wanted: &str| {
-            visited.iter().position(|focused| focused == wanted).unwrap_or_else(|| panic!("no {wanted}: {visited:?}"))
+            visited
+                .iter()
+                .position(|focused| focused == wanted)
+                .unwrap_or_else(|| panic!("no {wanted}: {visited:?}"))
         };
         assert_eq!(visited[0], "#content", "{visited:?}");
         assert!(place("/") < place("/causes") && place("/causes") < place("/services"), "{visited:?}");
@@ -172,10 +180,17 @@ async fn text_from_evidence_is_not_run() {
         let browser = Browser::start(profile.path(), 1400, 900);
         fleet.log_in(&browser, &fleet.admin);
         let mut paths: Vec<String> = causes.iter().map(|cause| format!("/causes/{}", cause["id"])).collect();
-        paths.extend(["/", "/causes", "/services", "/findings", "/findings?q=%22%3E%3Cscript%3Ealert(4)%3C/script%3E"].map(str::to_owned));
+        paths.extend(
+            ["/", "/causes", "/services", "/findings", "/findings?q=%22%3E%3Cscript%3Ealert(4)%3C/script%3E"]
+                .map(str::to_owned),
+        );
         for path in paths {
             browser.open(&fleet.url(&path));
-            assert_eq!(browser.eval("document.querySelectorAll('img[src=x], main script').length"), json!(0), "{path}");
+            assert_eq!(
+                browser.eval("document.querySelectorAll('img[src=x], main script').length"),
+                json!(0),
+                "{path}"
+            );
             assert_eq!(browser.problems(), Vec::<String>::new(), "{path}");
         }
         browser.open(&fleet.url("/findings"));

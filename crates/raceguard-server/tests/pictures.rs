@@ -38,7 +38,8 @@ fn evidence(example: &str) -> Vec<Value> {
     let sources = crates.parent().expect("it lies in a workspace").join("examples").join(example);
     let mut records: Vec<Value> =
         text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
-    for access in records.iter_mut().filter_map(|record| record.get_mut("accesses")?.as_array_mut()).flatten() {
+    for access in records.iter_mut().filter_map(|record| record.get_mut("accesses")?.as_array_mut()).flatten()
+    {
         for frame in access["stack"].as_array_mut().into_iter().flatten() {
             add_source(frame, &sources);
         }
@@ -131,7 +132,7 @@ async fn pictures_are_taken() {
             ("server-overview", "/?theme=light&lang=en", false),
             ("server-cause", cause.as_str(), true),
             ("server-services", "/services/payment-gateway", false),
-            ("server-overview-dark", "/?theme=dark&lang=zh", false),
+            ("server-overview-dark", "/?theme=dark", false),
         ];
         for (name, path, is_long) in pictures {
             let height = if is_long { 1500 } else { 960 };

@@ -34,7 +34,8 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 
 /// The cookie of a new session.
 async fn log_in(server: &Running, token: &Token) -> String {
-    let answer = send(server, "POST", "/login", &[FORM], &format!("token={}&next=/causes", token.reveal())).await;
+    let answer =
+        send(server, "POST", "/login", &[FORM], &format!("token={}&next=/causes", token.reveal())).await;
     assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, "/causes"));
     let cookie = header(&answer, "set-cookie");
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
@@ -57,7 +58,10 @@ async fn a_session_lasts_until_it_or_its_token_ends() {
     let (read, write) = (token(folder.path(), Role::Read), token(folder.path(), Role::Write));
     let server = Running::start(folder.path(), Limits::default()).await;
     let stranger = send(&server, "GET", "/causes?state=open", &[], "").await;
-    assert_eq!((stranger.status().as_u16(), header(&stranger, "location")), (303, "/login?next=%2Fcauses%3Fstate%3Dopen"));
+    assert_eq!(
+        (stranger.status().as_u16(), header(&stranger, "location")),
+        (303, "/login?next=%2Fcauses%3Fstate%3Dopen")
+    );
     for bad in ["rgt_00", write.reveal(), ""] {
         let refused = send(&server, "POST", "/login", &[FORM], &format!("token={bad}")).await;
         assert_eq!((refused.status().as_u16(), header(&refused, "set-cookie")), (403, ""), "{bad}");
@@ -113,7 +117,8 @@ async fn every_page_goes_with_a_strict_policy_compressed() {
         assert!(!page.body().contains("style=\"") && !page.body().contains("<script>"), "{path}");
         assert_eq!(page.status().as_u16() == 404, path.len() > 6, "{path}");
     }
-    let chinese = send(&server, "GET", "/causes/99", &[("cookie", &cookie), ("accept-language", "zh-CN")], "").await;
+    let chinese =
+        send(&server, "GET", "/causes/99", &[("cookie", &cookie), ("accept-language", "zh-CN")], "").await;
     assert!(chinese.body().contains("返回总览"), "{}", chinese.body());
     let packed = send(&server, "GET", "/login", &[("accept-encoding", "gzip")], "").await;
     assert_eq!(header(&packed, "vary"), "accept-encoding");

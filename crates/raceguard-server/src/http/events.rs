@@ -34,7 +34,10 @@ pub(super) async fn listen(
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
     let after = header.or(question.after.as_deref()).filter(|after| !after.is_empty());
     let listener = shared.events.listen(after).ok_or_else(|| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "as many listen to live updates as may; try again later")
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "as many listen to live updates as may; try again later",
+        )
     })?;
     let stream = futures_util::stream::unfold(listener, |mut listener| async {
         let bytes = listener.next().await?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, SET_COOKIE, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{Next, from_fn};
@@ -16,7 +17,9 @@ use tower_http::compression::CompressionLayer;
 use super::Shared;
 use crate::pages::fault::PageFault;
 use crate::pages::preferences::Preferences;
-use crate::pages::{alerts, assets, audit, cause, causes, findings, ingest, locks, login, overview, services};
+use crate::pages::{
+    alerts, assets, audit, cause, causes, findings, ingest, locks, login, overview, services,
+};
 
 /// What a page may load: our own files, nothing inside the page, nothing from elsewhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \

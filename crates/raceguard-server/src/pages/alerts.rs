@@ -15,8 +15,8 @@ use super::format::{When, grouped};
 use super::preferences::Language;
 use super::session::Viewer;
 use super::shell::{Place, Shell};
-use crate::audit;
 use crate::alerts::{Alert, Delivery, NewSilence, Silence};
+use crate::audit;
 use crate::clock::now_ms;
 use crate::http::Shared;
 
@@ -109,7 +109,11 @@ fn matcher(labels: &BTreeMap<String, String>) -> String {
 /// The labels of `service=pay, policy=p`.
 fn labels_of(matcher: &str) -> Option<BTreeMap<String, String>> {
     let pairs = matcher.split([',', '\n']).map(str::trim).filter(|pair| !pair.is_empty());
-    pairs.map(|pair| pair.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))).collect()
+    pairs
+        .map(|pair| {
+            pair.split_once('=').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()))
+        })
+        .collect()
 }
 
 /// The page.
@@ -241,7 +245,8 @@ async fn note(
     detail: &str,
 ) -> Result<(), PageFault> {
     let (actor, detail) = (viewer.actor(), detail.to_owned());
-    let noted = shared.writer.change(move |connection| audit::record(connection, &actor, act, &subject, &detail));
+    let noted =
+        shared.writer.change(move |connection| audit::record(connection, &actor, act, &subject, &detail));
     Ok(noted.await?)
 }
 

@@ -21,7 +21,9 @@ struct Asset {
 }
 
 macro_rules! asset {
-    ($name:literal, $kind:expr) => { asset!($name, $kind, $name) };
+    ($name:literal, $kind:expr) => {
+        asset!($name, $kind, $name)
+    };
     ($name:literal, $kind:expr, $path:literal) => {
         Asset { name: $name, kind: $kind, bytes: include_bytes!(concat!("../../assets/", $path)) }
     };

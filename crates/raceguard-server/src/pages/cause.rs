@@ -142,24 +142,32 @@ fn line(finding: &CauseFinding) -> FindingLine {
 }
 
 fn occurrences(detail: &CauseDetail, now: i64, language: Language) -> Occurrences {
-    let versions: Vec<SeenAt> = detail.versions.iter().map(|count| SeenAt {
-        service: count.service.clone(),
-        version: count.version.clone(),
-        instance: String::new(),
-        environment: String::new(),
-        occurrences: count.occurrences,
-        first_ms: count.first_ms,
-        last_ms: count.last_ms,
-    }).collect();
-    let instances: Vec<SeenAt> = detail.instances.iter().map(|count| SeenAt {
-        service: count.service.clone(),
-        version: String::new(),
-        instance: count.instance.clone(),
-        environment: count.environment.clone(),
-        occurrences: count.occurrences,
-        first_ms: count.first_ms,
-        last_ms: count.last_ms,
-    }).collect();
+    let versions: Vec<SeenAt> = detail
+        .versions
+        .iter()
+        .map(|count| SeenAt {
+            service: count.service.clone(),
+            version: count.version.clone(),
+            instance: String::new(),
+            environment: String::new(),
+            occurrences: count.occurrences,
+            first_ms: count.first_ms,
+            last_ms: count.last_ms,
+        })
+        .collect();
+    let instances: Vec<SeenAt> = detail
+        .instances
+        .iter()
+        .map(|count| SeenAt {
+            service: count.service.clone(),
+            version: String::new(),
+            instance: count.instance.clone(),
+            environment: count.environment.clone(),
+            occurrences: count.occurrences,
+            first_ms: count.first_ms,
+            last_ms: count.last_ms,
+        })
+        .collect();
     let hours = Occurrences::hours(&detail.hours, now);
     Occurrences::new(&hours, &versions, &instances, now, language)
 }
@@ -189,9 +197,9 @@ impl Diagnosis {
         let statement = |index: &Value| {
             index.as_u64().and_then(|index| statements.get(usize::try_from(index).ok()?)).map(place)
         };
-        let links = list(&cluster["links"]).iter().map(|link| {
-            (node(&link["from"], cluster), node(&link["to"], cluster), text(&link["reason"]))
-        });
+        let links = list(&cluster["links"])
+            .iter()
+            .map(|link| (node(&link["from"], cluster), node(&link["to"], cluster), text(&link["reason"])));
         let score = list(&cluster["score"]["parts"]).iter().map(|part| {
             let points = format!("{:.1}", part["points"].as_f64().unwrap_or_default());
             (text(&part["name"]), points, text(&part["reason"]))
@@ -215,7 +223,11 @@ impl Diagnosis {
 fn guard(guard: &Value) -> Option<String> {
     let (held, missing) = (texts(&guard["held_in"]).join(", "), texts(&guard["missing_in"]).join(", "));
     let lock = guard["lock"].as_str()?;
-    Some(if missing.is_empty() { format!("{lock} ✓ {held}") } else { format!("{lock} ✓ {held} ✗ {missing}") })
+    Some(if missing.is_empty() {
+        format!("{lock} ✓ {held}")
+    } else {
+        format!("{lock} ✓ {held} ✗ {missing}")
+    })
 }
 
 /// What a link leads to, in words.
@@ -287,12 +299,14 @@ pub(crate) async fn say(
     // A form always sends the field; it means something for one state only. Browsers end lines with two characters.
     let version = if said.state == CauseState::Fixed { said.version } else { String::new() };
     let change = StateChange { state: said.state, version, note: said.note.replace("\r\n", "\n") }.checked();
-    let change = change.map_err(|error| PageFault::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
+    let change =
+        change.map_err(|error| PageFault::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()))?;
     let (by, actor) = (viewer.name.clone(), viewer.actor());
     let changed = shared.writer.change(move |connection| {
         let changed = set_state(connection, id, &change, &by, now_ms())?;
         if let Some(id) = changed {
-            let detail = serde_json::json!({"state": change.state, "version": change.version, "note": change.note});
+            let detail =
+                serde_json::json!({"state": change.state, "version": change.version, "note": change.note});
             audit::record(connection, &actor, "cause.state", &id.to_string(), &detail.to_string())?;
         }
         Ok(changed)

@@ -44,7 +44,8 @@ pub(super) struct CauseRow {
 
 impl CauseRow {
     pub(super) fn new(row: &rows::CauseRow, now_ms: i64, language: Language) -> Self {
-        let services: Vec<&str> = row.services.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        let services: Vec<&str> =
+            row.services.iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
         Self {
             id: row.id,
             name: row.name.clone(),
@@ -124,8 +125,13 @@ pub(crate) async fn list(
     let found = shared.ask(move |reader| reader.causes(&wanted, now)).await?;
     let mut states = vec![("", text.all)];
     states.extend(CauseState::ALL.map(|state| (state.as_str(), state_name(state, text))));
-    let windows =
-        [("", text.any_time), ("5m", text.window_5m), ("1h", text.window_1h), ("24h", text.window_24h), ("7d", text.window_7d)];
+    let windows = [
+        ("", text.any_time),
+        ("5m", text.window_5m),
+        ("1h", text.window_1h),
+        ("24h", text.window_24h),
+        ("7d", text.window_7d),
+    ];
     let page = CausesPage {
         shell: Shell::new(&viewer, Place::Causes, text.nav_causes),
         states: Choice::all(&states, &filter.state),

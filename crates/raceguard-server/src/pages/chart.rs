@@ -50,7 +50,8 @@ struct Points<'a> {
 impl BarChart {
     /// One bar for each step of time; `first` and `step` are in seconds since the Unix epoch.
     pub(super) fn new(label: &'static str, first: i64, step: i64, counts: &[u64]) -> Self {
-        let times: Vec<i64> = (first..).step_by(usize::try_from(step).unwrap_or(1)).take(counts.len()).collect();
+        let times: Vec<i64> =
+            (first..).step_by(usize::try_from(step).unwrap_or(1)).take(counts.len()).collect();
         let most = counts.iter().copied().max().unwrap_or(0);
         let (slot, room) = (WIDTH / number(counts.len().max(1) as u64), HEIGHT - FOOT - 4.0);
         let base = HEIGHT - FOOT;
@@ -137,11 +138,12 @@ impl LineChart {
         let floor = (least - (1.0 - least).max(0.01) * 0.25).max(0.0);
         let (base, top) = (HEIGHT - FOOT, 4.0);
         let y = |share: f64| top + (1.0 - share) / (1.0 - floor).max(f64::EPSILON) * (base - top);
-        let (first, last) = (points.first().map_or(0, |point| point.0), points.last().map_or(0, |point| point.0));
+        let (first, last) =
+            (points.first().map_or(0, |point| point.0), points.last().map_or(0, |point| point.0));
         let length = seconds((last - first).max(1));
-        let line = points.iter().map(|(time, share)| {
-            format!("{:.1},{:.1}", seconds(time - first) / length * WIDTH, y(*share))
-        });
+        let line = points
+            .iter()
+            .map(|(time, share)| format!("{:.1},{:.1}", seconds(time - first) / length * WIDTH, y(*share)));
         let shares = Shares {
             x: points.iter().map(|(time, _)| *time).collect(),
             y: points.iter().map(|(_, share)| *share).collect(),
@@ -201,7 +203,8 @@ mod tests {
     #[test]
     fn shares_lie_between_the_top_and_the_base() {
         let chart = LineChart::new("s", "t", &[(0, 1.0), (300, 0.5), (600, 0.95)], Some(0.95));
-        let heights = chart.polyline.split(' ').filter_map(|point| point.split_once(',')?.1.parse::<f64>().ok());
+        let heights =
+            chart.polyline.split(' ').filter_map(|point| point.split_once(',')?.1.parse::<f64>().ok());
         let heights: Vec<f64> = heights.collect();
         assert!(heights[0] < heights[2] && heights[2] < heights[1] && heights[1] < chart.base, "{heights:?}");
         assert!(LineChart::new("s", "t", &[], None).is_empty());

@@ -106,8 +106,13 @@ impl Exemplar {
 
     fn of_race(race: &Race, text: &'static Text) -> Self {
         let subject = race.object.as_ref().and_then(|object| object.name.as_deref());
-        let (rule, advice) = advise(&Facts { race, lines: [None, None], subject: subject.filter(|name| !name.is_empty()) });
-        let words = Words { go_statement: text.go_statement, shared: text.shared_memory, label: text.goroutine_graph };
+        let (rule, advice) =
+            advise(&Facts { race, lines: [None, None], subject: subject.filter(|name| !name.is_empty()) });
+        let words = Words {
+            go_statement: text.go_statement,
+            shared: text.shared_memory,
+            label: text.goroutine_graph,
+        };
         Self {
             rule: Some(named(rule)),
             advice: vec![advice],
@@ -191,16 +196,19 @@ impl Side {
 
     fn of_site(site: &Site, class: &'static str, text: &'static Text) -> Self {
         let frame = raceguard_evidence::Frame::new(&site.function, &site.place.file, site.place.line);
-        let calls = site.calls.iter().map(|call| {
-            raceguard_evidence::Frame::new(&call.function, &call.place.file, call.place.line)
-        });
+        let calls = site
+            .calls
+            .iter()
+            .map(|call| raceguard_evidence::Frame::new(&call.function, &call.place.file, call.place.line));
         let stack: Vec<_> = std::iter::once(frame).chain(calls).collect();
         let started = site.origin.first().map(reason);
         Self {
             class,
             role: text.statement.to_owned(),
             what: site.action.clone(),
-            who: started.map(|(text, at)| if at.is_empty() { text } else { format!("{text} ({at})") }).unwrap_or_default(),
+            who: started
+                .map(|(text, at)| if at.is_empty() { text } else { format!("{text} ({at})") })
+                .unwrap_or_default(),
             locks: site.locks.clone(),
             excerpt: None,
             stack: StackView::new(&stack, text),

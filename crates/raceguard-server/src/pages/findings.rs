@@ -90,7 +90,8 @@ pub(crate) async fn list(
     let wanted = filter.q.to_lowercase();
     lines.retain(|line| {
         (filter.kind.is_empty() || line.kind == filter.kind)
-            && (line.title.to_lowercase().contains(&wanted) || line.fingerprint.to_lowercase().contains(&wanted))
+            && (line.title.to_lowercase().contains(&wanted)
+                || line.fingerprint.to_lowercase().contains(&wanted))
     });
     match filter.sort.as_str() {
         "first" => lines.sort_by_key(|line| std::cmp::Reverse(line.first_ms)),
@@ -102,8 +103,12 @@ pub(crate) async fn list(
     let start = page.saturating_mul(PAGE).min(lines.len());
     let shown = &lines[start..lines.len().min(start + PAGE)];
     let text = language.text();
-    let kinds =
-        [("", text.all), ("race", text.kind_race), ("crash", text.kind_crash), ("static_finding", text.kind_static)];
+    let kinds = [
+        ("", text.all),
+        ("race", text.kind_race),
+        ("crash", text.kind_crash),
+        ("static_finding", text.kind_static),
+    ];
     let sorts = [("", text.last_seen), ("first", text.first_seen), ("count", text.occurrences)];
     let page = FindingsPage {
         kinds: Choice::all(&kinds, &filter.kind),

@@ -76,7 +76,8 @@ pub(super) fn percent(share: f64) -> String {
 
 /// Nanoseconds in the unit that suits: `1.5 ms`.
 pub(super) fn duration(ns: u64) -> String {
-    const UNITS: [(u64, &str); 4] = [(60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")];
+    const UNITS: [(u64, &str); 4] =
+        [(60_000_000_000, "min"), (1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "µs")];
     match UNITS.iter().find(|(unit, _)| ns >= *unit) {
         Some((unit, name)) => {
             let tenths = ns / (unit / 10);
@@ -108,7 +109,13 @@ mod tests {
 
     #[test]
     fn shares_and_durations_are_short() {
-        assert_eq!([1.0, 0.5, 0.9996, 0.123, -0.5].map(percent), ["100 %", "50 %", "99.9 %", "12.3 %", "-50 %"]);
-        assert_eq!([999, 1_500, 2_000_000, 90_000_000_000].map(duration), ["999 ns", "1.5 µs", "2.0 ms", "1.5 min"]);
+        assert_eq!(
+            [1.0, 0.5, 0.9996, 0.123, -0.5].map(percent),
+            ["100 %", "50 %", "99.9 %", "12.3 %", "-50 %"]
+        );
+        assert_eq!(
+            [999, 1_500, 2_000_000, 90_000_000_000].map(duration),
+            ["999 ns", "1.5 µs", "2.0 ms", "1.5 min"]
+        );
     }
 }

@@ -11,7 +11,9 @@ const BOX_HEIGHT: f64 = 46.0;
 const GAP: f64 = 56.0;
 const ROW: f64 = 84.0;
 /// Characters that fit into a box.
-const ROOM: usize = 33;
+const ROOM: usize = 31;
+/// Characters of what it is, which are smaller.
+const KIND_ROOM: usize = 40;
 /// `go` statements that are drawn for each side, the nearest.
 const STARTS: usize = 3;
 
@@ -75,7 +77,8 @@ impl Graph {
         let sides = [0, 1].map(|side| side_labels(race, &race.accesses[side], classes[side], words));
         let object = race.object.as_ref();
         let name = object.and_then(|object| object.name.clone()).filter(|name| !name.is_empty());
-        let allocated = object.and_then(|object| Some(position(&object.allocation[anchor(&object.allocation)?])));
+        let allocated =
+            object.and_then(|object| Some(position(&object.allocation[anchor(&object.allocation)?])));
         let text = name.or(allocated).unwrap_or_else(|| race.address.clone());
         Self::joined(words.label, &sides, &Label { class: "shared", kind: words.shared.to_owned(), text })
     }
@@ -93,7 +96,9 @@ impl Graph {
             let mut previous: Option<Node> = None;
             for (index, label) in labels.iter().enumerate() {
                 let is_common = rows.len() > 1
-                    && rows.iter().all(|other| other.len() == labels.len() && other[..=index] == labels[..=index]);
+                    && rows
+                        .iter()
+                        .all(|other| other.len() == labels.len() && other[..=index] == labels[..=index]);
                 let middle = if is_common { height / 2.0 } else { ROW * count(row) + BOX_HEIGHT / 2.0 + 2.0 };
                 let drawn = is_common.then(|| graph.find(left(first + index), middle)).flatten();
                 let node = match drawn {
@@ -113,7 +118,8 @@ impl Graph {
     }
 
     fn find(&self, x: f64, middle: f64) -> Option<Node> {
-        let is_there = |node: &&Node| (node.x - x).abs() < 1.0 && (node.y + BOX_HEIGHT / 2.0 - middle).abs() < 1.0;
+        let is_there =
+            |node: &&Node| (node.x - x).abs() < 1.0 && (node.y + BOX_HEIGHT / 2.0 - middle).abs() < 1.0;
         self.boxes.iter().find(is_there).cloned()
     }
 
@@ -124,8 +130,8 @@ impl Graph {
             width: BOX_WIDTH,
             height: BOX_HEIGHT,
             class: label.class,
-            kind: shortened(&label.kind),
-            text: shortened(&label.text),
+            kind: shortened(&label.kind, KIND_ROOM),
+            text: shortened(&label.text, ROOM),
             full: format!("{}\n{}", label.kind, label.text),
         };
         self.boxes.push(node.clone());
@@ -152,10 +158,10 @@ fn side_labels(race: &Race, access: &Access, class: &'static str, words: Words) 
     }
     labels.truncate(STARTS);
     labels.reverse();
-    let what = access.map_op.as_ref().map_or_else(
-        || access.op.as_str().to_owned(),
-        |operation| format!("map {}", operation.as_str()),
-    );
+    let what = access
+        .map_op
+        .as_ref()
+        .map_or_else(|| access.op.as_str().to_owned(), |operation| format!("map {}", operation.as_str()));
     let frame = anchor(&access.stack).map(|index| &access.stack[index]);
     let kind = frame.map_or_else(|| what.clone(), |frame| format!("{what} · {}", position(frame)));
     let text = frame.map_or_else(|| "?".to_owned(), |frame| frame.name().short());
@@ -179,9 +185,12 @@ fn count(number: usize) -> f64 {
 }
 
 /// The end of a text that is too long: names differ there.
-fn shortened(text: &str) -> String {
+fn shortened(text: &str, room: usize) -> String {
     let length = text.chars().count();
-    if length <= ROOM { text.to_owned() } else { std::iter::once('…').chain(text.chars().skip(length - ROOM + 1)).collect() }
+    if length <= room {
+        return text.to_owned();
+    }
+    std::iter::once('…').chain(text.chars().skip(length - room + 1)).collect()
 }
 
 #[cfg(test)]
@@ -194,7 +203,10 @@ mod tests {
 
     #[test]
     fn what_both_sides_begin_with_is_drawn_once() {
-        let rows = [vec![label("main"), label("serve"), label("put")], vec![label("main"), label("serve"), label("get")]];
+        let rows = [
+            vec![label("main"), label("serve"), label("put")],
+            vec![label("main"), label("serve"), label("get")],
+        ];
         let graph = Graph::joined("g", &rows, &label("map"));
         let texts: Vec<_> = graph.boxes.iter().map(|node| node.text.as_str()).collect();
         assert_eq!(texts, ["map", "main", "serve", "put", "get"]);
@@ -207,6 +219,6 @@ mod tests {
         let graph = Graph::joined("g", &[vec![label("a"), label("b")], vec![label("c")]], &label("x"));
         let x = |text: &str| graph.boxes.iter().find(|node| node.text == text).map(|node| node.x);
         assert_eq!(x("b"), x("c"));
-        assert_eq!(shortened(&"ab".repeat(40)).chars().count(), ROOM);
+        assert_eq!(shortened(&"ab".repeat(40), ROOM).chars().count(), ROOM);
     }
 }

@@ -78,7 +78,10 @@ pub(crate) async fn show(
             (text.past_times, grouped(counters.past_times.get())),
             (text.folded_names, grouped(counters.folded_names.get())),
         ],
-        requests: counters.requests().map(|(transport, count)| (transport.as_str(), grouped(count))).collect(),
+        requests: counters
+            .requests()
+            .map(|(transport, count)| (transport.as_str(), grouped(count)))
+            .collect(),
         refused: counters
             .refused()
             .filter(|(_, count)| *count > 0)

@@ -49,7 +49,10 @@ pub(crate) struct Publisher {
 pub(crate) fn channel() -> (Notes, Publisher) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let overflowed = Arc::new(AtomicBool::new(false));
-    (Notes { notes: sender, overflowed: Arc::clone(&overflowed) }, Publisher { notes: receiver, overflowed, awaits_causes: false })
+    (
+        Notes { notes: sender, overflowed: Arc::clone(&overflowed) },
+        Publisher { notes: receiver, overflowed, awaits_causes: false },
+    )
 }
 
 impl Observer for Notes {
@@ -138,7 +141,11 @@ impl CauseRow {
 
 impl Publisher {
     /// Publishes until the server stops.
-    pub(crate) async fn run(mut self, shared: Arc<Shared>, stop: CancellationToken) -> Result<(), StoreError> {
+    pub(crate) async fn run(
+        mut self,
+        shared: Arc<Shared>,
+        stop: CancellationToken,
+    ) -> Result<(), StoreError> {
         // Causes with larger numbers are new.
         let mut last = shared.question(Reader::last_cause).await?;
         let work = async {

@@ -86,7 +86,8 @@ pub(crate) async fn enter(
         return Err(PageFault::foreign_form());
     }
     let token = Token::of_header(&format!("Bearer {}", credentials.token));
-    let secure = shared.is_secure || headers.get("x-forwarded-proto").is_some_and(|protocol| protocol == "https");
+    let secure =
+        shared.is_secure || headers.get("x-forwarded-proto").is_some_and(|protocol| protocol == "https");
     let cookie = match &token {
         Some(token) => session::open(&shared, token, secure).await?,
         None => None,
@@ -129,7 +130,8 @@ fn text(header: &axum::http::HeaderValue) -> String {
 
 /// The address, if it is a page of ours; the first page otherwise.
 fn own(next: &str) -> String {
-    let is_path = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r', '\t']);
+    let is_path =
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\n', '\r', '\t']);
     let is_plain = next.chars().all(|character| character.is_ascii_graphic());
     if is_path && is_plain && !next.starts_with("/login") { next.to_owned() } else { "/".to_owned() }
 }
@@ -146,7 +148,9 @@ mod tests {
     #[test]
     fn the_login_leads_to_pages_of_ours_alone() {
         assert_eq!(own("/causes/7?x=1"), "/causes/7?x=1");
-        for foreign in ["https://e.example", "//e.example", "/\\e.example", "/\t/e.example", "", "javascript:1"] {
+        for foreign in
+            ["https://e.example", "//e.example", "/\\e.example", "/\t/e.example", "", "javascript:1"]
+        {
             assert_eq!(own(foreign), "/", "{foreign}");
         }
     }

@@ -75,8 +75,10 @@ impl Occurrences {
     ) -> Self {
         let text = language.text();
         let first = now_ms / HOUR_MS - HOURS + 1;
-        let table = |heading, name, places: &[SeenAt], key: fn(&SeenAt) -> &str| {
-            Table { heading, name, ..Table::new(places, key, now_ms, language) }
+        let table = |heading, name, places: &[SeenAt], key: fn(&SeenAt) -> &str| Table {
+            heading,
+            name,
+            ..Table::new(places, key, now_ms, language)
         };
         Self {
             text,
@@ -107,7 +109,8 @@ impl Table {
     fn new(places: &[SeenAt], name: fn(&SeenAt) -> &str, now_ms: i64, language: Language) -> Self {
         let mut joined: Vec<SeenAt> = Vec::new();
         for place in places {
-            let key = |place: &SeenAt| (place.service.clone(), name(place).to_owned(), place.environment.clone());
+            let key =
+                |place: &SeenAt| (place.service.clone(), name(place).to_owned(), place.environment.clone());
             match joined.iter_mut().find(|known| key(known) == key(place)) {
                 Some(known) => {
                     known.occurrences += place.occurrences;
@@ -148,7 +151,11 @@ mod tests {
         };
         let places = [place("1", "a", 10), place("2", "a", 25), place("1", "b", 20)];
         let versions = Table::new(&places, |place| &place.version, 0, Language::English);
-        let rows: Vec<_> = versions.rows.iter().map(|row| (row.name.as_str(), row.occurrences.as_str(), row.share)).collect();
+        let rows: Vec<_> = versions
+            .rows
+            .iter()
+            .map(|row| (row.name.as_str(), row.occurrences.as_str(), row.share))
+            .collect();
         assert_eq!(rows, [("1", "30", 100), ("2", "25", 84)]);
         assert_eq!(versions.left_out, 0);
     }

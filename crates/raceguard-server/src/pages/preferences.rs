@@ -116,7 +116,9 @@ impl Preferences {
     /// What the address asks for.
     fn asked(uri: &Uri) -> (Option<Language>, Option<Theme>) {
         let mut asked = (None, None);
-        for (name, value) in uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('=')) {
+        for (name, value) in
+            uri.query().unwrap_or_default().split('&').filter_map(|pair| pair.split_once('='))
+        {
             match name {
                 "lang" => asked.0 = Language::named(value),
                 "theme" => asked.1 = Theme::named(value),
@@ -129,20 +131,20 @@ impl Preferences {
     /// The cookies that keep what the address asks for.
     pub(crate) fn cookies(uri: &Uri) -> Vec<String> {
         let (language, theme) = Self::asked(uri);
-        let kept = [
-            (LANGUAGE_COOKIE, language.map(Language::tag)),
-            (THEME_COOKIE, theme.map(Theme::as_str)),
-        ];
+        let kept = [(LANGUAGE_COOKIE, language.map(Language::tag)), (THEME_COOKIE, theme.map(Theme::as_str))];
         let kept = kept.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        kept.map(|(name, value)| format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict"))
-            .collect()
+        kept.map(|(name, value)| {
+            format!("{name}={value}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict")
+        })
+        .collect()
     }
 }
 
 /// The cookie of this name.
 pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let headers = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
-    let mut pairs = headers.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut pairs =
+        headers.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(found, _)| *found == name).map(|(_, value)| value.to_owned())
 }
 

@@ -75,7 +75,8 @@ impl Reader {
                 values![limit],
             )
         })?;
-        let name = |row: &Row, column| Ok::<_, StoreError>(row.get::<Option<String>>(column)?.unwrap_or_default());
+        let name =
+            |row: &Row, column| Ok::<_, StoreError>(row.get::<Option<String>>(column)?.unwrap_or_default());
         let line = |row: &Row| {
             Ok(StreamLine {
                 name: row.get(0)?,
@@ -184,7 +185,8 @@ impl Reader {
         self.ask(|connection| {
             let mut causes = Vec::new();
             for finding in findings {
-                let row = connection.row("SELECT cause FROM finding_cause WHERE finding = $1", values![finding])?;
+                let row =
+                    connection.row("SELECT cause FROM finding_cause WHERE finding = $1", values![finding])?;
                 causes.extend(row.map(|row| row.get::<i64>(0)).transpose()?);
             }
             causes.sort_unstable();
@@ -195,7 +197,8 @@ impl Reader {
 
     /// The newest number of a cause; 0 when there is none.
     pub(super) fn last_cause(&self) -> Result<i64, StoreError> {
-        let row = self.ask(|connection| connection.row("SELECT id FROM cause ORDER BY id DESC LIMIT 1", &[]))?;
+        let row =
+            self.ask(|connection| connection.row("SELECT id FROM cause ORDER BY id DESC LIMIT 1", &[]))?;
         row.map_or(Ok(0), |row| row.get(0))
     }
 }

@@ -174,10 +174,8 @@ impl Reader {
     /// Who opened a session that has not ended; nothing when the token was revoked since.
     fn session(&self, hash: &[u8; 32], now_ms: i64) -> Result<Option<Holder>, StoreError> {
         let row = self.ask(|connection| {
-            connection.row(
-                "SELECT token FROM session WHERE hash = $1 AND expires_ms > $2",
-                values![hash, now_ms],
-            )
+            connection
+                .row("SELECT token FROM session WHERE hash = $1 AND expires_ms > $2", values![hash, now_ms])
         })?;
         let Some(row) = row else { return Ok(None) };
         match row.get::<Vec<u8>>(0)?.try_into() {
@@ -203,7 +201,9 @@ mod tests {
     fn scripts_and_other_sites_do_not_get_the_cookie() {
         let cookie = set_cookie("ab", 60, true);
         let cookie = cookie.to_str().expect("it is text");
-        assert!(["HttpOnly", "SameSite=Strict", "Secure", "Max-Age=60"].iter().all(|part| cookie.contains(part)));
+        assert!(
+            ["HttpOnly", "SameSite=Strict", "Secure", "Max-Age=60"].iter().all(|part| cookie.contains(part))
+        );
         assert!(!set_cookie("ab", 60, false).to_str().expect("it is text").contains("Secure"));
     }
 }

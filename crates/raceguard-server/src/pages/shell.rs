@@ -56,7 +56,13 @@ impl Shell {
     /// Around a page for somebody who is logged in.
     pub(super) fn new(viewer: &Viewer, place: Place, title: impl Into<String>) -> Self {
         let address = address(&viewer.address);
-        Self { viewer: Some(viewer.clone()), after: viewer.after.clone(), place, address, ..Self::bare(viewer.preferences, title) }
+        Self {
+            viewer: Some(viewer.clone()),
+            after: viewer.after.clone(),
+            place,
+            address,
+            ..Self::bare(viewer.preferences, title)
+        }
     }
 
     /// Around a page for somebody who need not be.

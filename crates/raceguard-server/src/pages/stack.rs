@@ -164,7 +164,10 @@ mod tests {
         assert_eq!(shape, [(false, 1), (false, 1), (true, 2)]);
         let anchor = &view.parts[1].frames[0];
         assert!(anchor.is_anchor);
-        assert_eq!((anchor.function.as_str(), anchor.position.as_str()), ("cart.(*Cart).Add", "cart/cart.go:12"));
+        assert_eq!(
+            (anchor.function.as_str(), anchor.position.as_str()),
+            ("cart.(*Cart).Add", "cart/cart.go:12")
+        );
         assert!(StackView::new(&[], &EN).parts.is_empty());
     }
 

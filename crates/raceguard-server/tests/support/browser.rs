@@ -175,7 +175,9 @@ impl Browser {
     /// Waits until an expression is true.
     pub fn wait(&self, expression: &str) {
         let start = Instant::now();
-        while self.eval(expression) != json!(true) {
+        // While the page changes there may be nothing to ask.
+        let guarded = format!("(() => {{ try {{ return {expression}; }} catch {{ return false; }} }})()");
+        while self.eval(&guarded) != json!(true) {
             assert!(start.elapsed() < PATIENCE, "{expression} never becomes true: {}", self.text());
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -213,9 +215,9 @@ fn program() -> PathBuf {
     let folders: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
     let mut candidates = NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    candidates
-        .find(|path| path.is_file())
-        .unwrap_or_else(|| panic!("no Chromium is on PATH, under the names {NAMES:?}; Debian: apt-get install chromium"))
+    candidates.find(|path| path.is_file()).unwrap_or_else(|| {
+        panic!("no Chromium is on PATH, under the names {NAMES:?}; Debian: apt-get install chromium")
+    })
 }
 
 /// Messages as they come, each ended by a zero.

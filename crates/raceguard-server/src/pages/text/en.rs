@@ -122,6 +122,7 @@ pub(crate) const EN: Text = Text {
     target: "Target",
     compliance_1h: "Compliance, 1 h",
     budget_30d: "Error budget, 30 d",
+    overspent: "overspent",
     burn: "burn",
     burn_1h: "Burn, 1 h",
     burn_6h: "Burn, 6 h",

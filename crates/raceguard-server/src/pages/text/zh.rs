@@ -122,6 +122,7 @@ pub(crate) const ZH: Text = Text {
     target: "目标",
     compliance_1h: "1 小时达标率",
     budget_30d: "30 天错误预算",
+    overspent: "已超支",
     burn: "消耗速率",
     burn_1h: "1 小时消耗",
     burn_6h: "6 小时消耗",
