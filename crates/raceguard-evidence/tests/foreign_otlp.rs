@@ -131,6 +131,30 @@ fn metrics_and_logs_are_counted_and_not_taken_for_spans() {
     assert_eq!((spans.len(), skipped(&source, "metrics"), skipped(&source, "log records")), (0, 1, 1));
 }
 
+#[test]
+fn race_reports_in_logs_and_metrics_of_the_go_runtime_are_records() {
+    let report = "WARNING: DATA RACE\nWrite at 0x00c000012345 by goroutine 7:\n  m.Put()\n      /m/a.go:21 +0x44\n\n\
+                  Previous read at 0x00c000012345 by goroutine 8:\n  m.Get()\n      /m/a.go:30 +0x44\n==================";
+    let time = 1_700_000_000_000_000_000_u64;
+    let log = |text: &str| json!({"observedTimeUnixNano": time.to_string(), "body": {"stringValue": text}});
+    let records: Vec<_> = std::iter::once("ready").chain(report.lines()).map(log).collect();
+    let point = json!({"timeUnixNano": time.to_string(), "asInt": "41", "attributes": []});
+    let metric =
+        json!({"name": "go.goroutine.count", "unit": "{goroutine}", "gauge": {"dataPoints": [point]}});
+    let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+    let logs = json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]});
+    let metrics =
+        json!({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]});
+    let (source, records) = read("logs", format!("{logs}\n{metrics}\n").as_bytes());
+    let [Record::Race(race), Record::Metric(metric)] = &records[..] else {
+        panic!("{source:?}: {records:?}")
+    };
+    assert_eq!((race.time_unix_ns, race.accesses[1].stack[0].function.as_str()), (time, "m.Get"));
+    assert_eq!((metric.name.as_str(), metric.service.as_str()), ("go.goroutine.count", "shop"));
+    assert_eq!((metric.metric_kind.as_str(), metric.value, metric.time_unix_ns), ("gauge", 41.0, time));
+    assert_eq!(source.skipped, vec![]);
+}
+
 /// A field that holds bytes.
 fn message(number: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![number << 3 | 2, u8::try_from(content.len()).unwrap()];

@@ -6,6 +6,7 @@
 //! beyond a list.
 
 pub mod check;
+mod cost;
 mod functions;
 mod nulls;
 
@@ -17,6 +18,9 @@ use check::Checker;
 
 /// Longest condition, in characters.
 const MAX_LENGTH: usize = 10_000;
+
+/// Steps that an evaluation may take where it happens for each sighting of a fleet.
+pub const STREAM_STEPS: u64 = 20_000;
 
 /// A condition that was checked.
 #[derive(Debug, Clone)]
@@ -43,6 +47,8 @@ pub struct Scope {
     pub variables: Vec<(String, Type)>,
     /// Paths, `coverage.changed_percent`, that are known not to be null.
     pub not_null: Vec<String>,
+    /// Steps that an evaluation may take at most; no limit when there is none.
+    pub max_steps: Option<u64>,
 }
 
 impl Condition {
@@ -60,6 +66,22 @@ impl Condition {
         let (expression, places) = Parser::default()
             .parse_with_source_info(source)
             .map_err(|errors| syntax_errors(source, &errors))?;
+        let cost = cost::of(&expression);
+        if cost.depth > cost::MAX_DEPTH {
+            return Err(error(0, "the condition is nested too deep", "split it into several policies"));
+        }
+        if cost.steps > scope.max_steps.unwrap_or(u64::MAX) {
+            let message = format!(
+                "evaluating it may take {} steps, at most {} are allowed here",
+                cost.steps,
+                scope.max_steps.unwrap_or(u64::MAX)
+            );
+            return Err(error(
+                0,
+                &message,
+                "nest fewer `exists`, `all`, `map` and `filter`, and use `matches` outside of them",
+            ));
+        }
         let mut checker = Checker::new(scope, &places);
         checker.boolean(&expression, &expression);
         let errors = checker.into_errors();
@@ -121,7 +143,7 @@ mod tests {
         let mut variables: Vec<(String, Type)> =
             globals().into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect();
         variables.push(("finding".to_owned(), FindingFact::ty()));
-        Scope { variables, not_null: Vec::new() }
+        Scope { variables, ..Scope::default() }
     }
 
     fn told(source: &str) -> String {
@@ -230,9 +252,9 @@ mod tests {
     #[test]
     fn what_is_needed_is_known_afterwards() {
         let variables = vec![("coverage".to_owned(), CoverageFact::ty())];
-        let scope = Scope { variables: variables.clone(), not_null: Vec::new() };
+        let scope = Scope { variables: variables.clone(), ..Scope::default() };
         let needs = Condition::compile("coverage.changed_percent != null", &scope).unwrap();
-        let narrowed = Scope { variables, not_null: needs.not_null_where_true() };
+        let narrowed = Scope { variables, not_null: needs.not_null_where_true(), ..Scope::default() };
         assert!(Condition::compile("coverage.changed_percent < 85", &narrowed).is_ok());
         assert!(Condition::compile("coverage.changed_percent < 85", &scope).is_err());
     }

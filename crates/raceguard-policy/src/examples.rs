@@ -70,7 +70,7 @@ fn outcome(policy: &Policy, example: &Example, now: Timestamp) -> Outcome {
             quarantine.until.time = Timestamp::MAX;
         }
     }
-    let set = PolicySet { policies: vec![policy] };
+    let set = PolicySet { policies: vec![policy], ..PolicySet::default() };
     let snapshots = [Snapshot { name: "example".to_owned(), started: now, facts: example.facts.clone() }];
     let question = Question { snapshots: &snapshots, now, owners: None, allowed: &[] };
     let mut evaluation = evaluate(&set, &question);

@@ -190,6 +190,46 @@ facts! {
         pub lines: u64,
     }
 
+    /// A finding that a service's evidence shows, as triggers of a server meet it: once for each batch of evidence.
+    pub struct SightingFact as "sighting" {
+        /// What makes findings the same one, `RG1-b505774bd6c6f426`.
+        pub fingerprint: String,
+        /// `race`, `crash` or `static`.
+        pub kind: String,
+        /// Code of the rule of static analysis; empty for races and crashes.
+        pub rule: String,
+        /// Whether it is a mistake of concurrency for sure: a race, or a crash whose message names one.
+        pub concurrency: bool,
+        /// `error`, `warning` or `advice`; races and crashes are errors.
+        pub severity: String,
+        /// What is wrong, one line.
+        pub message: String,
+        /// What it is about; empty when unknown.
+        pub subject: String,
+        /// File of the statement to blame, as the evidence has it.
+        pub file: String,
+        /// Its line; 0 when unknown.
+        pub line: u64,
+        /// The function around it.
+        pub function: String,
+        /// Import path of its package.
+        pub package: String,
+        /// Tests whose functions are in its stacks, `example.com/m/pkg.TestX`; at most 32.
+        pub tests: Vec<String>,
+        /// Name of the service; empty when unknown, as the next three.
+        pub service: String,
+        /// Its version.
+        pub version: String,
+        /// Its instance.
+        pub instance: String,
+        /// Where it runs: `ci`, `canary`, `production`.
+        pub environment: String,
+        /// How often the batch shows it.
+        pub occurrences: u64,
+        /// Whether the server had never seen it before.
+        pub is_new: bool,
+    }
+
     /// All evidence together.
     pub struct EvidenceFact as "evidence" {
         /// How many runs are looked at.
@@ -284,7 +324,8 @@ impl Over {
 pub fn words(record: &str, field: &str) -> Option<&'static [&'static str]> {
     Some(match (record, field) {
         ("finding", "kind") => &["race", "crash", "static", "foreign"],
-        ("finding" | "cluster", "severity") => &["error", "warning", "advice"],
+        ("sighting", "kind") => &["race", "crash", "static"],
+        ("finding" | "cluster" | "sighting", "severity") => &["error", "warning", "advice"],
         ("run", "mode") => &["test", "run", "build", "check", "ingest"],
         ("lock", "kind") => &["Mutex", "RWMutex", ""],
         _ => return None,

@@ -3,7 +3,7 @@
 //! A policy says in YAML what it goes over, which items match (a CEL expression), how many it takes, and what follows.
 //! The way of a policy: [`yaml`] keeps the place of everything, [`reader`] checks it as a whole, [`evaluate()`] applies it
 //! to [`Facts`] and keeps why it came to what. [`examples`] runs the examples that each policy carries, [`schema`] gives
-//! editors the format, [`store`] keeps revisions. `docs/policy.md` is the reference.
+//! editors the format, [`store`] keeps revisions, [`trigger`] is what a server does when evidence comes in. `docs/policy.md` is the reference.
 //!
 //! Invariants:
 //!
@@ -28,6 +28,7 @@ pub mod problem;
 pub mod reader;
 pub mod schema;
 pub mod store;
+pub mod trigger;
 pub mod yaml;
 
 pub use default_policy::{NAME as DEFAULT_NAME, TEXT as DEFAULT_TEXT, default_policy};

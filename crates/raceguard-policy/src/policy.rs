@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::condition::Condition;
 use crate::facts::{Facts, Over};
 use crate::problem::Position;
+use crate::trigger::Trigger;
 
 /// One rule of the gate.
 #[derive(Debug, Clone)]
@@ -52,6 +53,8 @@ pub struct Policy {
 pub struct PolicySet {
     /// In the order of their files.
     pub policies: Vec<Policy>,
+    /// What a server does when evidence comes in; a gate only checks them.
+    pub triggers: Vec<Trigger>,
 }
 
 impl PolicySet {

@@ -6,8 +6,10 @@
 pub(crate) mod example;
 mod fields;
 pub(crate) mod response;
+pub(crate) mod trigger;
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -17,6 +19,7 @@ use crate::facts::typed::Type;
 use crate::facts::{Over, globals};
 use crate::policy::{Count, Level, Policy, PolicySet, Response, Severity, Threshold, Validity, Window};
 use crate::problem::{Position, Problems, suggestion};
+use crate::trigger::Trigger;
 use crate::yaml::{Content, Node};
 use fields::Fields;
 
@@ -24,7 +27,7 @@ use fields::Fields;
 pub const SCHEMA: u64 = 1;
 
 /// The keys of a file.
-pub const FILE_KEYS: &[&str] = &["schema", "policies"];
+pub const FILE_KEYS: &[&str] = &["schema", "policies", "triggers"];
 
 /// The keys of a policy.
 pub const POLICY_KEYS: &[&str] = &[
@@ -52,18 +55,24 @@ pub const UNMEASURED: [Level; 3] = [Level::Pass, Level::Warn, Level::Fail];
 pub fn read<'a>(files: impl IntoIterator<Item = (&'a Path, &'a str)>) -> Result<PolicySet, Problems> {
     let mut set = PolicySet::default();
     let mut problems = Problems::default();
+    let mut places: HashMap<String, (PathBuf, Position)> = HashMap::new();
     for (file, text) in files {
         let mut reader = Reader { file, text, problems: Problems::default() };
-        let policies = reader.file();
-        for policy in policies {
-            if let Some(known) = set.find(&policy.id) {
-                let message = format!("there is a second policy `{}`", policy.id);
-                let hint =
-                    format!("the first is at {}:{}: rename one of them", known.file.display(), known.at.line);
-                reader.problem(policy.at, message, hint);
+        let (policies, triggers) = reader.file();
+        let ids = policies.iter().map(|it| ("policy", it.id.clone(), it.at));
+        for (what, id, at) in ids.chain(triggers.iter().map(|it| ("trigger", it.id.clone(), it.at))) {
+            if let Some((first_file, first_at)) = places.insert(id.clone(), (file.to_owned(), at)) {
+                let message = format!("there is a second {what} `{id}`");
+                let (first_file, first_line) = (first_file.display(), first_at.line);
+                reader.problem(
+                    at,
+                    message,
+                    format!("the first is at {first_file}:{first_line}: rename one of them"),
+                );
             }
-            set.policies.push(policy);
         }
+        set.policies.extend(policies);
+        set.triggers.extend(triggers);
         problems.extend(reader.problems);
     }
     if problems.is_empty() { Ok(set) } else { Err(problems) }
@@ -81,21 +90,22 @@ impl Reader<'_> {
         self.problems.push(at.problem(self.file, message, hint));
     }
 
-    fn file(&mut self) -> Vec<Policy> {
+    fn file(&mut self) -> (Vec<Policy>, Vec<Trigger>) {
+        let nothing = || (Vec::new(), Vec::new());
         let root = match Node::parse(self.text) {
             Ok(root) => root,
             Err(error) => {
                 self.problem(error.at, error.message, error.hint);
-                return Vec::new();
+                return nothing();
             }
         };
-        let Some(fields) = self.fields(&root, "a file of policies", FILE_KEYS) else { return Vec::new() };
+        let Some(fields) = self.fields(&root, "a file of policies", FILE_KEYS) else { return nothing() };
         match fields.get("schema").map(|node| (node, node.json().as_u64())) {
             Some((_, Some(SCHEMA))) => {}
             Some((node, Some(newer))) if newer > SCHEMA => {
                 let message = format!("schema {newer} is newer than this raceguard");
                 self.problem(node.at, message, "upgrade raceguard");
-                return Vec::new();
+                return nothing();
             }
             Some((node, _)) => {
                 self.problem(node.at, "`schema` is no version", format!("write `schema: {SCHEMA}`"));
@@ -105,11 +115,14 @@ impl Reader<'_> {
                 self.problem(root.at, "the version of the format is missing", hint);
             }
         }
-        let Some(list) = fields.get("policies") else {
+        let (policies, triggers) = (fields.get("policies"), fields.get("triggers"));
+        if policies.is_none() && triggers.is_none() {
             self.problem(root.at, "there are no policies", "write them as a list below `policies:`");
-            return Vec::new();
-        };
-        self.items(list, "policies").iter().filter_map(|node| self.policy(node)).collect()
+        }
+        let policies = policies.map(|list| self.items(list, "policies")).unwrap_or_default();
+        let policies = policies.iter().filter_map(|node| self.policy(node)).collect();
+        let triggers = triggers.map(|list| self.items(list, "triggers")).unwrap_or_default();
+        (policies, triggers.iter().filter_map(|node| self.trigger(node)).collect())
     }
 
     fn policy(&mut self, node: &Node) -> Option<Policy> {
@@ -189,7 +202,7 @@ impl Reader<'_> {
         let mut variables: Vec<(String, Type)> =
             globals().into_iter().map(|(name, ty)| (name.to_owned(), ty)).collect();
         variables.push((over.record().name.to_owned(), Type::Record(over.record())));
-        let mut scope = Scope { variables, not_null: Vec::new() };
+        let mut scope = Scope { variables, ..Scope::default() };
         let needs = match fields.get("needs") {
             Some(node) => Some(self.condition(node, "needs", &scope)?),
             None => None,

@@ -3,16 +3,18 @@
 //! Both are made of the same declarations as the checks: the lists of keys in [`reader`](crate::reader), and the
 //! records of [`facts`](crate::facts). What a schema can't say (CEL, days, thresholds) only `raceguard policy check` does.
 
+mod trigger;
+
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
 
 use crate::facts::typed::{Record, Type};
-use crate::facts::{ChangedFileFact, DiffFact, Over};
+use crate::facts::{ChangedFileFact, DiffFact, Over, SightingFact};
 use crate::policy::{Count, Level, Response, Severity};
 use crate::reader::example::fact_keys;
 use crate::reader::response::{QUARANTINE_KEYS, TICKET_KEYS};
-use crate::reader::{FILE_KEYS, MATCH_KEYS, POLICY_KEYS, SCHEMA, UNMEASURED};
+use crate::reader::{MATCH_KEYS, POLICY_KEYS, SCHEMA, UNMEASURED};
 
 /// The schema, draft 7.
 pub fn json_schema() -> Value {
@@ -22,10 +24,12 @@ pub fn json_schema() -> Value {
         "description": "Policies of `raceguard gate`. Reference: docs/policy.md.",
         "type": "object",
         "additionalProperties": false,
-        "required": FILE_KEYS,
+        "required": ["schema"],
         "properties": {
             "schema": {"const": SCHEMA, "description": "Version of this format."},
             "policies": {"type": "array", "items": policy(), "description": "The policies; each id comes once."},
+            "triggers": {"type": "array", "items": trigger::schema(),
+                "description": "What a server does when evidence comes in. A gate only checks them."},
         },
         "definitions": definitions(),
     })
@@ -119,11 +123,7 @@ fn threshold() -> Value {
 
 fn response() -> Value {
     let plain: Vec<&str> = Response::NAMES.into_iter().filter(|name| *name != "quarantine").collect();
-    let ticket = object(TICKET_KEYS, &[], |key| match key {
-        "labels" => json!({"type": "array", "items": {"type": "string"}}),
-        "title" => text("Title of the draft. Default: the description."),
-        _ => text("Who is to look at it."),
-    });
+    let ticket = ticket();
     let quarantine = object(QUARANTINE_KEYS, &["until", "reason"], |key| match key {
         "tests" => json!({"type": "array", "items": {"type": "string"},
             "description": "example.com/m/pkg.TestName, with * for any part. Default: all tests of matching findings."}),
@@ -137,6 +137,14 @@ fn response() -> Value {
         {"type": "object", "additionalProperties": false, "required": ["quarantine"],
             "properties": {"quarantine": quarantine}},
     ]})
+}
+
+fn ticket() -> Value {
+    object(TICKET_KEYS, &[], |key| match key {
+        "labels" => json!({"type": "array", "items": {"type": "string"}}),
+        "title" => text("Title of the draft. Default: the description."),
+        _ => text("Who is to look at it."),
+    })
 }
 
 fn definitions() -> Value {
@@ -194,6 +202,7 @@ pub fn facts_as_markdown() -> String {
         }
     }
     table("`diff`", DiffFact::RECORD);
+    table("`sighting`, in triggers", SightingFact::RECORD);
     page
 }
 
@@ -265,6 +274,28 @@ mod tests {
             let mut broken = policy.clone();
             let (parent, key) = pointer.rsplit_once('/').unwrap();
             broken.pointer_mut(parent).unwrap()[key] = value;
+            assert!(!fits(&broken, &schema, &schema), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_fits_and_mistakes_do_not() {
+        let schema = json_schema();
+        let text = "schema: 1\ntriggers:\n  - id: t\n    version: 1\n    description: d\n    when: sighting.is_new\n    \
+             window: 5m\n    group_by: [service, version]\n    responses: [alert, block-build, {alert: {priority: P1}}, \
+             {webhook: {url: 'https://x'}}, {raise-sampling: {rate: 0.5, for: 1h}}]\n    \
+             examples: {match: [{is_new: true}]}\n";
+        let trigger = Node::parse(text).unwrap().json();
+        assert!(fits(&trigger, &schema, &schema));
+        for (pointer, value) in [
+            ("/triggers/0/window", json!(5)),
+            ("/triggers/0/group_by/0", json!("servic")),
+            ("/triggers/0/responses/0", json!("page")),
+            ("/triggers/0/responses/4/raise-sampling/for", json!(30)),
+            ("/triggers/0/examples/match/0/is_new", json!("yes")),
+        ] {
+            let mut broken = trigger.clone();
+            *broken.pointer_mut(pointer).unwrap() = value;
             assert!(!fits(&broken, &schema, &schema), "{pointer}");
         }
     }

@@ -28,11 +28,12 @@ fn policies_in_the_reference_are_sound() {
     let page = include_str!("../../../docs/policy.md");
     let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let policies: Vec<&str> = blocks.filter(|block| block.contains("schema: 1")).collect();
-    assert_eq!(policies.len(), 2, "an example, and the default policy");
+    assert_eq!(policies.len(), 3, "an example, a trigger, and the default policy");
     for text in policies {
         let set = read([(Path::new("policy.md"), text)]).unwrap_or_else(|problems| panic!("{problems}"));
         let failed: Vec<_> =
             test(&set, Timestamp::now()).into_iter().filter(|it| it.failure.is_some()).collect();
         assert!(failed.is_empty(), "{failed:#?}");
+        assert!(set.triggers.iter().all(|trigger| trigger.failing_example().is_none()));
     }
 }

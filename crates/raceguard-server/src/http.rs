@@ -12,12 +12,15 @@
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
 //! | `GET /metrics` | read, or none | [`metrics`] |
+//! | `/v1/policies` and below | read, admin to change | [`policies`] |
+//! | `/v1/agent/…`, `/v1/builds/…`, `/v1/quarantine`, `/v1/tickets`, `/v1/firings` | see there | [`agent`] |
 //! | `GET /healthz`, `GET /readyz` | none | [`health`] |
 //!
 //! All else under `/` are the pages ([`pages`]), which have sessions in the place of tokens.
 //!
 //! Every error is `{"error": "what happened and what to do next"}` ([`problem`]).
 
+mod agent;
 mod alerts;
 mod audit;
 mod causes;
@@ -28,6 +31,7 @@ mod health;
 mod metrics;
 mod otlp;
 mod pages;
+mod policies;
 mod problem;
 mod raw;
 mod tokens;
@@ -48,6 +52,7 @@ use crate::events::Events;
 use crate::intake::{Intake, Refusal};
 use crate::limits::{Limits, TokenKey};
 use crate::live::Live;
+use crate::policies::Policies;
 use crate::store::{Reader, StoreError, Writer};
 use crate::token::known::KnownTokens;
 use crate::token::{Holder, Role, Token};
@@ -65,6 +70,8 @@ pub struct Shared {
     pub alerts: Alerts,
     /// Tokens that were seen a moment ago.
     pub tokens: Arc<KnownTokens>,
+    /// What is in force, and what becomes of evidence.
+    pub policies: Policies,
     /// The URL under which people reach this server, for links in messages.
     pub external_url: Option<String>,
     /// What strangers may send.
@@ -95,6 +102,8 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(audit::routes())
         .merge(tokens::routes())
         .route("/metrics", get(metrics::page))
+        .merge(policies::routes())
+        .merge(agent::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/events", get(events::listen))
@@ -118,12 +127,11 @@ impl Shared {
     /// Who sends the request, if the holder of its token may do what `needed` may.
     async fn authorize(self: &Arc<Self>, headers: &HeaderMap, needed: Role) -> Result<Holder, Problem> {
         let token = bearer(headers).ok_or_else(Problem::no_token)?;
-        let holder = match self.tokens.fresh(&token) {
-            Some(holder) => Some(holder),
-            None => {
-                let tokens = Arc::clone(&self.tokens);
-                self.ask(move |reader| tokens.ask(reader, &token)).await?
-            }
+        let holder = if let Some(holder) = self.tokens.fresh(&token) {
+            Some(holder)
+        } else {
+            let tokens = Arc::clone(&self.tokens);
+            self.ask(move |reader| tokens.ask(reader, &token)).await?
         };
         match holder {
             None => Err(Problem::unknown_token()),

@@ -37,6 +37,8 @@ pub struct Limits {
     pub rates: RateLimits,
     /// How many different names it may send in an hour.
     pub cardinality: CardinalityLimits,
+    /// Batches that may wait to be evaluated by triggers; of more, the stored blocks are read.
+    pub policy_queue: usize,
 }
 
 impl Default for Limits {
@@ -55,6 +57,7 @@ impl Default for Limits {
             listeners: 1_200,
             rates: RateLimits::default(),
             cardinality: CardinalityLimits::default(),
+            policy_queue: 4_096,
         }
     }
 }

@@ -17,7 +17,7 @@ mod rebuild;
 pub mod report;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use raceguard_maps::counters::WindowSettings;
@@ -28,6 +28,9 @@ use tokio::sync::Notify;
 
 use crate::causes::state::CauseState;
 use crate::slts::code::CodeIndex;
+
+/// How long a batch may take to be written once it came, as far as waiting for locks is concerned.
+const CONTENTION_COMES_MS: i64 = 5_000;
 
 /// Live state. One for each process.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub struct Live {
     pub(crate) work: Notify,
     /// How often causes had been assigned when this was read.
     assigned: AtomicU64,
+    /// Until when what is known of waiting for locks may be behind, in milliseconds since the Unix epoch.
+    contended_until_ms: AtomicI64,
     /// Revision of the policies in force; 0 when there are none.
     policy_revision: AtomicU64,
 }
@@ -112,6 +117,7 @@ impl Live {
             suspects: CounterMap::new(),
             work: Notify::new(),
             assigned: AtomicU64::new(u64::MAX),
+            contended_until_ms: AtomicI64::new(0),
             policy_revision: AtomicU64::new(0),
         })
     }
@@ -128,6 +134,17 @@ impl Live {
     pub fn policy_revision(&self) -> Option<u64> {
         // ORDERING: Relaxed: as above.
         Some(self.policy_revision.load(Ordering::Relaxed)).filter(|revision| *revision > 0)
+    }
+
+    /// A batch is on its way that tells of long waits for locks: whoever keeps live state fresh looks again for a while.
+    fn expect_contention(&self, now_ms: i64) {
+        // ORDERING: Relaxed: it says when to look, nothing of what is there.
+        self.contended_until_ms.fetch_max(now_ms + CONTENTION_COMES_MS, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expects_contention(&self, now_ms: i64) -> bool {
+        // ORDERING: Relaxed: as above.
+        self.contended_until_ms.load(Ordering::Relaxed) > now_ms
     }
 
     fn assigned(&self) -> u64 {

@@ -24,6 +24,8 @@ use crate::limits::Limits;
 use crate::live::Live;
 use crate::otlp::grpc;
 use crate::pages::live::{self, Publisher};
+use crate::policies::git::GitFolder;
+use crate::policies::{Owns, Policies, PolicyTasks, RegistryError, stream};
 use crate::retention::Retention;
 use crate::slts::watch::Watch;
 use crate::store::{Lock, Observer, Store, StoreError, WriterThread};
@@ -54,6 +56,8 @@ pub struct Options {
     pub external_url: Option<String>,
     /// Whether `/metrics` is given to whoever asks, without a token.
     pub metrics_open: bool,
+    /// A folder in a git repository whose commits bring policies into force.
+    pub policy_git: Option<GitFolder>,
 }
 
 impl Options {
@@ -69,6 +73,7 @@ impl Options {
             retention: Retention::default(),
             external_url: None,
             metrics_open: false,
+            policy_git: None,
         }
     }
 }
@@ -121,6 +126,9 @@ pub enum ServerError {
          or --insecure when something in front of it encrypts"
     )]
     Insecure(SocketAddr),
+    /// The policies that are in force can't be read.
+    #[error("the policies in force can't be used: {0}")]
+    Policies(#[from] RegistryError),
     /// Something that runs beside the requests failed; the server stopped in order.
     #[error("{0}; the server stopped, everything that was acknowledged is written")]
     Task(#[from] TaskError),
@@ -152,12 +160,20 @@ impl GrpcPort {
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
-    grpc: Option<TcpListener>,
     shared: Arc<Shared>,
     thread: WriterThread,
     lock: Lock,
     tls: Option<Arc<Tls>>,
+    beside: Beside,
+}
+
+/// What runs beside the requests.
+#[derive(Debug)]
+struct Beside {
+    grpc: Option<TcpListener>,
+    tls: Option<Arc<Tls>>,
     retention: Retention,
+    policies: PolicyTasks,
     publisher: Publisher,
 }
 
@@ -174,15 +190,18 @@ impl Server {
             retention,
             external_url,
             metrics_open,
+            policy_git,
         } = options;
-        let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
-        if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
+        let plain = [Some(address), otlp_grpc.address()].into_iter().flatten();
+        let open = plain.into_iter().find(|open| !open.ip().is_loopback());
+        if let Some(open) = open.filter(|_| tls.is_none() && !insecure) {
             return Err(ServerError::Insecure(open));
         }
         let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
         let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
+        let (feed, queue) = stream::queue(limits.policy_queue);
         let (notes, publisher) = live::channel();
-        let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&live) as _, Arc::new(notes)];
+        let observers: Vec<Arc<dyn Observer>> = vec![Arc::clone(&live) as _, Arc::new(feed), Arc::new(notes)];
         let store = Store::open(&data, observers)?;
         live.rebuild(&store.reader, now_ms())?;
         let listener =
@@ -191,6 +210,9 @@ impl Server {
         let Store { writer, reader, thread, lock } = store;
         let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(writer.clone());
+        let owns: Owns = Arc::new(|_| true);
+        let (policies, policy_tasks) =
+            Policies::start(&writer, &reader, &alerts, queue, owns, policy_git).await?;
         let tokens = Arc::default();
         let (events, is_secure) = (Arc::new(Events::new(limits.listeners, now_ms())), tls.is_some());
         let shared = Arc::new(Shared {
@@ -198,6 +220,7 @@ impl Server {
             reader,
             live,
             alerts,
+            policies,
             tokens,
             external_url,
             limits,
@@ -206,7 +229,8 @@ impl Server {
             intake,
             events,
         });
-        Ok(Self { listener, grpc, shared, thread, lock, tls, retention, publisher })
+        let beside = Beside { grpc, tls: tls.clone(), retention, policies: policy_tasks, publisher };
+        Ok(Self { listener, shared, thread, lock, tls, beside })
     }
 
     /// Where it listens.
@@ -231,7 +255,7 @@ impl Server {
 
     /// Where it takes OTLP over gRPC; nothing when it does not.
     pub fn grpc_address(&self) -> Option<SocketAddr> {
-        self.grpc.as_ref().and_then(|listener| listener.local_addr().ok())
+        self.beside.grpc.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.
@@ -240,13 +264,13 @@ impl Server {
     ///
     /// [`ServerError::Task`] when something that runs beside the requests failed, which stops the server in the same way.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, grpc, shared, thread, lock, tls, retention, publisher } = self;
+        let Self { listener, shared, thread, lock, tls, beside } = self;
         let limits = shared.limits;
         let pages = routes(Arc::clone(&shared));
         let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut stop = std::pin::pin!(stop);
-        let mut tasks = background(&shared, grpc, retention, publisher);
+        let mut tasks = beside.start(&shared);
         let mut failed = None;
         loop {
             let connection = tokio::select! {
@@ -259,7 +283,7 @@ impl Server {
             };
             let Some((stream, permit)) = connection else { continue };
             let service = TowerToHyperService::new(pages.clone());
-            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.acceptor()));
+            let (watcher, acceptor) = (graceful.watcher(), tls.as_ref().map(|tls| tls.http1()));
             tokio::spawn(async move {
                 // How a connection ends is the client's business; requests are answered or not before that.
                 let mut http = http1::Builder::new();
@@ -292,31 +316,29 @@ impl Server {
     }
 }
 
-/// What runs beside the requests.
-fn background(
-    shared: &Arc<Shared>,
-    grpc: Option<TcpListener>,
-    retention: Retention,
-    publisher: Publisher,
-) -> Tasks {
-    let mut tasks = Tasks::default();
-    let sender = Sender::new(&shared.alerts, shared.external_url.clone());
-    tasks.spawn("sending alerts", |stop| sender.run(stop));
-    if let Some(listener) = grpc {
-        let shared = Arc::clone(shared);
-        tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, shared, stop));
+impl Beside {
+    fn start(self, shared: &Arc<Shared>) -> Tasks {
+        let Self { grpc, tls, retention, policies, publisher } = self;
+        let mut tasks = Tasks::default();
+        let sender = Sender::new(&shared.alerts, shared.external_url.clone());
+        tasks.spawn("sending alerts", |stop| sender.run(stop));
+        if let Some(listener) = grpc {
+            let shared = Arc::clone(shared);
+            tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, tls, shared, stop));
+        }
+        let diagnoser = Diagnoser::new(Arc::clone(shared));
+        tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
+        let watch = Watch::new(Arc::clone(shared));
+        tasks.spawn("watching objectives", |stop| watch.run(stop));
+        let sharing = Arc::clone(shared);
+        tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
+        tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
+        tasks.spawn("noting uses of tokens", |stop| {
+            Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
+        });
+        policies.spawn(&mut tasks);
+        tasks
     }
-    let diagnoser = Diagnoser::new(Arc::clone(shared));
-    tasks.spawn("diagnosing", |stop| diagnoser.run(stop));
-    let watch = Watch::new(Arc::clone(shared));
-    tasks.spawn("watching objectives", |stop| watch.run(stop));
-    let sharing = Arc::clone(shared);
-    tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
-    tasks.spawn("removing old evidence", |stop| retention.run(shared.writer.clone(), stop));
-    tasks.spawn("noting uses of tokens", |stop| {
-        Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
-    });
-    tasks
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

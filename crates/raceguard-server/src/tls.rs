@@ -45,27 +45,48 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
-    config: RwLock<Arc<ServerConfig>>,
+    configs: RwLock<Configs>,
+}
+
+/// The same certificate, for each version of HTTP.
+#[derive(Debug)]
+struct Configs {
+    http1: Arc<ServerConfig>,
+    http2: Arc<ServerConfig>,
 }
 
 impl Tls {
     /// Reads certificate and key.
     pub fn load(files: TlsFiles) -> Result<Self, TlsError> {
-        let config = RwLock::new(Arc::new(config(&files)?));
-        Ok(Self { files, config })
+        let configs = RwLock::new(Configs::read(&files)?);
+        Ok(Self { files, configs })
     }
 
     /// Reads them again. After an error those from before stay in use.
     pub fn reload(&self) -> Result<(), TlsError> {
-        let config = Arc::new(config(&self.files)?);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        let configs = Configs::read(&self.files)?;
+        *self.configs.write().unwrap_or_else(PoisonError::into_inner) = configs;
         Ok(())
     }
 
-    /// Takes connections with the certificate that is in use now.
-    pub fn acceptor(&self) -> TlsAcceptor {
-        let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
-        TlsAcceptor::from(Arc::clone(&config))
+    /// Takes connections of HTTP/1.1 with the certificate that is in use now.
+    pub fn http1(&self) -> TlsAcceptor {
+        Arc::clone(&self.configs.read().unwrap_or_else(PoisonError::into_inner).http1).into()
+    }
+
+    /// Takes connections of HTTP/2 with the certificate that is in use now.
+    pub fn http2(&self) -> TlsAcceptor {
+        Arc::clone(&self.configs.read().unwrap_or_else(PoisonError::into_inner).http2).into()
+    }
+}
+
+impl Configs {
+    fn read(files: &TlsFiles) -> Result<Self, TlsError> {
+        let mut http1 = config(files)?;
+        let mut http2 = http1.clone();
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        http2.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Self { http1: Arc::new(http1), http2: Arc::new(http2) })
     }
 }
 
@@ -81,12 +102,10 @@ fn config(files: &TlsFiles) -> Result<ServerConfig, TlsError> {
     let key = PrivateKeyDer::from_pem_file(key).map_err(failed("a key", key))?;
     let unfit = |source| TlsError::Unfit { files: files.clone(), source };
     // Named, since nothing says which of several providers a process means.
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
         .map_err(unfit)?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .map_err(unfit)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+        .map_err(unfit)
 }

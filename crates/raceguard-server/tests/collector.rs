@@ -7,19 +7,7 @@ use raceguard_server::server::{Options, Server};
 use raceguard_server::store::Store;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use support::{Running, token};
-
-fn race(id: &str, function: &str) -> String {
-    let access = |op: &str| json!({"op": op, "size": 8, "goroutine": 1, "stack": [{"function": function, "file": "m.go", "line": 3}]});
-    json!({"schema": 1, "kind": "race", "id": id, "pid": 1, "time_unix_ns": 5_000_000_000_u64, "address": "0x1", "size": 8,
-           "object": null, "accesses": [access("write"), access("read")], "goroutines": []})
-    .to_string()
-}
-
-fn repeat(id: &str) -> String {
-    json!({"schema": 1, "kind": "repeat", "race": id, "pid": 1, "time_unix_ns": 6_000_000_000_u64})
-        .to_string()
-}
+use support::{Running, race, repeat, token};
 
 #[tokio::test]
 async fn a_batch_sent_twice_counts_once_even_over_a_restart() {

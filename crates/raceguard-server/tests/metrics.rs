@@ -80,6 +80,8 @@ async fn numbers_follow_the_evidence() {
         ("raceguard_records_total", 5.0),
         ("raceguard_duplicates_total", 5.0),
         ("raceguard_service_records_total{service=\"gateway\"}", 5.0),
+        ("raceguard_intake_requests_total{transport=\"evidence\"}", 2.0),
+        ("raceguard_intake_dropped_total{what=\"lines\"}", 0.0),
         ("raceguard_undiagnosed_findings", 0.0),
         ("raceguard_slts_ratio{service=\"gateway\"}", 1.0),
         ("raceguard_slo_compliance_ratio{service=\"(fleet)\"}", 1.0),

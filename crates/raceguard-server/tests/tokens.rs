@@ -55,7 +55,7 @@ async fn a_token_works_at_once_and_is_refused_within_a_second_of_its_end() {
     }
     server.stop().await;
     // When it was last used was written down when the server stopped.
-    let tokens = Store::read(folder.path(), |connection| table::list(connection)).expect("it reads");
+    let tokens = Store::read(folder.path(), table::list).expect("it reads");
     let used: Vec<_> =
         tokens.iter().map(|token| (token.name.as_str(), token.last_used_ms.is_some())).collect();
     assert_eq!(used, [("admin", true), ("people", false), ("short", true)]);

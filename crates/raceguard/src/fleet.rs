@@ -1,5 +1,6 @@
-//! Sending evidence to a server.
+//! Speaking with a server: evidence goes there, questions are answered.
 
+pub mod api;
 pub mod client;
 pub mod connection;
 pub mod error;

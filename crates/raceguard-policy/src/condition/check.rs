@@ -212,6 +212,10 @@ impl<'a> Checker<'a> {
         else {
             return;
         };
+        // Only of something that has a name: looking at anything else again would double the work with each level.
+        if path(&select.operand).is_none() {
+            return;
+        }
         let Type::Record(record) = self.type_of(&select.operand) else { return };
         let Some(known) = words(record.name, &select.field).filter(|known| !known.contains(&text.inner()))
         else {

@@ -70,7 +70,7 @@ impl Reader<'_> {
     }
 
     /// A value that fits a type.
-    fn fact(&mut self, node: &Node, name: &str, ty: &Type) -> Option<Value> {
+    pub(super) fn fact(&mut self, node: &Node, name: &str, ty: &Type) -> Option<Value> {
         match (ty, &node.content) {
             (Type::Nullable(_), _) if node.json().is_null() => Some(Value::Null),
             (Type::Nullable(inner), _) => self.fact(node, name, inner),

@@ -74,15 +74,7 @@ impl Reader<'_> {
 
     fn detailed(&mut self, key: &Key, value: &Node) -> Option<Response> {
         match key.name.as_str() {
-            "ticket" => {
-                let fields = self.fields(value, "`ticket`", TICKET_KEYS)?;
-                let mut text =
-                    |name| fields.get(name).map_or(Some(String::new()), |node| self.text_of(node, name));
-                let (title, assignee) = (text("title")?, text("assignee")?);
-                let labels =
-                    fields.get("labels").map_or(Some(Vec::new()), |node| self.texts_of(node, "labels"))?;
-                Some(Response::Ticket(Ticket { title, labels, assignee }))
-            }
+            "ticket" => self.ticket(value).map(Response::Ticket),
             "quarantine" => {
                 let fields = self.fields(value, "`quarantine`", QUARANTINE_KEYS)?;
                 let tests = fields.get("tests").map_or(Some(Vec::new()), |node| self.patterns(node));
@@ -110,6 +102,14 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    pub(super) fn ticket(&mut self, value: &Node) -> Option<Ticket> {
+        let fields = self.fields(value, "`ticket`", TICKET_KEYS)?;
+        let mut text = |name| fields.get(name).map_or(Some(String::new()), |node| self.text_of(node, name));
+        let (title, assignee) = (text("title")?, text("assignee")?);
+        let labels = fields.get("labels").map_or(Some(Vec::new()), |node| self.texts_of(node, "labels"))?;
+        Some(Ticket { title, labels, assignee })
     }
 
     fn patterns(&mut self, node: &Node) -> Option<Vec<String>> {

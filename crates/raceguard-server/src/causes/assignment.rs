@@ -9,6 +9,7 @@ use super::neighbourhood::NewFinding;
 use super::questions::current;
 use super::state::{CauseState, StateChange};
 use super::version::compare;
+use crate::audit;
 use crate::store::StoreError;
 use crate::store::sql::{Connection, Dialect, Row, values};
 
@@ -104,13 +105,12 @@ fn assign_one(
             None => unassigned.push(*finding),
         }
     }
-    let cause = match causes.pop_first() {
-        Some(oldest) => oldest,
-        None => {
-            let cause = insert(connection, &proposal.cluster, now_ms)?;
-            made.new.insert(cause);
-            cause
-        }
+    let cause = if let Some(oldest) = causes.pop_first() {
+        oldest
+    } else {
+        let cause = insert(connection, &proposal.cluster, now_ms)?;
+        made.new.insert(cause);
+        cause
     };
     describe(connection, cause, &proposal.cluster, now_ms)?;
     for younger in causes {
@@ -228,10 +228,14 @@ pub fn set_state(
 ) -> Result<Option<i64>, StoreError> {
     let Some(cause) = current(connection, cause)? else { return Ok(None) };
     write_state(connection, cause, change.state, &change.version, &change.note, by, now_ms)?;
+    let said = match change.state {
+        CauseState::Fixed => format!("fixed in {}", change.version),
+        state => state.as_str().to_owned(),
+    };
+    audit::record(connection, &format!("token:{by}"), "cause.state", &format!("cause {cause}"), &said)?;
     Ok(Some(cause))
 }
 
-#[expect(clippy::too_many_arguments, reason = "they are the columns of one row")]
 fn write_state(
     connection: &mut dyn Connection,
     cause: i64,

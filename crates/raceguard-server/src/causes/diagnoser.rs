@@ -85,8 +85,9 @@ impl Diagnoser {
     async fn catch_up(&mut self, now_ms: i64) -> Result<(), StoreError> {
         let live = Arc::clone(&self.shared.live);
         let all = now_ms - self.reloaded_ms > 60_000;
+        let reload = all || live.expects_contention(now_ms);
         let read = move |reader: &crate::store::Reader| {
-            if all || live.is_behind(reader)? { live.reload(reader) } else { Ok(()) }
+            if reload || live.is_behind(reader)? { live.reload(reader) } else { Ok(()) }
         };
         self.shared.question(read).await?;
         if all {
@@ -107,7 +108,7 @@ impl Diagnoser {
 pub async fn diagnose(shared: &Arc<Shared>, now_ms: i64) -> Result<bool, StoreError> {
     let Some((assigned, new, proposals)) = shared
         .question(|reader| {
-            let neighbourhood = reader.ask(|connection| gather(connection))?;
+            let neighbourhood = reader.ask(gather)?;
             Ok((!neighbourhood.new.is_empty()).then(|| propose(neighbourhood)))
         })
         .await?

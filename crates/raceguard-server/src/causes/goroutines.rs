@@ -76,7 +76,7 @@ impl Drawing {
             let mut below = None;
             let starts = chain.iter().map(|goroutine| Start::of(goroutine));
             // Of the ancestors beyond those that the record holds as goroutines it has the go statements alone.
-            let beyond = outermost.into_iter().flatten().map(|stack| Start::at(stack));
+            let beyond = outermost.into_iter().flatten().map(Start::at);
             for start in starts.chain(beyond) {
                 let Some(node) = self.node(&start) else { break };
                 if let Some(below) = below {

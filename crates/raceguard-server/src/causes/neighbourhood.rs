@@ -4,6 +4,7 @@
 //! So the neighbours of a finding are those with a statement in a function of its own, and then in a package of its own.
 //! `main` is another package in each service. At most [`FINDINGS`] of at most [`BYTES`] are looked at, the newest first.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use raceguard_diagnosis::statement::declared_function;
@@ -63,7 +64,7 @@ struct Known {
 }
 
 /// The findings that wait for a cause, as many as are diagnosed together, and their neighbours.
-pub fn gather(connection: &mut dyn Connection) -> Result<Neighbourhood, StoreError> {
+pub fn gather(connection: &mut (dyn Connection + 'static)) -> Result<Neighbourhood, StoreError> {
     let row = connection.row("SELECT number FROM assignment", &[])?;
     let assigned = row.ok_or(StoreError::Incomplete("assignment"))?.get(0)?;
     let rows = connection.query("SELECT finding FROM undiagnosed ORDER BY finding LIMIT $1", values![NEW])?;
@@ -120,9 +121,8 @@ impl Gathering {
         let Some(record) = record(&exemplar) else { return Ok(None) };
         self.bytes += exemplar.len();
         let stream = row.get::<Option<i64>>(3)?.unwrap_or(0);
-        if !self.runs.contains_key(&stream) {
-            let run = run(connection, stream)?;
-            self.runs.insert(stream, run);
+        if let Entry::Vacant(unknown) = self.runs.entry(stream) {
+            unknown.insert(run(connection, stream)?);
         }
         self.known.push(Known { id, fingerprint, occurrences: row.get(1)?, record, stream });
         Ok(Some(self.known.len() - 1))

@@ -371,10 +371,19 @@ fn history(connection: &mut dyn Connection, cause: i64) -> Result<Vec<StateEvent
     rows.iter().map(event).collect()
 }
 
-/// Counts by service of causes: open ones, regressed ones, occurrences, last sighting.
+/// What the causes of a service come to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CauseCounts {
+    pub(crate) open: u64,
+    pub(crate) regressed: u64,
+    pub(crate) occurrences: u64,
+    pub(crate) last_ms: i64,
+}
+
+/// The causes of each service, counted.
 pub(crate) fn by_service(
     connection: &mut dyn Connection,
-) -> Result<BTreeMap<String, (u64, u64, u64, i64)>, StoreError> {
+) -> Result<BTreeMap<String, CauseCounts>, StoreError> {
     let rows = connection.query(
         "SELECT x.service, CAST(sum(CASE WHEN c.state <> 'fixed' THEN 1 ELSE 0 END) AS BIGINT),
              CAST(sum(CASE WHEN c.state = 'regressed' THEN 1 ELSE 0 END) AS BIGINT),
@@ -382,6 +391,9 @@ pub(crate) fn by_service(
          FROM cause_service x JOIN cause c ON c.id = x.cause WHERE c.merged_into IS NULL GROUP BY x.service",
         &[],
     )?;
-    let service = |row: &Row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)));
-    rows.iter().map(service).collect()
+    let counts = |row: &Row| {
+        let (open, regressed, occurrences) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok((row.get(0)?, CauseCounts { open, regressed, occurrences, last_ms: row.get(4)? }))
+    };
+    rows.iter().map(counts).collect()
 }

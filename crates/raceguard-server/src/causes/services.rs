@@ -43,10 +43,10 @@ pub(crate) fn services(
     for row in &environments {
         of(&mut services, row.get(0)?).environments.push(row.get(1)?);
     }
-    for (name, (open, regressed, occurrences, last_ms)) in by_service(connection)? {
+    for (name, counts) in by_service(connection)? {
         let service = of(&mut services, name);
-        (service.open_causes, service.regressed_causes) = (open, regressed);
-        (service.occurrences, service.last_ms) = (occurrences, Some(last_ms));
+        (service.open_causes, service.regressed_causes) = (counts.open, counts.regressed);
+        (service.occurrences, service.last_ms) = (counts.occurrences, Some(counts.last_ms));
     }
     for slo in objectives(connection, now_ms)?.services {
         of(&mut services, slo.service).slts = slo.slts;

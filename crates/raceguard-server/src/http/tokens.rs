@@ -37,7 +37,7 @@ struct Made {
 
 async fn list(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Result<Json<Vec<TokenRow>>, Problem> {
     shared.authorize(&headers, Role::Admin).await?;
-    Ok(Json(shared.ask(|reader| reader.ask(|connection| table::list(connection))).await?))
+    Ok(Json(shared.ask(|reader| reader.ask(table::list)).await?))
 }
 
 async fn add(
@@ -49,7 +49,7 @@ async fn add(
     let Json(wanted) = wanted.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let unfit = |why: String| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, why);
     let role = Role::named(&wanted.role).map_err(|error| unfit(error.to_string()))?;
-    let name = checked("the token's name", &wanted.name)?;
+    let name = checked("the token's name", &wanted.name).map_err(|error| unfit(error.to_string()))?;
     if name.is_empty() || wanted.expires_ms.is_some_and(|end| end <= now_ms()) {
         return Err(unfit("a token needs a name, and an end that is not over".to_owned()));
     }

@@ -8,6 +8,7 @@ use crate::batch::Batch;
 use crate::causes::state::CauseState;
 use crate::clock::now_ms;
 use crate::digest::Digest;
+use crate::locks::LockWait;
 use crate::slts::code::LOCK_WAIT_LIMIT_NS;
 use crate::store::{Committed, Observer};
 
@@ -15,7 +16,14 @@ impl Observer for Live {
     fn arriving(&self, batch: &mut Batch) {
         let service = &batch.origin.service;
         for record in &mut batch.records {
-            let Some(Digest::Span(span)) = &mut record.digest else { continue };
+            let span = match &mut record.digest {
+                Some(Digest::Span(span)) => span,
+                Some(Digest::Locks(waits)) if waits.waits.iter().any(is_trouble) => {
+                    self.expect_contention(now_ms());
+                    continue;
+                }
+                _ => continue,
+            };
             let name = if span.service.is_empty() { service } else { &span.service };
             let in_code = self.code.get_with(name, |code| code.is_touched_by(span));
             // A map that is closed says nothing; then the server stops, and what still comes counts as it tells itself.
@@ -58,6 +66,11 @@ impl Observer for Live {
             self.work.notify_one();
         }
     }
+}
+
+/// Whether goroutines waited there for long.
+fn is_trouble(wait: &LockWait) -> bool {
+    matches!(wait.call, "Lock" | "RLock") && wait.total_ns >= wait.contentions * LOCK_WAIT_LIMIT_NS
 }
 
 impl Live {

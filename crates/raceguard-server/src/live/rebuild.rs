@@ -23,7 +23,7 @@ const CONTENDED_WINDOWS: i64 = 13;
 impl Live {
     /// Whether somebody assigned causes, or changed a state, since live state was read.
     pub(crate) fn is_behind(&self, reader: &Reader) -> Result<bool, StoreError> {
-        Ok(reader.ask(|connection| number(connection))? != self.assigned())
+        Ok(reader.ask(number)? != self.assigned())
     }
 
     /// Reads everything.
@@ -128,12 +128,12 @@ where
     let before = map.snapshot()?;
     let gone = before.iter().map(|(key, _)| key).filter(|key| !entries.contains_key(key));
     let mut changes: Vec<_> = gone.map(|key| Operation::Remove(key.clone())).collect();
-    let changed = entries.into_iter().filter(|(key, value)| before.get(key) != Some(value));
-    changes.extend(changed.map(|(key, value)| Operation::Insert(key, value)));
+    let differing = entries.into_iter().filter(|(key, value)| before.get(key) != Some(value));
+    changes.extend(differing.map(|(key, value)| Operation::Insert(key, value)));
     map.apply(changes).map(drop)
 }
 
-fn number(connection: &mut dyn Connection) -> Result<u64, StoreError> {
+fn number(connection: &mut (dyn Connection + 'static)) -> Result<u64, StoreError> {
     connection.row("SELECT number FROM assignment", &[])?.ok_or(StoreError::Incomplete("assignment"))?.get(0)
 }
 
@@ -185,13 +185,11 @@ fn code(
     service: Option<&str>,
     now_ms: i64,
 ) -> Result<HashMap<String, Arc<CodeIndex>>, StoreError> {
-    let services = match service {
-        Some(service) => vec![service.to_owned()],
-        None => {
-            let rows =
-                connection.query("SELECT DISTINCT service FROM cause_service ORDER BY service", &[])?;
-            rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, _>>()?
-        }
+    let services = if let Some(service) = service {
+        vec![service.to_owned()]
+    } else {
+        let rows = connection.query("SELECT DISTINCT service FROM cause_service ORDER BY service", &[])?;
+        rows.iter().map(|row| row.get(0)).collect::<Result<Vec<String>, _>>()?
     };
     let mut contended = contended(connection, window_of(now_ms) - CONTENDED_WINDOWS, LOCK_WAIT_LIMIT_NS)?;
     let mut indices: HashMap<String, CodeIndex> = HashMap::new();
@@ -218,7 +216,9 @@ fn code(
     }
     for (service, functions) in contended {
         let index = indices.entry(service).or_default();
-        functions.iter().for_each(|(function, window)| index.add_contended(function, *window));
+        for (function, window) in functions {
+            index.add_contended(&function, window);
+        }
     }
     Ok(indices.into_iter().map(|(service, index)| (service, Arc::new(index))).collect())
 }

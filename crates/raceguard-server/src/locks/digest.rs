@@ -47,7 +47,7 @@ impl LockWaits {
     /// Reads them off a record's line; nothing when it saw no wait.
     pub fn read(line: &[u8]) -> Option<Self> {
         let record = EvidenceReader::new(line).next()?.ok()?;
-        let (taken_ns, since_start) = match &record {
+        let (time_unix_ns, since_start) = match &record {
             Record::Profile(profile) => (profile.time_unix_ns, profile.duration_ns == 0),
             Record::ExecutionTrace(trace) => (trace.started_unix_ns, false),
             _ => return None,
@@ -77,7 +77,7 @@ impl LockWaits {
             .collect();
         waits.sort_by_key(|wait| std::cmp::Reverse(wait.total_ns));
         waits.truncate(CALLS);
-        let taken_ms = i64::try_from(taken_ns / 1_000_000).unwrap_or(0);
+        let taken_ms = i64::try_from(time_unix_ns / 1_000_000).unwrap_or(0);
         (!waits.is_empty()).then_some(Self { taken_ms, since_start, waits })
     }
 }

@@ -74,6 +74,27 @@ pub const METRICS: &[Definition] = &[
     ),
     counter("raceguard_duplicates_total", &[], "Records that were sent again, and counted once."),
     counter("raceguard_service_records_total", &["service"], "Records that this process took."),
+    counter(
+        "raceguard_intake_requests_total",
+        &["transport"],
+        "Requests with evidence: evidence, raw, otlp_http, otlp_grpc.",
+    ),
+    counter("raceguard_intake_refused_total", &["reason"], "Requests that were refused, by reason."),
+    counter(
+        "raceguard_intake_bytes_total",
+        &["form"],
+        "Bytes of bodies: received as they were sent, decompressed.",
+    ),
+    counter(
+        "raceguard_intake_dropped_total",
+        &["what"],
+        "What was taken but became no record: lines, spans, log_records, metrics, parts that were not understood.",
+    ),
+    counter(
+        "raceguard_intake_mended_total",
+        &["what"],
+        "What was changed to be taken: future_times, past_times, names of which a token sent too many.",
+    ),
     gauge(
         "raceguard_ingest_lag_seconds",
         &["service"],

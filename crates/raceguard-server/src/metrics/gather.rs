@@ -10,6 +10,7 @@ use super::{BUILDS, SERVICES, Samples};
 use crate::alerts::Alerts;
 use crate::causes::services::DETECTOR_MS;
 use crate::http::Shared;
+use crate::intake::IntakeCounters;
 use crate::live::Live;
 use crate::slts::questions::objectives;
 use crate::slts::{OBJECTIVE, window_of};
@@ -31,6 +32,7 @@ pub fn gather(shared: &Shared, now_ms: i64) -> Result<Samples, StoreError> {
     })?;
     samples.count("raceguard_build_info", &[env!("CARGO_PKG_VERSION")], 1);
     samples.count("raceguard_write_queue_tasks", &[], shared.writer.waiting() as u64);
+    intake(&shared.intake.counters, &mut samples);
     messages(&shared.alerts, &mut samples);
     live(&shared.live, &mut samples);
     Ok(samples)
@@ -212,6 +214,35 @@ fn alerts(connection: &mut dyn Connection, samples: &mut Samples) -> Result<(), 
         samples.count("raceguard_alerts", &[&format!("P{severity}")], firing);
     }
     Ok(())
+}
+
+fn intake(counters: &IntakeCounters, samples: &mut Samples) {
+    for (transport, count) in counters.requests() {
+        samples.count("raceguard_intake_requests_total", &[transport.as_str()], count);
+    }
+    for (reason, count) in counters.refused() {
+        samples.count("raceguard_intake_refused_total", &[reason.as_str()], count);
+    }
+    let (received, decompressed) = (counters.bytes_received.get(), counters.bytes_decompressed.get());
+    for (form, bytes) in [("received", received), ("decompressed", decompressed)] {
+        samples.count("raceguard_intake_bytes_total", &[form], bytes);
+    }
+    for (what, counter) in [
+        ("lines", &counters.rejected_lines),
+        ("spans", &counters.spans_rejected),
+        ("log_records", &counters.log_records_dropped),
+        ("metrics", &counters.metrics_dropped),
+        ("parts", &counters.skipped),
+    ] {
+        samples.count("raceguard_intake_dropped_total", &[what], counter.get());
+    }
+    for (what, counter) in [
+        ("future_times", &counters.future_times),
+        ("past_times", &counters.past_times),
+        ("names", &counters.folded_names),
+    ] {
+        samples.count("raceguard_intake_mended_total", &[what], counter.get());
+    }
 }
 
 fn messages(alerts: &Alerts, samples: &mut Samples) {

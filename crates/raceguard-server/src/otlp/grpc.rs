@@ -1,4 +1,4 @@
-//! OTLP over gRPC: HTTP/2 without TLS on a port of its own.
+//! OTLP over gRPC: HTTP/2 on a port of its own, with TLS when the server has a certificate.
 //!
 //! A message goes to its reader as the bytes that it is: what it becomes is decided field by field there, so decoding it into
 //! structures first would be work for nothing.
@@ -21,6 +21,7 @@ use raceguard_evidence::foreign::otlp::{Encoding, Signal};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
@@ -32,6 +33,7 @@ use crate::http::Shared;
 use crate::intake::{Reason, Refusal, Reservation, Transport};
 use crate::limits::{Limits, TokenKey};
 use crate::server::accept;
+use crate::tls::Tls;
 
 /// How often a silent client is asked whether it is there, and how long it may take to say so.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -52,6 +54,7 @@ const STOP_TIME: Duration = Duration::from_secs(15);
 /// Serves until `stop` is cancelled, then ends the requests under way.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     shared: Arc<Shared>,
     stop: CancellationToken,
 ) -> Result<(), Infallible> {
@@ -66,21 +69,29 @@ pub async fn serve(
         };
         let Some((stream, permit)) = accepted else { continue };
         let (shared, watcher) = (Arc::clone(&shared), graceful.watcher());
+        let (acceptor, head_time) = (tls.as_ref().map(|tls| tls.http2()), shared.limits.head_time);
         connections.spawn(async move {
-            if begins(&stream, shared.limits.head_time).await {
+            if begins(&stream, head_time).await {
                 let service = service_fn(move |request: Request<hyper::body::Incoming>| {
                     let shared = Arc::clone(&shared);
                     async move { Ok::<_, Infallible>(answer(&shared, request).await) }
                 });
-                let connection = builder().serve_connection(TokioIo::new(stream), service);
                 // How a connection ends is the client's business; requests are answered or not before that.
-                let _ = watcher.watch(connection).await;
+                let _ = match acceptor {
+                    None => watcher.watch(builder().serve_connection(TokioIo::new(stream), service)).await,
+                    Some(acceptor) => match timeout(head_time, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => {
+                            watcher.watch(builder().serve_connection(TokioIo::new(stream), service)).await
+                        }
+                        _ => Ok(()),
+                    },
+                };
             }
             drop(permit);
         });
     }
     drop(listener);
-    let _ = tokio::time::timeout(STOP_TIME, graceful.shutdown()).await;
+    let _ = timeout(STOP_TIME, graceful.shutdown()).await;
     Ok(())
 }
 
@@ -98,7 +109,7 @@ fn builder() -> http2::Builder<TokioExecutor> {
 /// Whether the client says anything in time. HTTP/2 would wait for its first bytes for ever.
 async fn begins(stream: &TcpStream, within: Duration) -> bool {
     let mut first = [0];
-    matches!(tokio::time::timeout(within, stream.peek(&mut first)).await, Ok(Ok(1)))
+    matches!(timeout(within, stream.peek(&mut first)).await, Ok(Ok(1)))
 }
 
 async fn answer(

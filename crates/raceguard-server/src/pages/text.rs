@@ -66,6 +66,10 @@ text! {
     live_maps name strategy entries hit_rate streams stream last_received
     // Audit
     nav_audit audit_intro audit_head number actor act subject detail hash
+    // Policies
+    nav_policies policies_intro new_policy no_policies in_force on_trial revision revisions edit author
+    try_out share_of_services roll_back release difference shadow sightings_looked_at shadow_incomplete
+    trigger examples
 }
 
 #[cfg(test)]

@@ -89,6 +89,13 @@ impl Reader {
     }
 }
 
+/// Requests of a service, by window and by operation.
+#[derive(Default)]
+struct Counted {
+    windows: BTreeMap<i64, WindowCount>,
+    operations: BTreeMap<String, WindowCount>,
+}
+
 fn slts(
     connection: &mut dyn Connection,
     service: Option<&str>,
@@ -105,16 +112,15 @@ fn slts(
         .iter()
         .map(|row| Ok((row.get(0)?, row.get(1)?)))
         .collect::<Result<BTreeMap<String, u64>, StoreError>>()?;
-    let mut services: BTreeMap<String, (BTreeMap<i64, WindowCount>, BTreeMap<String, WindowCount>)> =
-        BTreeMap::new();
+    let mut services: BTreeMap<String, Counted> = BTreeMap::new();
     for row in &rows {
         let (name, window, operation): (String, i64, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let count = WindowCount { window, requests: row.get(3)?, affected: row.get(4)? };
-        let (windows, operations) = services.entry(name).or_default();
-        add(windows.entry(window).or_insert(EMPTY), count);
-        add(operations.entry(operation).or_insert(EMPTY), count);
+        let counted = services.entry(name).or_default();
+        add(counted.windows.entry(window).or_insert(EMPTY), count);
+        add(counted.operations.entry(operation).or_insert(EMPTY), count);
     }
-    let services = services.into_iter().map(|(service, (windows, operations))| {
+    let services = services.into_iter().map(|(service, Counted { windows, operations })| {
         let mut operations: Vec<OperationSlts> = operations.into_iter().filter_map(operation).collect();
         operations.sort_by_key(|operation| std::cmp::Reverse(operation.affected));
         let late = late.remove(&service).unwrap_or(0);

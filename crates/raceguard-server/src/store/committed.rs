@@ -10,6 +10,8 @@ use crate::origin::Origin;
 pub struct Committed {
     /// Which program it is from.
     pub origin: Arc<Origin>,
+    /// Its row in the table `block`; none when no record of it is new.
+    pub block: Option<i64>,
     /// When it came, in milliseconds since the Unix epoch.
     pub received_ms: i64,
     /// Records that are new.

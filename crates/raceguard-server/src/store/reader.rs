@@ -12,10 +12,11 @@ use crate::token::{Holder, table};
 /// Connections that are kept for the next question.
 const KEPT: usize = 8;
 
-/// Asks the store. Any number of questions at once, none of which holds up the writer.
+/// Asks the store. Any number of questions at once, none of which holds up the writer. Cheap to clone.
+#[derive(Clone)]
 pub struct Reader {
     database: Arc<dyn Database>,
-    idle: Mutex<Vec<Box<dyn Connection>>>,
+    idle: Arc<Mutex<Vec<Box<dyn Connection>>>>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -54,7 +55,7 @@ pub struct FindingRow {
 
 impl Reader {
     pub(super) fn new(database: Arc<dyn Database>) -> Self {
-        Self { database, idle: Mutex::new(Vec::new()) }
+        Self { database, idle: Arc::default() }
     }
 
     /// What was received in all.

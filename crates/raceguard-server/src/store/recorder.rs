@@ -78,14 +78,17 @@ impl<'a> Recorder<'a> {
         let (origin, origin_id) = self.origin(&batch.origin)?;
         let (stream, fresh) = self.receive(packed)?;
         let (accepted, duplicates) = (fresh.len() as u64, (batch.records.len() - fresh.len()) as u64);
+        let mut block = None;
         if !fresh.is_empty() {
             let all = fresh.len() == batch.records.len();
             let repacked = (!all).then(|| compress(fresh.iter().map(|record| batch.line(record))));
             let lines = repacked.as_ref().unwrap_or(&packed.lines);
-            self.connection.execute(
-                "INSERT INTO block (stream, origin, received_ms, records, lines) VALUES ($1, $2, $3, $4, $5)",
+            let row = self.connection.row(
+                "INSERT INTO block (stream, origin, received_ms, records, lines) VALUES ($1, $2, $3, $4, $5)
+                 RETURNING id",
                 values![stream, origin_id, now, accepted, lines],
             )?;
+            block = Some(row.ok_or(StoreError::Incomplete("block"))?.get(0)?);
             self.blocks += 1;
         }
         for record in fresh {
@@ -99,7 +102,7 @@ impl<'a> Recorder<'a> {
             }
         }
         let seen = std::mem::take(&mut self.seen).into_values().collect();
-        self.committed.push(Committed { origin, received_ms: now, accepted, duplicates, seen });
+        self.committed.push(Committed { origin, block, received_ms: now, accepted, duplicates, seen });
         Ok(())
     }
 

@@ -20,6 +20,7 @@ const PARTS: &[Part] = &[
     Part { name: "slts", scripts: &[include_str!("schema/slts/0001.sql")] },
     Part { name: "lock", scripts: &[include_str!("schema/lock/0001.sql")] },
     Part { name: "operations", scripts: &[include_str!("schema/operations/0001.sql")] },
+    Part { name: "policy", scripts: &[include_str!("schema/policy/0001.sql")] },
     Part { name: "session", scripts: &[include_str!("schema/session/0001.sql")] },
 ];
 

@@ -3,8 +3,8 @@
 //! What is known holds for half a second: a token that is revoked anywhere is refused within a second. Only tokens that hold
 //! are kept, so strangers can't fill the memory; they are looked up each time, by an index.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use raceguard_maps::{ConcurrentMap as _, MapError, MapSnapshot as _, ReadMostlyMap};
@@ -23,6 +23,8 @@ const NOTE_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub struct KnownTokens {
     known: ReadMostlyMap<[u8; 32], Arc<Known>>,
+    /// Uses of tokens that hold no more, not yet written down.
+    last_uses: Mutex<Vec<(String, i64)>>,
 }
 
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl KnownTokens {
                 let used_ms = AtomicI64::new(now_ms());
                 self.known.insert(hash, Arc::new(Known { holder: holder.clone(), asked, used_ms }))
             }
-            None => self.known.remove(&hash),
+            None => self.known.remove(&hash).inspect(|removed| self.keep_use(removed.as_ref())),
         };
         // A map that is closed remembers nothing, which costs a question each time.
         let _: Result<_, MapError> = kept;
@@ -83,9 +85,19 @@ impl KnownTokens {
         }
     }
 
+    fn keep_use(&self, removed: Option<&Arc<Known>>) {
+        let Some(known) = removed else { return };
+        // ORDERING: as above.
+        let used_ms = known.used_ms.load(Ordering::Relaxed);
+        if used_ms > 0 {
+            let mut uses = self.last_uses.lock().unwrap_or_else(PoisonError::into_inner);
+            uses.push((known.holder.name.clone(), used_ms));
+        }
+    }
+
     fn take_uses(&self) -> Vec<(String, i64)> {
         let Ok(snapshot) = self.known.snapshot() else { return Vec::new() };
-        let mut used = Vec::new();
+        let mut used = std::mem::take(&mut *self.last_uses.lock().unwrap_or_else(PoisonError::into_inner));
         for (_, known) in snapshot.iter() {
             // ORDERING: as above. A use between the two is noted with the next ones.
             let at_ms = known.used_ms.load(Ordering::Relaxed);

@@ -82,7 +82,7 @@ pub fn revoke(
 }
 
 /// All tokens, by name.
-pub fn list(connection: &mut dyn Connection) -> Result<Vec<TokenRow>, StoreError> {
+pub fn list(connection: &mut (dyn Connection + 'static)) -> Result<Vec<TokenRow>, StoreError> {
     let rows = connection.query(
         "SELECT name, role, created_ms, expires_ms, last_used_ms, revoked_ms FROM token ORDER BY name",
         &[],

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use raceguard_server::alerts::Alerts;
 use raceguard_server::limits::Limits;
+use raceguard_server::policies::git::GitFolder;
 use raceguard_server::server::{Options, Server, ServerError};
 use raceguard_server::store::Store;
 use raceguard_server::token::{Role, Token};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -23,8 +24,13 @@ pub struct Running {
 
 impl Running {
     pub async fn start(folder: &Path, limits: Limits) -> Self {
+        Self::watching(folder, limits, None).await
+    }
+
+    /// A server that takes policies from a git folder.
+    pub async fn watching(folder: &Path, limits: Limits, policy_git: Option<GitFolder>) -> Self {
         let listen = "127.0.0.1:0".parse().expect("it is an address");
-        Self::start_with(Options { limits, ..Options::new(folder.to_owned(), listen) }).await
+        Self::start_with(Options { limits, policy_git, ..Options::new(folder.to_owned(), listen) }).await
     }
 
     pub async fn start_with(options: Options) -> Self {
@@ -92,6 +98,26 @@ impl Running {
         .await
     }
 
+    pub async fn put(
+        &self,
+        token: &Token,
+        path: &'static str,
+        headers: &[(&'static str, &str)],
+        body: String,
+    ) -> (u16, Value) {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let bearer = format!("Bearer {}", token.reveal());
+        self.request(move |base| {
+            let mut request = agent().put(format!("{base}{path}")).header("authorization", bearer);
+            for (name, value) in headers {
+                request = request.header(name, value);
+            }
+            let mut response = request.send(&body)?;
+            Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+        })
+        .await
+    }
+
     pub async fn get(&self, token: &Token, path: &'static str) -> (u16, Value) {
         let bearer = format!("Bearer {}", token.reveal());
         self.request(move |base| {
@@ -109,4 +135,18 @@ fn agent() -> ureq::Agent {
 /// A token of the role, made before the server runs.
 pub fn token(folder: &Path, role: Role) -> Token {
     Store::add_token(folder, role.as_str(), role, 1).expect("it can be made")
+}
+
+/// A race between a write and a read in a function.
+pub fn race(id: &str, function: &str) -> String {
+    let access = |op: &str| json!({"op": op, "size": 8, "goroutine": 1, "stack": [{"function": function, "file": "m.go", "line": 3}]});
+    json!({"schema": 1, "kind": "race", "id": id, "pid": 1, "time_unix_ns": 5_000_000_000_u64, "address": "0x1", "size": 8,
+           "object": null, "accesses": [access("write"), access("read")], "goroutines": []})
+    .to_string()
+}
+
+/// One more occurrence of a race.
+pub fn repeat(id: &str) -> String {
+    json!({"schema": 1, "kind": "repeat", "race": id, "pid": 1, "time_unix_ns": 6_000_000_000_u64})
+        .to_string()
 }

@@ -15,6 +15,7 @@ use super::report::module_root;
 use crate::check::fix::atomic::replace_file;
 use crate::check::git_diff::ChangedLines;
 use crate::error::{CommandError, print_hint, print_warning};
+use crate::fleet::api::{Api, path_part};
 use crate::gate::error::GateError;
 use crate::gate::facts::{Context, facts};
 use crate::gate::in_force::{Source, shown};
@@ -76,6 +77,22 @@ pub struct GateArgs {
     #[arg(long, short)]
     pub verbose: bool,
 
+    /// A server to ask whether the build of --service and --build-version is blocked
+    #[arg(long, value_name = "URL", requires_all = ["service", "build_version"])]
+    pub server: Option<String>,
+
+    /// A token of that server that may read
+    #[arg(long, value_name = "TOKEN", env = "RACEGUARD_TOKEN", hide_env_values = true, default_value = "")]
+    pub token: String,
+
+    /// Name of the service that is to be released
+    #[arg(long, value_name = "NAME", requires = "server")]
+    pub service: Option<String>,
+
+    /// Version of the build that is to be released
+    #[arg(long, value_name = "VERSION", requires = "server")]
+    pub build_version: Option<String>,
+
     /// Keep neither the verdict in .raceguard nor drafts of tickets, and write no step summary
     #[arg(long)]
     pub dry_run: bool,
@@ -115,6 +132,7 @@ pub struct Judged {
 /// Judges and reports.
 pub fn run(arguments: &GateArgs) -> Result<u8, CommandError> {
     refuse_growth(arguments.accept_new, arguments.update_baseline)?;
+    let blocked = blocked_build(arguments)?;
     let judged = judge(arguments)?;
     if arguments.update_baseline {
         return update_baseline(arguments, &judged);
@@ -134,7 +152,30 @@ pub fn run(arguments: &GateArgs) -> Result<u8, CommandError> {
     if level >= Level::Fail && arguments.format == Format::Text {
         print_hint("`raceguard policy explain` says of each policy what it looked at and why it decided so");
     }
-    Ok(render::exit_code(level))
+    Ok(render::exit_code(level).max(u8::from(blocked)))
+}
+
+/// Whether the server says that the build is blocked; tells why on stderr.
+fn blocked_build(arguments: &GateArgs) -> Result<bool, CommandError> {
+    let (Some(server), Some(service), Some(version)) =
+        (&arguments.server, &arguments.service, &arguments.build_version)
+    else {
+        return Ok(false);
+    };
+    let api = Api::new(server, &arguments.token);
+    let path = format!("/v1/builds/{}/{}", path_part(service), path_part(version));
+    let build = api.done(api.get(&path)?)?;
+    if build["blocked"] != true {
+        return Ok(false);
+    }
+    let text = |name: &str| build[name].as_str().unwrap_or_default().to_owned();
+    eprintln!(
+        "raceguard: build {version} of {service} is blocked by {}: {}",
+        text("blocked_by"),
+        text("reason")
+    );
+    print_hint(format!("when it is mended, release a new version, or DELETE {path} on {server}"));
+    Ok(true)
 }
 
 /// Reads policies and evidence, and evaluates.

@@ -1,6 +1,7 @@
 //! `raceguard policy`: policies checked, tested, explained, and their versions.
 
 mod explain;
+mod remote;
 mod versions;
 
 use std::fmt::Write as _;
@@ -45,9 +46,20 @@ enum PolicyCommand {
     /// List the policies in force
     List {
         /// A file, a folder of .yaml files, or a folder of revisions
-        #[arg(value_name = "PATH")]
+        #[arg(value_name = "PATH", conflicts_with = "server")]
         path: Option<PathBuf>,
+
+        #[command(flatten)]
+        remote: remote::MaybeServer,
     },
+    /// Send policies to a server and bring them into force there
+    Push(remote::PushArgs),
+    /// Print a policy of a server as it is in force, or what a revision changed
+    Show(remote::ShowArgs),
+    /// Ask a server what is wrong with policies, and what they would have done in the last hour
+    Validate(remote::ValidateArgs),
+    /// Bring a revision of a server into force for a share of the services, or for all
+    Release(remote::ReleaseArgs),
     /// Say of each policy what it looks at in a run, what matches, and why it decides so
     Explain(explain::ExplainArgs),
     /// Print the default policies
@@ -71,7 +83,14 @@ pub fn run(arguments: &PolicyArgs) -> Result<u8, CommandError> {
     match &arguments.command {
         PolicyCommand::Check { path } => check(path.as_deref()),
         PolicyCommand::Test { path } => test_examples(path.as_deref()),
-        PolicyCommand::List { path } => list(path.as_deref()),
+        PolicyCommand::List { path, remote } => match remote.api()? {
+            Some(api) => remote::list(&api),
+            None => list(path.as_deref()),
+        },
+        PolicyCommand::Push(arguments) => remote::push(arguments),
+        PolicyCommand::Show(arguments) => remote::show(arguments),
+        PolicyCommand::Validate(arguments) => remote::validate(arguments),
+        PolicyCommand::Release(arguments) => remote::release(arguments),
         PolicyCommand::Explain(arguments) => explain::run(arguments),
         PolicyCommand::Default => print(DEFAULT_TEXT),
         PolicyCommand::Init => init(),
@@ -112,7 +131,13 @@ fn counted(count: usize) -> String {
 fn check(path: Option<&Path>) -> Result<u8, CommandError> {
     let (source, policies, here) = find(path)?;
     tell_expired(&policies);
-    print(&format!("{}: {}, nothing is wrong\n", source.label(&here), counted(policies.policies.len())))
+    let triggers = match policies.triggers.len() {
+        0 => String::new(),
+        1 => " and 1 trigger".to_owned(),
+        count => format!(" and {count} triggers"),
+    };
+    let counted = counted(policies.policies.len());
+    print(&format!("{}: {counted}{triggers}, nothing is wrong\n", source.label(&here)))
 }
 
 /// What has ended is no mistake, but somebody should know.
@@ -158,13 +183,20 @@ fn test_examples(path: Option<&Path>) -> Result<u8, CommandError> {
             example.policy
         );
     }
+    for trigger in &policies.triggers {
+        let Some((at, message)) = trigger.failing_example() else { continue };
+        failures += 1;
+        let _ = writeln!(text, "{}:{}:{}: {message}", trigger.file.display(), at.line, at.column);
+    }
     let without: Vec<&str> =
         policies.policies.iter().filter(|it| it.examples.is_empty()).map(|it| it.id.as_str()).collect();
     if !without.is_empty() {
         let _ = writeln!(text, "without an example: {}", without.join(", "));
     }
-    let examples =
-        if tested.len() == 1 { "1 example".to_owned() } else { format!("{} examples", tested.len()) };
+    let examples = match tested.len() + policies.triggers.iter().map(|it| it.examples.len()).sum::<usize>() {
+        1 => "1 example".to_owned(),
+        count => format!("{count} examples"),
+    };
     let _ = writeln!(text, "{examples} of {}, {failures} failed", counted(policies.policies.len()));
     print(&text)?;
     Ok(u8::from(failures > 0))
@@ -173,7 +205,8 @@ fn test_examples(path: Option<&Path>) -> Result<u8, CommandError> {
 fn list(path: Option<&Path>) -> Result<u8, CommandError> {
     let (source, policies, here) = find(path)?;
     let mut text = format!("{}\n", source.label(&here));
-    let width = policies.ids().map(str::len).max().unwrap_or(0);
+    let ids = policies.ids().chain(policies.triggers.iter().map(|it| it.id.as_str()));
+    let width = ids.map(str::len).max().unwrap_or(0);
     for policy in &policies.policies {
         let responses: Vec<String> =
             policy.responses.iter().map(|it| format!("{} from {}", it.response, it.at)).collect();
@@ -184,6 +217,18 @@ fn list(path: Option<&Path>) -> Result<u8, CommandError> {
             policy.version,
             policy.hash,
             policy.description,
+            responses.join(", ")
+        );
+    }
+    for trigger in &policies.triggers {
+        let responses: Vec<&str> = trigger.responses.iter().map(|act| act.name()).collect();
+        let _ = writeln!(
+            text,
+            "  {:width$}  v{} {}  {}; on a server: {}",
+            trigger.id,
+            trigger.version,
+            trigger.hash,
+            trigger.description,
             responses.join(", ")
         );
     }

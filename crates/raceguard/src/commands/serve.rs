@@ -1,14 +1,16 @@
 //! `raceguard serve`: the server of a fleet's evidence, until it is told to stop.
 
-mod config;
+mod file;
 mod limits;
 
+use std::ffi::OsString;
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
+use raceguard_server::policies::git::GitFolder;
 use raceguard_server::retention::Retention;
 use raceguard_server::server::{GrpcPort, Options, Server};
 use raceguard_server::tls::{Tls, TlsFiles};
@@ -16,38 +18,37 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use self::limits::LimitArgs;
 use crate::error::{CommandError, print_warning};
-use config::ServeConfig;
 
 /// Flags of `raceguard serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// A file with these flags in it, as `keep_days = 90`; a flag goes before it
+    /// A file with these flags in it, as keep_days = 90; a flag goes before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
     /// Folder of everything the server keeps; made if it is not there
-    #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA")]
+    #[arg(long, value_name = "DIR", env = "RACEGUARD_DATA", required_unless_present = "config")]
     data: Option<PathBuf>,
 
-    /// Address and port; anything but loopback is reachable by others [default: 127.0.0.1:7766]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
+    /// Address and port; anything but loopback is reachable by others
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7766")]
+    listen: SocketAddr,
 
     /// The server's certificate (PEM), with those that lead from it to a known one; read again at SIGHUP
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 
     /// Its key (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
 
     /// Serve others without TLS: for networks where something in front of the server encrypts
     #[arg(long)]
     insecure: bool,
 
-    /// Days that evidence is kept; counters of findings stay [default: 30]
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    keep_days: Option<u32>,
+    /// Days that evidence is kept; counters of findings stay
+    #[arg(long, value_name = "DAYS", default_value_t = Retention::default().days, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    keep_days: u32,
 
     /// Address and port for OTLP over gRPC, or none; 127.0.0.1:4317 when that is free
     #[arg(long, value_name = "ADDRESS")]
@@ -63,6 +64,14 @@ pub struct ServeArgs {
     /// Give /metrics to whoever asks, without a token
     #[arg(long)]
     metrics_open: bool,
+
+    /// A folder in a git repository: each commit's .yaml files come into force as policies
+    #[arg(long, value_name = "DIR")]
+    policy_git: Option<PathBuf>,
+
+    /// The branch that is watched there
+    #[arg(long, value_name = "BRANCH", default_value = "main", requires = "policy_git")]
+    policy_branch: String,
 }
 
 /// The port that exporters of OpenTelemetry send to when they are told nothing.
@@ -83,9 +92,6 @@ impl FromStr for GrpcAddress {
     }
 }
 
-/// Where it listens when it is told nothing.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7766);
-
 impl ServeArgs {
     fn grpc_port(&self) -> GrpcPort {
         match self.otlp_grpc {
@@ -95,42 +101,50 @@ impl ServeArgs {
         }
     }
 
-    /// What the flags and the file say together.
     fn options(&self) -> Result<Options, CommandError> {
-        let file = ServeConfig::load(self.config.as_deref())?;
         let wrong = |what: &str| {
             let path = self.config.clone().unwrap_or_else(|| "raceguard serve".into());
             CommandError::ServeConfig { path, what: what.to_owned() }
         };
-        let data = self.data.clone().or(file.data);
-        let data = data
-            .ok_or_else(|| wrong("there is no data folder; give --data, or data in the file of --config"))?;
-        let listen = self.listen.or(file.listen).unwrap_or(LISTEN);
-        let certificate = self.tls_cert.clone().or(file.tls_cert);
-        let tls = match (certificate, self.tls_key.clone().or(file.tls_key)) {
+        let data = self.data.clone();
+        let data = data.ok_or_else(|| wrong("there is no data folder; give --data, or data in the file"))?;
+        let tls = match (self.tls_cert.clone(), self.tls_key.clone()) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
-            _ => return Err(wrong("tls_cert and tls_key belong together; give both")),
+            _ => {
+                return Err(wrong(
+                    "a certificate and its key belong together; give --tls-cert and --tls-key",
+                ));
+            }
         };
-        let days = self.keep_days.or(file.keep_days);
-        if days == Some(0) {
-            return Err(wrong("keep_days is 0, so nothing would be kept"));
-        }
+        let branch = self.policy_branch.clone();
         Ok(Options {
+            policy_git: self.policy_git.clone().map(|folder| GitFolder { folder, branch }),
             otlp_grpc: self.grpc_port(),
             limits: self.limits.limits(),
             tls,
-            insecure: self.insecure || file.insecure,
-            retention: days.map_or_else(Retention::default, |days| Retention { days }),
+            insecure: self.insecure,
+            retention: Retention { days: self.keep_days },
             metrics_open: self.metrics_open,
-            external_url: self.external_url.clone().or(file.external_url),
-            ..Options::new(data, listen)
+            external_url: self.external_url.clone(),
+            ..Options::new(data, self.listen)
         })
     }
 }
 
 /// Serves until SIGTERM or Ctrl-C.
 pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
+    match &arguments.config {
+        None => serve(arguments),
+        Some(path) => {
+            let words: Vec<OsString> =
+                std::env::args_os().skip_while(|word| word != "serve").skip(1).collect();
+            serve(&file::with_file(path, &words)?)
+        }
+    }
+}
+
+fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
     let system = |action: &str| {
         let action = action.to_owned();
         move |source| CommandError::System { action, source }
@@ -147,9 +161,7 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
         let tls = server.tls();
         let scheme = if tls.is_some() { "https" } else { "http" };
         if tls.is_none() && !address.ip().is_loopback() {
-            print_warning(format!(
-                "{address} is not loopback, and without TLS tokens can be read on the way"
-            ));
+            print_warning(format!("{address} is not loopback, and without TLS tokens can be read on the way"));
         }
         eprintln!("raceguard: serving {} on {scheme}://{address}", data.display());
         match server.grpc_address() {
@@ -160,11 +172,11 @@ pub fn run(arguments: &ServeArgs) -> Result<u8, CommandError> {
             None => {}
         }
         let reloading = tls.map(|tls| tokio::spawn(reload_at_hangup(tls)));
-        let served = server.run(stop_signal()).await;
+        let ended = server.run(stop_signal()).await;
         if let Some(reloading) = reloading {
             reloading.abort();
         }
-        served?;
+        ended?;
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
         Ok(0)
     })

@@ -95,7 +95,7 @@ pub fn run(arguments: &TokenArgs) -> Result<u8, CommandError> {
         }
         TokenCommand::List { data } => {
             super::existing_database(data)?;
-            for token in Store::change(data, |connection| table::list(connection))? {
+            for token in Store::change(data, table::list)? {
                 println!("{}", line(&token, now));
             }
         }

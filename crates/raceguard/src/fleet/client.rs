@@ -15,7 +15,7 @@ use raceguard_server::origin::Origin;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::connection::{Answer, Connection, Outgoing};
+use super::connection::{Answer, Connection, Outgoing, is_untrusted};
 use super::error::SendError;
 
 /// Lines and bytes after which a batch is sent.
@@ -150,6 +150,10 @@ impl Client {
                     let server = self.connection.server().to_owned();
                     let reason = answer.explanation();
                     return Err(SendError::Refused { server, status: answer.status, reason });
+                }
+                Err(error) if is_untrusted(&error) => {
+                    let server = self.connection.server().to_owned();
+                    return Err(SendError::Untrusted { server, reason: error.to_string() });
                 }
                 Err(error) => reason = error.to_string(),
             }

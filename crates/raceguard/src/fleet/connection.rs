@@ -137,6 +137,16 @@ impl Answer {
     }
 }
 
+/// Whether TLS failed, which trying again does not mend.
+pub fn is_untrusted(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
+        // What rustls finds wrong while it shakes hands.
+        ureq::Error::Io(error) => error.kind() == std::io::ErrorKind::InvalidData,
+        _ => false,
+    }
+}
+
 /// `Retry-After`: seconds, or a time (RFC 9110, 10.2.3).
 fn wait(value: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse() {

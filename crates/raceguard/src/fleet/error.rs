@@ -30,6 +30,34 @@ pub enum SendError {
         /// What it said.
         reason: String,
     },
+    /// The server did not do what it was asked.
+    #[error("{server} answered {status}: {reason}")]
+    Denied {
+        /// The server.
+        server: String,
+        /// HTTP status.
+        status: u16,
+        /// What it said.
+        reason: String,
+    },
+    /// The server did not answer.
+    #[error(
+        "{server} does not answer: {reason}; check the address, and whether `raceguard serve` runs there"
+    )]
+    Unanswered {
+        /// The server.
+        server: String,
+        /// What failed.
+        reason: String,
+    },
+    /// The server's certificate is not signed by anybody who is known, or what answers speaks no TLS.
+    #[error("{server} does not show who it is ({reason}); --ca names the certificate of who signed its own")]
+    Untrusted {
+        /// The server.
+        server: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The server could not be reached, or could not take it, for as long as we tried.
     #[error(
         "{server} took nothing in {tries} tries: {reason}; send again later, what it took is not sent twice"

@@ -1,5 +1,7 @@
 //! A server, an agent, and what programs write into their logs.
 
+#![allow(dead_code, reason = "no test file uses all of it")]
+
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
@@ -74,16 +76,23 @@ impl Place {
     }
 
     pub(crate) fn server(&self) -> Running {
+        let data = self.folder.path().join("data");
+        let listen = format!("127.0.0.1:{}", self.port);
+        let words = ["serve", "--otlp-grpc", "none", "--listen", &listen, "--data", &data.to_string_lossy()];
+        self.start(&words, "http://")
+    }
+
+    /// Starts a server; it must say that it serves at an address that begins like this.
+    pub(crate) fn start(&self, words: &[&str], scheme: &str) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_raceguard"))
-            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
-            .arg(self.folder.path().join("data"))
+            .args(words)
             .stderr(Stdio::piped())
             .spawn()
             .expect("it starts");
         let mut line = String::new();
         let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         stderr.read_line(&mut line).expect("it says where it serves");
-        assert!(line.contains("serving"), "{line}");
+        assert!(line.contains("serving") && line.contains(scheme), "{line}");
         Running { child, stderr: Some(stderr) }
     }
 

@@ -13,6 +13,7 @@ use similar::TextDiff;
 
 use super::super::gate::here;
 use super::super::report::module_root;
+use super::remote::{self, MaybeServer};
 use super::{print, read_file, tell_expired};
 use crate::check::fix::atomic::replace_file;
 use crate::error::CommandError;
@@ -56,6 +57,9 @@ pub(super) struct DiffArgs {
 
     #[command(flatten)]
     place: StoreArgs,
+
+    #[command(flatten)]
+    remote: MaybeServer,
 }
 
 /// Flags of `raceguard policy rollback`.
@@ -67,6 +71,9 @@ pub(super) struct RollbackArgs {
 
     #[command(flatten)]
     place: StoreArgs,
+
+    #[command(flatten)]
+    remote: MaybeServer,
 }
 
 /// Where versions are kept.
@@ -138,7 +145,7 @@ fn replace(path: &Path, text: &str) -> Result<(), GateError> {
 }
 
 /// The texts of the named files, or of the folders' files. They are told as the user named them.
-fn texts(files: &[PathBuf], here: &Path) -> Result<Vec<NamedText>, GateError> {
+pub(super) fn texts(files: &[PathBuf], here: &Path) -> Result<Vec<NamedText>, GateError> {
     let mut texts = Vec::new();
     for file in files {
         if file.is_dir() {
@@ -203,6 +210,9 @@ fn untracked(path: &Path, here: &Path) -> GateError {
 
 /// Shows what differs; 1 when something does.
 pub(super) fn diff(arguments: &DiffArgs) -> Result<u8, CommandError> {
+    if let Some(api) = arguments.remote.api()? {
+        return remote::diff(&api, arguments.from.as_deref(), arguments.to.as_deref());
+    }
     let here = here()?;
     let (old, new) = match Place::find(arguments.place.store.as_deref())? {
         Place::Store(store) => {
@@ -240,7 +250,7 @@ fn nothing_applied() -> GateError {
     }
 }
 
-fn number(word: &str) -> Result<u64, GateError> {
+pub(super) fn number(word: &str) -> Result<u64, GateError> {
     word.parse().map_err(|_| GateError::Usage {
         message: format!("`{word}` is no number of a revision"),
         hint: "`raceguard policy history` lists them".to_owned(),
@@ -257,7 +267,7 @@ fn store_texts(store: &Store, number: u64) -> Result<Vec<NamedText>, GateError> 
 }
 
 /// A unified diff of files by name.
-fn unified(old: &[NamedText], new: &[NamedText]) -> String {
+pub(super) fn unified(old: &[NamedText], new: &[NamedText]) -> String {
     let mut names: Vec<&PathBuf> = old.iter().chain(new).map(|(name, _)| name).collect();
     names.sort();
     names.dedup();
@@ -276,6 +286,9 @@ fn unified(old: &[NamedText], new: &[NamedText]) -> String {
 
 /// Brings an earlier version into force again.
 pub(super) fn rollback(arguments: &RollbackArgs) -> Result<u8, CommandError> {
+    if let Some(api) = arguments.remote.api()? {
+        return remote::rollback(&api, arguments.to.as_deref());
+    }
     let (here, now) = (here()?, Timestamp::now());
     match Place::find(arguments.place.store.as_deref())? {
         Place::Store(store) => {

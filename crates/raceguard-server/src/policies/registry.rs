@@ -1,0 +1,271 @@
+//! The registry: every change of the policies, each a revision, and what it brings into force.
+//!
+//! A change is checked, kept and released in one transaction, and then published in [`InForce`]. Changes are based on
+//! the newest revision; who says which one that was ([`Change::expected`]) is refused when it no longer is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use raceguard_maps::MapError;
+use tokio::sync::{Mutex, watch};
+
+use super::in_force::{InForce, Release, Released};
+use super::revision::{self, Draft, InForceRow, Revision, Source};
+use super::set::{CompiledSet, SetError, Texts};
+use crate::store::{Reader, StoreError, Writer};
+
+/// Why policies were not changed; those in force stay.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The texts are no set.
+    #[error(transparent)]
+    Set(#[from] SetError),
+    /// Somebody else made a revision meanwhile.
+    #[error(
+        "the newest revision is {head}, the change is based on {expected}; look at it and make the change anew"
+    )]
+    Conflict {
+        /// What the change is based on.
+        expected: i64,
+        /// What is there.
+        head: i64,
+    },
+    /// There is no such revision.
+    #[error("there is no revision {0} of the policies; GET /v1/policies/revisions lists them")]
+    NoRevision(i64),
+    /// There are no policies of this name.
+    #[error("there are no policies named {0:?}; GET /v1/policies lists them")]
+    NoPolicies(String),
+    /// A share that is none.
+    #[error("the share {0} is none; it goes from 0 to 1")]
+    Share(f64),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The map of what is in force is closed: the server is stopping.
+    #[error("the server is stopping: {0}")]
+    Map(#[from] MapError),
+}
+
+/// What is to become of the texts.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// One text is added or replaced.
+    Put(String, String),
+    /// One text is removed.
+    Delete(String),
+    /// The whole set is replaced.
+    Replace(Texts),
+    /// The set is that of an earlier revision.
+    Rollback(i64),
+}
+
+/// A change.
+#[derive(Debug, Clone)]
+pub struct Change {
+    /// What is to be done.
+    pub edit: Edit,
+    /// The revision that it is based on; any when there is none.
+    pub expected: Option<i64>,
+    /// Who makes it.
+    pub author: String,
+    /// What they say of it.
+    pub message: String,
+    /// Hash of git's commit, else empty.
+    pub commit: String,
+    /// For which services it comes into force; for none with a share of 0 and no services.
+    pub release: Release,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+pub struct Made {
+    /// The newest revision, which is a new one unless nothing changed.
+    pub revision: Revision,
+    /// Whether there is a new one.
+    pub is_new: bool,
+}
+
+/// The registry.
+#[derive(Debug)]
+pub struct Registry {
+    writer: Writer,
+    reader: Reader,
+    in_force: InForce,
+    /// Makes changes one after the other.
+    turn: Mutex<()>,
+    /// The generation that is published.
+    generation: AtomicI64,
+    /// Tells when another one is.
+    published: watch::Sender<i64>,
+}
+
+impl Registry {
+    /// The registry of a store, with what is in force there.
+    pub fn open(writer: Writer, reader: Reader) -> Result<Self, RegistryError> {
+        let in_force = InForce::new()?;
+        let (published, _) = watch::channel(0);
+        let registry =
+            Self { writer, reader, in_force, turn: Mutex::new(()), generation: AtomicI64::new(0), published };
+        registry.publish()?;
+        Ok(registry)
+    }
+
+    /// What is in force.
+    pub fn in_force(&self) -> &InForce {
+        &self.in_force
+    }
+
+    /// Tells each time that something else is in force.
+    pub fn published(&self) -> watch::Receiver<i64> {
+        self.published.subscribe()
+    }
+
+    /// The texts that an edit would lead to.
+    pub async fn preview(&self, edit: Edit, expected: Option<i64>) -> Result<Texts, RegistryError> {
+        let reader = self.reader.clone();
+        blocking(move || Ok(edited(&reader, edit, expected)?.1)).await
+    }
+
+    /// Makes a change and brings it into force.
+    pub async fn change(&self, change: Change, now_ms: i64) -> Result<Made, RegistryError> {
+        let _turn = self.turn.lock().await;
+        if !(0.0..=1.0).contains(&change.release.share) {
+            return Err(RegistryError::Share(change.release.share));
+        }
+        let reader = self.reader.clone();
+        let (head, draft) = blocking(move || draft(&reader, change)).await?;
+        let Some((draft, release)) = draft else {
+            let reader = self.reader.clone();
+            let newest = blocking(move || Ok(reader.policy_revisions(1)?.pop())).await?;
+            return newest
+                .map(|revision| Made { revision, is_new: false })
+                .ok_or(RegistryError::NoRevision(head));
+        };
+        let made = self
+            .writer
+            .change(move |connection| {
+                let found = revision::head(connection)?;
+                if found != head {
+                    return Ok(Err(found));
+                }
+                let made = revision::add(connection, head, &draft, now_ms)?;
+                if release.is_all() || release.share > 0.0 || !release.services.is_empty() {
+                    let hashes: Vec<String> = draft.set.triggers.iter().map(|it| it.hash.clone()).collect();
+                    revision::release(connection, made.number, &release, &hashes, now_ms)?;
+                }
+                Ok(Ok(made))
+            })
+            .await?;
+        let revision = made.map_err(|found| RegistryError::Conflict { expected: head, head: found })?;
+        self.refresh().await?;
+        Ok(Made { revision, is_new: true })
+    }
+
+    /// Brings an existing revision into force for other services.
+    pub async fn release(&self, number: i64, release: Release, now_ms: i64) -> Result<(), RegistryError> {
+        let _turn = self.turn.lock().await;
+        if !(0.0..=1.0).contains(&release.share) {
+            return Err(RegistryError::Share(release.share));
+        }
+        let reader = self.reader.clone();
+        let set = blocking(move || {
+            let (_, texts, _) = reader.policy_revision(number)?.ok_or(RegistryError::NoRevision(number))?;
+            Ok(CompiledSet::compile(texts)?)
+        })
+        .await?;
+        let hashes: Vec<String> = set.triggers.iter().map(|it| it.hash.clone()).collect();
+        self.writer
+            .change(move |connection| revision::release(connection, number, &release, &hashes, now_ms))
+            .await?;
+        self.refresh().await
+    }
+
+    /// Publishes what the tables say is in force: after a change, here or in another replica.
+    pub async fn refresh(&self) -> Result<(), RegistryError> {
+        let reader = self.reader.clone();
+        let loaded = blocking(move || load(&reader)).await?;
+        self.show(loaded)
+    }
+
+    fn publish(&self) -> Result<(), RegistryError> {
+        self.show(load(&self.reader)?)
+    }
+
+    fn show(&self, loaded: Loaded) -> Result<(), RegistryError> {
+        let generation = loaded.row.generation;
+        self.in_force.publish(loaded.stable, loaded.canary)?;
+        self.generation.store(generation, Ordering::Release);
+        self.published.send_replace(generation);
+        Ok(())
+    }
+
+    /// One more with each change of what is in force.
+    pub fn generation(&self) -> i64 {
+        self.generation.load(Ordering::Acquire)
+    }
+}
+
+/// What the tables say.
+struct Loaded {
+    row: InForceRow,
+    stable: Arc<Released>,
+    canary: Option<Arc<Released>>,
+}
+
+fn load(reader: &Reader) -> Result<Loaded, RegistryError> {
+    let row = reader.policies_in_force()?;
+    let released = |revision: i64, release: Release| -> Result<Arc<Released>, RegistryError> {
+        // It was checked before it was kept; a newer version may find more wrong, and then says so at its start.
+        let set = CompiledSet::compile(reader.policy_texts(revision)?)?;
+        Ok(Arc::new(Released { revision, set, release }))
+    };
+    let stable = released(row.stable, Release::ALL)?;
+    let canary = row.canary.clone().map(|(number, release)| released(number, release)).transpose()?;
+    Ok(Loaded { row, stable, canary })
+}
+
+/// The newest revision, and the texts that an edit of it leads to.
+fn edited(reader: &Reader, edit: Edit, expected: Option<i64>) -> Result<(i64, Texts), RegistryError> {
+    let (head, mut texts) = reader.policy_head()?;
+    if let Some(expected) = expected.filter(|expected| *expected != head) {
+        return Err(RegistryError::Conflict { expected, head });
+    }
+    match edit {
+        Edit::Put(name, text) => drop(texts.insert(name, text)),
+        Edit::Delete(name) => {
+            texts.remove(&name).ok_or(RegistryError::NoPolicies(name))?;
+        }
+        Edit::Replace(all) => texts = all,
+        Edit::Rollback(number) => {
+            texts = reader.policy_revision(number)?.ok_or(RegistryError::NoRevision(number))?.1;
+        }
+    }
+    Ok((head, texts))
+}
+
+/// The set that a change leads to, and the revision that it is based on; nothing when that is the same set.
+fn draft(reader: &Reader, change: Change) -> Result<(i64, Option<(Draft, Release)>), RegistryError> {
+    let is_rollback = matches!(change.edit, Edit::Rollback(_));
+    let (head, texts) = edited(reader, change.edit, change.expected)?;
+    let set = CompiledSet::compile(texts)?;
+    let is_same = head > 0 && reader.policy_texts(head)? == set.texts;
+    let source = match (is_rollback, change.commit.is_empty()) {
+        (true, _) => Source::Rollback,
+        (false, true) => Source::Api,
+        (false, false) => Source::Git,
+    };
+    // A rollback is a decision even where the texts are those of the newest revision: that one may not be in force.
+    if is_same && !is_rollback {
+        return Ok((head, None));
+    }
+    let (author, message, commit) = (change.author, change.message, change.commit);
+    Ok((head, Some((Draft { set, author, message, source, commit }, change.release))))
+}
+
+/// Runs something that waits for the database where that is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
+) -> Result<T, RegistryError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Stopping)?
+}

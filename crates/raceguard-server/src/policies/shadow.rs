@@ -1,0 +1,227 @@
+//! What a set would have done with the evidence of the last hour, told before it is in force.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use raceguard_maps::MapError;
+use raceguard_policy::facts::SightingFact;
+use serde::Serialize;
+
+use super::evaluator::{Evaluator, Fired, Moment, TriggerCounts};
+use super::events::Shown;
+use super::in_force::{InForce, Release, Released};
+use super::set::{CompiledSet, SetError, Texts};
+use crate::origin::Origin;
+use crate::store::{Reader, StoreError};
+
+/// An hour in milliseconds.
+pub const HOUR_MS: i64 = 3_600_000;
+
+/// Sightings of the last hour that are kept; of more, the oldest go.
+const KEPT: usize = 1_000_000;
+
+/// Sightings of a part that is shared once it is full.
+const PART: usize = 4_096;
+
+/// Examples that are told of each trigger.
+const EXAMPLES: usize = 3;
+
+/// A finding that a block showed.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The block.
+    pub block: i64,
+    /// When it came, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// Which program it is from.
+    pub origin: Arc<Origin>,
+    /// The finding.
+    pub shown: Shown,
+}
+
+/// The sightings of the last hour. Cheap to clone: parts that are full are shared.
+#[derive(Debug, Clone, Default)]
+pub struct Recent {
+    full: VecDeque<Arc<Vec<Item>>>,
+    open: Vec<Item>,
+    /// From when on nothing is missing, in milliseconds since the Unix epoch.
+    from_ms: i64,
+}
+
+impl Recent {
+    /// Nothing was looked at before this moment.
+    pub(super) fn begin(&mut self, from_ms: i64) {
+        self.from_ms = from_ms;
+    }
+
+    pub(super) fn push(&mut self, item: Item) {
+        let oldest = item.at_ms - HOUR_MS;
+        self.open.push(item);
+        if self.open.len() < PART {
+            return;
+        }
+        self.full.push_back(Arc::new(std::mem::take(&mut self.open)));
+        let is_old = |part: &Arc<Vec<Item>>| part.last().is_some_and(|item| item.at_ms < oldest);
+        while self.full.len() > KEPT / PART || self.full.front().is_some_and(is_old) {
+            if let Some(last) = self.full.pop_front().and_then(|part| part.last().map(|item| item.at_ms)) {
+                self.from_ms = self.from_ms.max(last);
+            }
+        }
+    }
+
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        self.full.iter().flat_map(|part| part.iter()).chain(&self.open)
+    }
+}
+
+/// A finding at a place and with counts of one block.
+pub(super) fn placed(fact: &SightingFact, origin: &Origin, shown: &Shown) -> SightingFact {
+    SightingFact {
+        service: origin.service.clone(),
+        version: origin.version.clone(),
+        instance: origin.instance.clone(),
+        environment: origin.environment.clone(),
+        occurrences: shown.occurrences,
+        is_new: shown.is_new,
+        ..fact.clone()
+    }
+}
+
+/// What a set would have done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Shadow {
+    /// `would have fired 14 times on 3 services`.
+    pub summary: String,
+    /// Firings.
+    pub fired: u64,
+    /// Services on which one fired.
+    pub services: usize,
+    /// Each trigger.
+    pub triggers: Vec<ShadowTrigger>,
+    /// Sightings that were looked at.
+    pub sightings: u64,
+    /// From when on, in milliseconds since the Unix epoch.
+    pub from_ms: i64,
+    /// Until when.
+    pub to_ms: i64,
+    /// Whether everything since then was looked at; else time was up, or the server has not looked through the hour yet.
+    pub complete: bool,
+}
+
+/// What a trigger would have done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShadowTrigger {
+    /// Its name.
+    pub trigger: String,
+    /// Firings.
+    pub fired: u64,
+    /// Services on which it fired.
+    pub services: BTreeSet<String>,
+    /// The first firings.
+    pub examples: Vec<ShadowExample>,
+}
+
+/// A firing that would have been.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ShadowExample {
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// A value for each label of the group.
+    pub group: BTreeMap<String, String>,
+    /// The count that reached the threshold.
+    pub count: u64,
+    /// What was seen.
+    pub title: String,
+    /// What makes it this finding.
+    pub fingerprint: String,
+    /// The service that showed it.
+    pub service: String,
+}
+
+/// Why nothing can be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ShadowError {
+    /// The texts are no set.
+    #[error(transparent)]
+    Set(#[from] SetError),
+    /// The database can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A map was closed.
+    #[error(transparent)]
+    Map(#[from] MapError),
+}
+
+/// What texts would have done as a set for all services. Looks for as long as `time` at most; blocks.
+pub fn shadow(
+    texts: Texts,
+    recent: Option<&Recent>,
+    reader: &Reader,
+    now_ms: i64,
+    time: Duration,
+) -> Result<Shadow, ShadowError> {
+    let set = CompiledSet::compile(texts)?;
+    let mut triggers: Vec<ShadowTrigger> = set.triggers.iter().map(|it| ShadowTrigger::new(&it.id)).collect();
+    let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
+    let in_force = InForce::new()?;
+    in_force.publish(Arc::new(Released { revision: 0, set, release: Release::ALL }), None)?;
+    evaluator.adopt(&in_force.current()?, &HashMap::new())?;
+    let started = Instant::now();
+    let from_ms = recent.map_or(now_ms, |recent| recent.from_ms).max(now_ms - HOUR_MS);
+    let (mut sightings, mut complete) = (0_u64, recent.is_some());
+    let mut facts: HashMap<i64, Option<SightingFact>> = HashMap::new();
+    let items = recent.into_iter().flat_map(Recent::items).filter(|item| item.at_ms >= from_ms);
+    for item in items {
+        if sightings % 64 == 0 && started.elapsed() > time {
+            complete = false;
+            break;
+        }
+        sightings += 1;
+        let finding = item.shown.finding;
+        if !facts.contains_key(&finding) {
+            facts.insert(finding, reader.sighting_fact(finding)?);
+        }
+        let Some(Some(fact)) = facts.get(&finding) else { continue };
+        let sighting = Arc::new(placed(fact, &item.origin, &item.shown));
+        // Blocks are counted from 1, and triggers here count all of them.
+        let moment = Moment { block: item.block.max(1), at_ms: item.at_ms, finding };
+        for fired in evaluator.see(&sighting, moment, false)? {
+            if let Some(trigger) = triggers.iter_mut().find(|it| it.trigger == fired.trigger.id) {
+                trigger.note(&fired);
+            }
+        }
+    }
+    let services: BTreeSet<&String> = triggers.iter().flat_map(|trigger| &trigger.services).collect();
+    let (services, fired) = (services.len(), triggers.iter().map(|trigger| trigger.fired).sum::<u64>());
+    let counted =
+        |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+    let summary = format!(
+        "would have fired {} on {}",
+        counted(fired, "time", "times"),
+        counted(services as u64, "service", "services")
+    );
+    Ok(Shadow { summary, fired, services, triggers, sightings, from_ms, to_ms: now_ms, complete })
+}
+
+impl ShadowTrigger {
+    fn new(id: &str) -> Self {
+        Self { trigger: id.to_owned(), fired: 0, services: BTreeSet::new(), examples: Vec::new() }
+    }
+
+    fn note(&mut self, fired: &Fired) {
+        self.fired += 1;
+        self.services.insert(fired.sighting.service.clone());
+        if self.examples.len() < EXAMPLES {
+            let names = fired.trigger.group_by.iter().map(|label| label.word().to_owned());
+            self.examples.push(ShadowExample {
+                at_ms: fired.moment.at_ms,
+                group: names.zip(fired.group.iter().cloned()).collect(),
+                count: fired.count,
+                title: fired.sighting.message.clone(),
+                fingerprint: fired.sighting.fingerprint.clone(),
+                service: fired.sighting.service.clone(),
+            });
+        }
+    }
+}
