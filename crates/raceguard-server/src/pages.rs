@@ -31,6 +31,7 @@ pub(crate) mod locks;
 pub(crate) mod login;
 mod occurrences;
 pub(crate) mod overview;
+pub(crate) mod policies;
 pub(crate) mod preferences;
 mod questions;
 pub(crate) mod services;

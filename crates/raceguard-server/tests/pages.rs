@@ -24,6 +24,8 @@ fn pages(cause: i64) -> Vec<(String, &'static str, &'static str)> {
         page("/locks", "Locks", "锁"),
         page("/alerts", "Silences", "静默规则"),
         page("/findings?kind=race&sort=count", "Data race", "数据竞争"),
+        page("/policies", "Revisions", "修订历史"),
+        page("/policies/edit", "Try on the last hour", "用最近一小时试算"),
         page("/ingest", "Streams that came last", "最近的数据流"),
         page("/audit", "What administrators did", "管理员的操作记录"),
     ]

@@ -18,7 +18,7 @@ use super::Shared;
 use crate::pages::fault::PageFault;
 use crate::pages::preferences::Preferences;
 use crate::pages::{
-    alerts, assets, audit, cause, causes, findings, ingest, locks, login, overview, services,
+    alerts, assets, audit, cause, causes, findings, ingest, locks, login, overview, policies, services,
 };
 
 /// What a page may load: our own files, nothing inside the page, nothing from elsewhere.
@@ -48,6 +48,13 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/alerts/{id}/acknowledge", post(alerts::acknowledge))
         .route("/alerts/silences", post(alerts::silence))
         .route("/alerts/silences/{id}/end", post(alerts::end_silence))
+        .route("/policies", get(policies::list))
+        .route("/policies/edit", get(policies::edit))
+        .route("/policies/try", post(policies::try_out))
+        .route("/policies/save", post(policies::save))
+        .route("/policies/revisions/{number}", get(policies::revision))
+        .route("/policies/revisions/{number}/rollback", post(policies::roll_back))
+        .route("/policies/revisions/{number}/release", post(policies::release))
         .route("/ingest", get(ingest::show))
         .route("/audit", get(audit::list))
         .route("/findings", get(findings::list))

@@ -11,7 +11,9 @@ const BOX_HEIGHT: f64 = 46.0;
 const GAP: f64 = 56.0;
 const ROW: f64 = 84.0;
 /// Characters that fit into a box.
-const ROOM: usize = 33;
+const ROOM: usize = 31;
+/// Characters of what it is, which are smaller.
+const KIND_ROOM: usize = 40;
 /// `go` statements that are drawn for each side, the nearest.
 const STARTS: usize = 3;
 
@@ -128,8 +130,8 @@ impl Graph {
             width: BOX_WIDTH,
             height: BOX_HEIGHT,
             class: label.class,
-            kind: shortened(&label.kind),
-            text: shortened(&label.text),
+            kind: shortened(&label.kind, KIND_ROOM),
+            text: shortened(&label.text, ROOM),
             full: format!("{}\n{}", label.kind, label.text),
         };
         self.boxes.push(node.clone());
@@ -183,13 +185,12 @@ fn count(number: usize) -> f64 {
 }
 
 /// The end of a text that is too long: names differ there.
-fn shortened(text: &str) -> String {
+fn shortened(text: &str, room: usize) -> String {
     let length = text.chars().count();
-    if length <= ROOM {
-        text.to_owned()
-    } else {
-        std::iter::once('…').chain(text.chars().skip(length - ROOM + 1)).collect()
+    if length <= room {
+        return text.to_owned();
     }
+    std::iter::once('…').chain(text.chars().skip(length - room + 1)).collect()
 }
 
 #[cfg(test)]
@@ -218,6 +219,6 @@ mod tests {
         let graph = Graph::joined("g", &[vec![label("a"), label("b")], vec![label("c")]], &label("x"));
         let x = |text: &str| graph.boxes.iter().find(|node| node.text == text).map(|node| node.x);
         assert_eq!(x("b"), x("c"));
-        assert_eq!(shortened(&"ab".repeat(40)).chars().count(), ROOM);
+        assert_eq!(shortened(&"ab".repeat(40), ROOM).chars().count(), ROOM);
     }
 }

@@ -84,7 +84,7 @@ pub(crate) async fn show(
         open: grouped(count("open") + count("acknowledged") + count("regressed")),
         regressed: count("regressed"),
         alerts: answers.alerts.iter().map(|alert| AlertRow::new(alert, now, language)).collect(),
-        fleet: ObjectiveView::new(&answers.objectives.fleet),
+        fleet: ObjectiveView::new(&answers.objectives.fleet, language.text()),
         records: grouped(answers.totals.records),
         findings: grouped(answers.totals.findings),
         waiting: shared.writer.waiting(),

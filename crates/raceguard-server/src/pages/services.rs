@@ -13,10 +13,12 @@ use super::format::{When, grouped, percent};
 use super::preferences::Language;
 use super::session::Viewer;
 use super::shell::{Place, Shell};
+use super::text::Text;
 use crate::causes::questions::CauseFilter;
 use crate::causes::rows;
 use crate::clock::now_ms;
 use crate::http::Shared;
+use crate::slts::TARGET;
 use crate::slts::compliance::Slo;
 use crate::slts::questions::{Objectives, ServiceSlts};
 
@@ -49,7 +51,9 @@ pub(super) struct ServiceRow {
 pub(super) struct ObjectiveView {
     pub(super) slts: String,
     pub(super) compliance: String,
-    /// `good`, `warn`, `bad`; empty without requests.
+    /// `good` when it reaches the target, `bad` when not; empty without requests.
+    pub(super) slts_class: &'static str,
+    /// `good`, `warn`, `bad` by compliance and burn; empty without requests.
     pub(super) class: &'static str,
     pub(super) budget: String,
     /// Hundredths, at least 0.
@@ -63,7 +67,7 @@ pub(super) struct ObjectiveView {
 }
 
 impl ObjectiveView {
-    pub(super) fn new(slo: &Slo) -> Self {
+    pub(super) fn new(slo: &Slo, text: &Text) -> Self {
         let rate = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}"));
         let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
         let class = match (slo.compliance, slo.met, slo.burn.fast || slo.burn.slow) {
@@ -77,8 +81,17 @@ impl ObjectiveView {
         Self {
             slts: share(slo.slts),
             compliance: share(slo.compliance),
+            slts_class: match slo.slts {
+                None => "",
+                Some(slts) if slts >= TARGET => "good",
+                Some(_) => "bad",
+            },
             class,
-            budget: if slo.budget.windows == 0 { "–".to_owned() } else { percent(slo.budget.remaining) },
+            budget: match slo.budget.remaining {
+                _ if slo.budget.windows == 0 => "–".to_owned(),
+                remaining if remaining < 0.0 => text.overspent.to_owned(),
+                remaining => percent(remaining),
+            },
             budget_left: left,
             burn_5m: rate(slo.burn.five_minutes),
             burn_1h: rate(slo.burn.hour),
@@ -103,14 +116,16 @@ impl ServiceRow {
             recent: row.recent,
             detector: row.detector,
             last: row.last_ms.map(|last| When::new(last, now_ms, language)).unwrap_or_default(),
-            objective: slo.map(ObjectiveView::new).unwrap_or_else(|| ObjectiveView {
-                slts: "–".to_owned(),
-                compliance: "–".to_owned(),
-                budget: "–".to_owned(),
-                burn_5m: "–".to_owned(),
-                burn_1h: "–".to_owned(),
-                burn_6h: "–".to_owned(),
-                ..ObjectiveView::default()
+            objective: slo.map(|slo| ObjectiveView::new(slo, language.text())).unwrap_or_else(|| {
+                ObjectiveView {
+                    slts: "–".to_owned(),
+                    compliance: "–".to_owned(),
+                    budget: "–".to_owned(),
+                    burn_5m: "–".to_owned(),
+                    burn_1h: "–".to_owned(),
+                    burn_6h: "–".to_owned(),
+                    ..ObjectiveView::default()
+                }
             }),
         }
     }

@@ -48,9 +48,9 @@ text! {
     services window any_time window_5m window_1h window_24h window_7d severity score sure evidence_chain blame
     guard tests note save admins_act history shown_finding findings_of_cause statements
     // Services
-    nav_services services_intro slts slts_explained slts_chart fleet_slts target compliance_1h budget_30d burn
-    burn_1h burn_6h burn_rates open_causes last_5m detector detector_on unknown_service versions_instances
-    late_spans no_requests operations operation requests affected
+    nav_services services_intro slts slts_explained slts_chart fleet_slts target compliance_1h budget_30d
+    overspent burn burn_1h burn_6h burn_rates open_causes last_5m detector detector_on unknown_service
+    versions_instances late_spans no_requests operations operation requests affected
     // Overview
     new_causes top_causes in_24h waiting
     // Locks
@@ -66,6 +66,10 @@ text! {
     live_maps name strategy entries hit_rate streams stream last_received
     // Audit
     nav_audit audit_intro audit_head number actor act subject detail hash
+    // Policies
+    nav_policies policies_intro new_policy no_policies in_force on_trial revision revisions edit author
+    try_out share_of_services roll_back release difference shadow sightings_looked_at shadow_incomplete
+    trigger examples
 }
 
 #[cfg(test)]

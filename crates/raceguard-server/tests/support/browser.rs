@@ -175,7 +175,9 @@ impl Browser {
     /// Waits until an expression is true.
     pub fn wait(&self, expression: &str) {
         let start = Instant::now();
-        while self.eval(expression) != json!(true) {
+        // While the page changes there may be nothing to ask.
+        let guarded = format!("(() => {{ try {{ return {expression}; }} catch {{ return false; }} }})()");
+        while self.eval(&guarded) != json!(true) {
             assert!(start.elapsed() < PATIENCE, "{expression} never becomes true: {}", self.text());
             std::thread::sleep(Duration::from_millis(50));
         }
