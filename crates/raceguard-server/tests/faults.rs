@@ -47,7 +47,9 @@ async fn a_full_disk_refuses_what_it_can_not_keep_and_keeps_what_it_said_it_has(
             connection.run_script(&format!("PRAGMA max_page_count = {pages}"))
         }
     };
-    store.writer.change(limit(80)).await.expect("it is set");
+    let row = store.reader.ask(|connection| connection.row("PRAGMA page_count", &[])).expect("it answers");
+    let pages: u64 = row.expect("there is a row").get(0).expect("it is a number");
+    store.writer.change(limit(pages + 40)).await.expect("it is set");
     let (mut acknowledged, mut refused) = (0, 0);
     for n in 0..400 {
         match store.writer.write(batch(n * 50), 1).await {

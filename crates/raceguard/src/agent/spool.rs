@@ -163,7 +163,8 @@ impl Spool {
             entry.drop_bulk();
             frame = entry.frame();
         }
-        if inner.bytes() + frame.len() as u64 > self.limit {
+        // One that is larger than the limit by itself would never fit: it is taken when nothing else waits.
+        if inner.bytes() > 0 && inner.bytes() + frame.len() as u64 > self.limit {
             return Err(AgentError::Full { limit: self.limit });
         }
         let most = (self.limit / 8).clamp(64 << 10, 4 << 20);

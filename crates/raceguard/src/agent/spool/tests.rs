@@ -102,6 +102,17 @@ fn profiles_go_before_findings_and_then_nothing_more_is_taken() {
 }
 
 #[test]
+fn a_step_that_is_larger_than_the_spool_is_taken_when_nothing_waits() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let spool = Spool::open(folder.path(), 1000).expect("it opens");
+    let noise: String = (0..100_u64).map(|n| blake3::hash(&n.to_le_bytes()).to_hex().to_string()).collect();
+    spool.append(step(Class::Finding, &(noise.clone() + "\n"))).expect("nothing waits");
+    assert!(matches!(spool.append(step(Class::Finding, "x\n")), Err(AgentError::Full { .. })));
+    spool.acknowledge(1, Counts::default()).expect("it is noted");
+    spool.append(step(Class::Finding, &(noise + "\n"))).expect("nothing waits");
+}
+
+#[test]
 fn damage_on_the_disk_is_counted_and_passed_over() {
     let folder = tempfile::tempdir().expect("there is room");
     let spool = open(folder.path());
