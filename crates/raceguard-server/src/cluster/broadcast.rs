@@ -137,7 +137,7 @@ mod tests {
 
     fn packed(from: &str, number: u64) -> Vec<u8> {
         let origin = Arc::new(Origin::default());
-        let batch = Committed { origin, received_ms: 5, accepted: 2, duplicates: 0, seen: Vec::new() };
+        let batch = Committed { block: Some(1), origin, received_ms: 5, accepted: 2, duplicates: 0, seen: Vec::new() };
         let told = Told { from: from.to_owned(), number, batches: vec![batch] };
         zstd::bulk::compress(&serde_json::to_vec(&told).expect("it is JSON"), 1).expect("it compresses")
     }

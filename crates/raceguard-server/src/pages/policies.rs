@@ -321,7 +321,7 @@ pub(crate) async fn release(
 ) -> Result<Redirect, PageFault> {
     viewer.may_change(&about.form_token)?;
     let release = release_of(&about.share)?;
-    shared.policies.registry.release(number, release, now_ms()).await?;
+    shared.policies.registry.release(number, release, viewer.actor(), now_ms()).await?;
     Ok(Redirect::to(&format!("/policies/revisions/{number}")))
 }
 
