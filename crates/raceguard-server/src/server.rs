@@ -161,8 +161,17 @@ pub struct Server {
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, tls, insecure, retention, external_url, metrics_open } =
-            options;
+        let Options {
+            data,
+            listen: address,
+            otlp_grpc,
+            limits,
+            tls,
+            insecure,
+            retention,
+            external_url,
+            metrics_open,
+        } = options;
         let open = [Some(address).filter(|_| tls.is_none()), otlp_grpc.address()];
         if let Some(open) = open.into_iter().flatten().find(|open| !insecure && !open.ip().is_loopback()) {
             return Err(ServerError::Insecure(open));
@@ -178,7 +187,17 @@ impl Server {
         let intake = Arc::new(Intake::new(&limits));
         let alerts = Alerts::new(writer.clone());
         let tokens = Arc::default();
-        let shared = Arc::new(Shared { writer, reader, live, alerts, tokens, external_url, limits, metrics_open, intake });
+        let shared = Arc::new(Shared {
+            writer,
+            reader,
+            live,
+            alerts,
+            tokens,
+            external_url,
+            limits,
+            metrics_open,
+            intake,
+        });
         Ok(Self { listener, grpc, shared, thread, lock, tls, retention })
     }
 
