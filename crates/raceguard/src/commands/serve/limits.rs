@@ -8,7 +8,7 @@ use raceguard_server::limits::{CardinalityLimits, Limits, RateLimits};
 /// How much the server takes.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Limits")]
-pub struct LimitArgs {
+pub(super) struct LimitArgs {
     /// MiB of a body as it is sent
     #[arg(long, value_name = "MIB", default_value_t = Limits::default().body >> 20, value_parser = positive)]
     max_body: usize,
@@ -67,7 +67,7 @@ fn positive(text: &str) -> Result<usize, String> {
 
 impl LimitArgs {
     /// What the flags say.
-    pub fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         let defaults = Limits::default();
         Limits {
             body: self.max_body << 20,
