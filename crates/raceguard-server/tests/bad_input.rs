@@ -135,7 +135,7 @@ async fn times_that_can_not_be_are_mended_and_counted() {
     }
     let year = Duration::from_hours(24 * 366);
     assert!(seen("m.Old") + year + Duration::from_mins(1) > now, "{findings}");
-    assert_eq!(seen("m.Usual").as_secs(), (now - Duration::from_hours(1)).as_secs());
+    assert_eq!(seen("m.Usual").as_secs() + 3600, now.as_secs());
     server.stop().await;
 }
 

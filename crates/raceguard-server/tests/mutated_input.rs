@@ -42,7 +42,7 @@ fn mutated(content: &[u8], numbers: &mut Numbers) -> Vec<u8> {
                 content.splice(at..at, part.repeat(1 + numbers.below(50)));
             }
             _ => {
-                content.insert(at, *b"{}[],:\"\\\n\x00\xff\x7f".get(numbers.below(12)).expect("it is below"))
+                content.insert(at, *b"{}[],:\"\\\n\x00\xff\x7f".get(numbers.below(12)).expect("it is below"));
             }
         }
         if content.is_empty() {

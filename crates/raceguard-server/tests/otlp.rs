@@ -47,14 +47,14 @@ fn text(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
 }
 
-fn resource(service: &str, instance: &str) -> Option<Resource> {
+fn resource(service: &str, instance: &str) -> Resource {
     let attributes = vec![
         text("service.name", service),
         text("service.version", "1.4.2"),
         text("service.instance.id", instance),
         text("deployment.environment.name", "canary"),
     ];
-    Some(Resource { attributes, ..Resource::default() })
+    Resource { attributes, ..Resource::default() }
 }
 
 fn spans(service: &str, first: u8, count: u8) -> ResourceSpans {
@@ -71,7 +71,7 @@ fn spans(service: &str, first: u8, count: u8) -> ResourceSpans {
     let spans = (first..first + count).map(span).collect();
     let scope = Some(InstrumentationScope { name: "net/http".to_owned(), ..InstrumentationScope::default() });
     let scope_spans = vec![ScopeSpans { scope, spans, ..ScopeSpans::default() }];
-    ResourceSpans { resource: resource(service, "h1"), scope_spans, ..ResourceSpans::default() }
+    ResourceSpans { resource: Some(resource(service, "h1")), scope_spans, ..ResourceSpans::default() }
 }
 
 fn logs(instance: &str, bodies: impl IntoIterator<Item = impl Into<String>>) -> ExportLogsServiceRequest {
@@ -82,8 +82,11 @@ fn logs(instance: &str, bodies: impl IntoIterator<Item = impl Into<String>>) -> 
     };
     let log_records = bodies.into_iter().map(|body| record(body.into())).collect();
     let scope_logs = vec![ScopeLogs { log_records, ..ScopeLogs::default() }];
-    let resource_logs =
-        vec![ResourceLogs { resource: resource("shop", instance), scope_logs, ..ResourceLogs::default() }];
+    let resource_logs = vec![ResourceLogs {
+        resource: Some(resource("shop", instance)),
+        scope_logs,
+        ..ResourceLogs::default()
+    }];
     ExportLogsServiceRequest { resource_logs }
 }
 
@@ -114,7 +117,7 @@ fn metrics() -> ExportMetricsServiceRequest {
     ];
     let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
     let resource_metrics = vec![ResourceMetrics {
-        resource: resource("shop", "h1"),
+        resource: Some(resource("shop", "h1")),
         scope_metrics,
         ..ResourceMetrics::default()
     }];
