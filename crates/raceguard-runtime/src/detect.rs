@@ -174,7 +174,7 @@ impl AtomicAccess {
 
     fn check(&mut self, goroutine: &Goroutine) {
         let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
-        if cell.load(0) != Record::EMPTY {
+        if cell.is_used() {
             let _line = cell.lock_line();
             find_races(goroutine, cell, new, &mut self.races, self.address & !7);
         }
@@ -300,7 +300,7 @@ pub fn check_range(
 /// Outside of sampling periods: compares `new` with what is on record, without recording it. Records that it would
 /// replace go.
 fn check_only(goroutine: &Goroutine, cell: Cell, new: Record, races: &mut Races, address: usize) {
-    if cell.load(0) == Record::EMPTY {
+    if !cell.is_used() {
         return;
     }
     let _line = cell.lock_line();
@@ -354,15 +354,8 @@ fn line_is_known(
 /// have been put there only by this goroutine.
 #[inline(always)]
 pub fn is_known(cell: Cell, new: Record) -> bool {
-    let first = cell.load(0);
-    if first.covers(new) {
-        return true;
-    }
-    if first == Record::EMPTY {
-        return false;
-    }
     let flags = cell.flags().load(Ordering::Relaxed);
-    for lane in 1..LANES {
+    for lane in 0..LANES {
         let record = cell.load_if_used(lane, flags);
         if record.covers(new) {
             return true;

@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
 use crate::record::{MASK_BITS, WRITE};
-use crate::shadow::{FLAGS_BIAS, FLAGS_SHIFT, HEAP_BIAS, HEAP_START, LANE, TOUCHED};
+use crate::shadow::{FLAGS, HEAP_BIAS, HEAP_END, HEAP_START, LANE, PAGE_SHIFT, TOUCHED};
 use crate::{budget, heap, quick, sampling, shadow, stack};
 
 #[cfg(raceguard_direct)]
@@ -173,32 +173,32 @@ macro_rules! scalar_access {
             naked_asm!(
                 load_goroutine!(),
                 "mov rax, rsi",
-                "shr rax, 37",
-                "cmp eax, {heap}",
-                "jne 4f",
+                "shr rax, {page_shift}",
+                "movabs r11, {flags}",
+                "cmp rax, {last_page}",
+                "jae 4f",
+                "movzx r11d, byte ptr [rax + r11]",
+                "test r11b, {first_touched}",
+                "jz 4f", // do not touch memory that holds no records
                 "movabs rax, {heap_bias}",
-                "2:",
                 "mov ecx, esi",
                 "and ecx, 7",
                 "mov r8, rsi",
                 "and r8, -8",
-                "add rax, r8", // the cell
-                "mov r9, [rdi]",           // the epoch
+                "add rax, r8",   // the cell
+                "mov r9, [rdi]", // the epoch
                 "or r9, {own_bits}",
                 "mov r10, [rax]",
                 "xor r10, r9",
                 "bt r10, rcx",
-                "jnc 3f",
+                "jnc 2f",
                 "test r10, {fixed_bits}",
-                "jnz 3f",
+                "jnz 2f",
                 "ret",
-                "3:",
-                "cmp r10, r9", // nothing recorded: do not touch the memory of other lanes
+                "2:",
+                "cmp r10, r9", // nothing recorded
                 "je 6f",
-                "movabs r11, {flags_bias}",
-                "mov r10, rax",
-                "shr r10, {flags_shift}",
-                "test byte ptr [r10 + r11], {second_touched}",
+                "test r11b, {second_touched}",
                 "jz 5f",
                 "movabs r10, {second}",
                 "mov r10, [rax + r10]",
@@ -208,12 +208,15 @@ macro_rules! scalar_access {
                 "test r10, {fixed_bits}",
                 "jnz 5f",
                 "ret",
-                "4:", // not the heap: the data segment, or memory without a shadow
+                "4:", // nothing recorded, or data whose shadow lies elsewhere, or memory without a shadow
+                "mov rax, rsi",
+                "shr rax, 37",
+                "cmp eax, {heap}",
+                "je 6f",
                 "mov rax, rsi",
                 "sub rax, [rip + {data_start}]",
                 "cmp rax, [rip + {data_size}]",
-                "mov rax, [rip + {data_bias}]",
-                "jb 2b",
+                "jb 5f",
                 "ret",
                 "6:",
                 "cmp byte ptr [rip + {recording}], 0",
@@ -241,12 +244,12 @@ macro_rules! scalar_access {
                 "7:",
                 "lea rax, [rip + {slowly}]",
                 "jmp {call}",
-                heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
-                second = const LANE, flags_bias = const FLAGS_BIAS, flags_shift = const FLAGS_SHIFT,
-                second_touched = const TOUCHED << 1,
+                heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, second = const LANE,
+                page_shift = const PAGE_SHIFT, last_page = const HEAP_END >> PAGE_SHIFT, flags = const FLAGS,
+                first_touched = const TOUCHED, second_touched = const TOUCHED << 1,
                 own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
-                data_bias = sym shadow::DATA_BIAS, recording = sym sampling::RECORDING,
+                recording = sym sampling::RECORDING,
                 stack = const QUICK_STACK, quickly = sym $quickly, slowly = sym $slowly, call = sym on_system_stack,
             )
         }
@@ -268,17 +271,24 @@ macro_rules! range_access {
         pub extern "C" fn $name() {
             naked_asm!(
                 load_goroutine!(),
-                "mov rax, rsi",
-                "shr rax, 37",
-                "cmp eax, {heap}",
-                "jne 4f",
                 "lea rax, [rdx - 1]",
                 "cmp rax, {most}",
-                "jae 5f",
+                "jae 4f",
                 "mov eax, esi",
                 "or eax, edx",
                 "test al, 7",
-                "jnz 5f",
+                "jnz 4f",
+                "mov rax, rsi",
+                "shr rax, {page_shift}",
+                "cmp rax, {last_page}",
+                "jae 4f",
+                "lea r8, [rsi + rdx - 1]",
+                "shr r8, {page_shift}",
+                "movabs r11, {flags}",
+                "movzx eax, byte ptr [rax + r11]",
+                "and al, byte ptr [r8 + r11]",
+                "test al, {first_touched}",
+                "jz 4f", // do not touch memory that holds no records
                 "movabs rax, {heap_bias}",
                 "add rax, rsi",        // the first cell
                 "lea r8, [rax + rdx]", // behind the last
@@ -295,6 +305,10 @@ macro_rules! range_access {
                 "3:",
                 "ret",
                 "4:",
+                "mov rax, rsi",
+                "shr rax, 37",
+                "cmp eax, {heap}",
+                "je 5f",
                 "mov rax, rsi",
                 "sub rax, [rip + {data_start}]",
                 "cmp rax, [rip + {data_size}]",
@@ -321,6 +335,8 @@ macro_rules! range_access {
                 "lea rax, [rip + {slowly}]",
                 "jmp {call}",
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, most = const FEW_BYTES,
+                page_shift = const PAGE_SHIFT, last_page = const HEAP_END >> PAGE_SHIFT, flags = const FLAGS,
+                first_touched = const TOUCHED,
                 own_bits = const $own_bits, fixed_bits = const !$free_bits as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
                 stack = const QUICK_STACK, quickly = sym $quickly, slowly = sym $slowly, call = sym on_system_stack,

@@ -42,11 +42,17 @@ fn record(goroutine: &mut Goroutine, address: usize, kind: u64, pc: u64, depth: 
     let cell = Cell::of(address);
     let new = Record::new(goroutine.epoch, kind, 1 << (address & 7));
     let flags = cell.flags().load(Ordering::Relaxed);
+    if flags & TOUCHED == 0 {
+        return false;
+    }
     let first = cell.load(0);
+    if first.covers(new) {
+        return true;
+    }
     if first != Record::EMPTY && cell.load_if_used(1, flags) != Record::EMPTY {
         return beside_others(goroutine, cell, new, pc, depth);
     }
-    let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+    let Some(context) = context_to_record(goroutine, pc, depth) else { return false };
     if first == Record::EMPTY {
         return enter(goroutine, cell, [Record::EMPTY; 3], flags, (new, context));
     }
@@ -63,7 +69,7 @@ fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, de
     }
     let third = cell.load_if_used(2, flags);
     if third == Record::EMPTY {
-        let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+        let Some(context) = context_to_record(goroutine, pc, depth) else { return false };
         return enter(goroutine, cell, [first, second, Record::EMPTY], flags, (new, context));
     }
     if third.covers(new) {
@@ -72,14 +78,14 @@ fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, de
     if cell.load_if_used(3, flags) != Record::EMPTY {
         return detect::is_known(cell, new);
     }
-    let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+    let Some(context) = context_to_record(goroutine, pc, depth) else { return false };
     enter(goroutine, cell, [first, second, third], flags, (new, context))
 }
 
 /// The context of an access, if it is to be recorded and can be found at once.
 #[inline(always)]
-fn context_to_record(goroutine: &mut Goroutine, flags: u8, pc: u64, depth: u32) -> Option<u32> {
-    if flags & TOUCHED == 0 || sampling::is_active() {
+fn context_to_record(goroutine: &mut Goroutine, pc: u64, depth: u32) -> Option<u32> {
+    if sampling::is_active() {
         return None;
     }
     goroutine.remembered_context(depth, pc)

@@ -62,8 +62,13 @@ fn at(index: u32) -> *mut SyncObject {
 /// The object at `address`, if anything was ever released there.
 #[inline]
 pub fn find(address: usize) -> Option<&'static SyncObject> {
-    // ORDERING: Acquire pairs with the Release store in `find_or_create`.
-    let mut index = Cell::of(address).sync().load(Ordering::Acquire);
+    let cell = Cell::of(address);
+    // ORDERING: both Acquire, pairing with the Release operations in `find_or_create`. Memory of the table is left alone
+    // where nothing was ever written to it, for the reason given at `Cell::load_if_used`.
+    if cell.flags().load(Ordering::Acquire) & HAS_SYNC == 0 {
+        return None;
+    }
+    let mut index = cell.sync().load(Ordering::Acquire);
     while index != 0 {
         // SAFETY: indices in the table refer to live objects; they go only when their memory is freed, after
         // which nobody synchronises there.
@@ -82,12 +87,15 @@ pub fn find_or_create(address: usize) -> &'static SyncObject {
         return object;
     }
     let cell = Cell::of(address);
+    cell.prepare_page();
     let _line = cell.lock_line();
     if let Some(object) = find(address) {
         return object;
     }
     let index = take_index();
     let object = at(index);
+    let is_first = cell.flags().load(Ordering::Relaxed) & HAS_SYNC == 0;
+    let next = if is_first { 0 } else { cell.sync().load(Ordering::Relaxed) };
     // SAFETY: the index is ours until the object is published below.
     unsafe {
         object.write(SyncObject {
@@ -95,7 +103,7 @@ pub fn find_or_create(address: usize) -> &'static SyncObject {
             address,
             clock: UnsafeCell::new(Clock::new()),
             lock: RawLock::new(),
-            next: cell.sync().load(Ordering::Relaxed),
+            next,
         });
     }
     // ORDERING: Release publishes the object to `find`.
