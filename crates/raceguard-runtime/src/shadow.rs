@@ -373,9 +373,11 @@ impl Cell {
     pub fn lock_line(self) -> LineGuard {
         let first = Self(self.0 & !(LINE - 1));
         let word = first.word(0);
-        let value = word.load(Ordering::Relaxed) & !LOCK;
+        let value = word.load(Ordering::Relaxed);
         // ORDERING: Acquire pairs with the Release in the guard's drop.
-        if word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        if value & LOCK != 0
+            || word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_err()
+        {
             lock_contended(word);
         }
         LineGuard(first)

@@ -18,7 +18,7 @@ use crate::sys;
 
 const MOST: usize = 1 << 30;
 
-/// What was released at `address`.
+/// What was released at `address`. Each has a cache line of its own.
 #[repr(C)]
 pub struct SyncObject {
     owner: AtomicU64,
