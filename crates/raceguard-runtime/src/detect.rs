@@ -10,7 +10,7 @@ use crate::cell_update::{self, Update};
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
-use crate::shadow::{Cell, LANES, LINE, OVERFLOWED, TOUCHED};
+use crate::shadow::{Cell, LANES, LINE, LineGuard, OVERFLOWED, TOUCHED};
 use crate::{report, sampling, stack};
 use core::sync::atomic::Ordering;
 
@@ -130,12 +130,21 @@ pub fn access(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, si
     }
 }
 
-/// An atomic operation that learns something while it accesses its variable: it is checked before and recorded after that.
+/// Whether an access to some bytes of a word is on record already or, where none are recorded now, has nothing to be
+/// compared with.
+#[inline(always)]
+pub fn has_nothing_to_record(goroutine: &Goroutine, address: usize, kind: u64, mask: u8) -> bool {
+    let cell = Cell::of(address);
+    is_known(cell, Record::new(goroutine.epoch, kind, mask)) || (!sampling::is_recording() && !cell.is_used())
+}
+
+/// The access of an atomic operation to its variable. It is checked, and recorded, while its line is locked for the operation.
 pub struct AtomicAccess {
     address: usize,
     kind: u64,
     mask: u8,
     site: Site,
+    /// The calling context, 0 if the access is not to be recorded.
     context: u32,
     races: Races,
 }
@@ -148,51 +157,38 @@ impl AtomicAccess {
         Self { address, kind, mask, site, context, races: Races::none() }
     }
 
+    /// Locks the line for the operation.
+    #[inline(always)]
+    pub fn lock(&self, goroutine: &mut Goroutine) -> LineGuard {
+        goroutine.have_epochs_left();
+        let cell = Cell::of(self.address);
+        if self.context == 0 {
+            cell.prepare_page();
+        } else {
+            cell.mark(TOUCHED);
+        }
+        cell.lock_line()
+    }
+
     fn as_record(&self, goroutine: &Goroutine) -> Record {
         Record::new(goroutine.epoch, self.kind, self.mask)
     }
 
-    /// Compares the access with what is on record, then lets the goroutine `learn`, then records the access as one of the
-    /// epoch that it is in then.
-    #[inline]
-    pub fn check_and_record(&mut self, goroutine: &mut Goroutine, learn: impl FnOnce(&mut Goroutine)) {
-        let cell = Cell::of(self.address);
-        // Who learns may need another slot, and who looks for one may lock any line.
-        if self.context == 0 || goroutine.may_change_slot() {
-            self.check(goroutine);
-            learn(goroutine);
-            return self.record(goroutine);
-        }
-        cell.mark(TOUCHED);
-        let _line = cell.lock_line();
-        find_races(goroutine, cell, self.as_record(goroutine), &mut self.races, self.address & !7);
-        learn(goroutine);
-        goroutine.dirty |= ACCESSED;
-        let new = (self.as_record(goroutine), self.context);
-        update(goroutine, cell, new, &mut self.races, self.address & !7);
-    }
-
-    fn check(&mut self, goroutine: &Goroutine) {
+    /// Compares the access with what is on record. The line is locked.
+    pub fn check(&mut self, goroutine: &Goroutine) {
         let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
-        if cell.is_used() {
-            let _line = cell.lock_line();
-            find_races(goroutine, cell, new, &mut self.races, self.address & !7);
-        }
+        find_races(goroutine, cell, new, &mut self.races, self.address & !7);
     }
 
-    /// Records the access as one of the goroutine's present epoch.
+    /// Records the access as one of the goroutine's present epoch. The line is locked.
     #[inline]
     pub fn record(&mut self, goroutine: &mut Goroutine) {
         let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
         if self.context == 0 {
-            return check_only(goroutine, cell, new, &mut self.races, self.address & !7);
+            return update_used(goroutine, cell, (Record::EMPTY, 0), new, &mut self.races, self.address & !7);
         }
-        if !is_known(cell, new) {
-            goroutine.dirty |= ACCESSED;
-            cell.mark(TOUCHED);
-            let _line = cell.lock_line();
-            update_unknown(goroutine, cell, (new, self.context), &mut self.races, self.address & !7);
-        }
+        goroutine.dirty |= ACCESSED;
+        update(goroutine, cell, (new, self.context), &mut self.races, self.address & !7);
     }
 
     /// The races found so far.

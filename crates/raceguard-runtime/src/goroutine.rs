@@ -15,6 +15,8 @@ use crate::{context, memory, reclaim, slots};
 
 /// Frames that fit a new call stack.
 const FIRST_FRAMES: usize = 16;
+/// More epochs than any one operation on a sync object ends.
+const EPOCHS_OF_AN_OPERATION: u32 = 4;
 /// Something was accessed in the current epoch.
 pub const ACCESSED: u32 = 1;
 /// The clock has learned something in the current epoch.
@@ -184,10 +186,20 @@ impl Goroutine {
         }
     }
 
-    /// Whether the clock of the goroutine's slot is nearly exhausted.
+    /// Sees to it that the next operation changes epochs only, not the slot: who looks for another slot may lock any line
+    /// of the shadow. An epoch may end between any two accesses.
     #[inline]
-    pub fn may_change_slot(&self) -> bool {
-        self.now() + 2 >= MAX_CLOCK
+    pub fn have_epochs_left(&mut self) {
+        if self.now() + EPOCHS_OF_AN_OPERATION >= MAX_CLOCK {
+            self.take_other_slot();
+        }
+    }
+
+    #[cold]
+    fn take_other_slot(&mut self) {
+        let now = self.now();
+        slots::publish(self.slot, now);
+        self.change_slot(now);
     }
 
     /// Clock of the current epoch.

@@ -383,6 +383,13 @@ impl Cell {
         LineGuard(first)
     }
 
+    /// Whether somebody holds the lock of this cell's line now.
+    #[inline(always)]
+    pub fn line_is_locked(self) -> bool {
+        // ORDERING: Acquire pairs with the Release in the guard's drop.
+        Self(self.0 & !(LINE - 1)).word(0).load(Ordering::Acquire) & LOCK != 0
+    }
+
     /// As [`Self::lock_line`], but gives up when somebody else holds the lock.
     #[inline(always)]
     pub fn try_lock_line(self) -> Option<LineGuard> {
@@ -463,6 +470,13 @@ fn lock_contended(word: &AtomicU64) {
 
 /// A locked line.
 pub struct LineGuard(Cell);
+
+impl LineGuard {
+    /// Whether it is the line of `cell`.
+    pub fn guards(&self, cell: Cell) -> bool {
+        self.0.0 == cell.0 & !(LINE - 1)
+    }
+}
 
 impl Drop for LineGuard {
     #[inline(always)]
