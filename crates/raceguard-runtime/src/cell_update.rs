@@ -153,7 +153,7 @@ fn records_of_line(start: Cell) -> Option<[Record; 3]> {
 
 /// What is left of `record` when `access` comes. `None` if the two race.
 #[inline(always)]
-fn remains(goroutine: &Goroutine, record: Record, access: Record) -> Option<Record> {
+pub fn remains(goroutine: &Goroutine, record: Record, access: Record) -> Option<Record> {
     if record.mask() & access.mask() == 0 {
         return Some(record);
     }
