@@ -162,52 +162,63 @@ pub extern "C" fn __tsan_func_exit() {
 /// Stack that the functions of [`quick`] may use; where less is left, the system stack is the place to go.
 const QUICK_STACK: usize = 512;
 
-/// A scalar access: `(thr, address, pc)`. Done at once when the cell already covers it: a record of the current
-/// epoch with the byte, and for a write the write bit.
+/// Returns if the first or the second record of the cell of the address in rsi covers the access of one byte by the goroutine in
+/// rdi: a record of its current epoch with the byte, and for a write the write bit (`add_kind` adds that to r9). Goes to 4
+/// where nothing is known of the address's page, to 6 if nothing is recorded, to 5 otherwise.
+macro_rules! return_if_known {
+    ($add_kind:literal) => {
+        concat!(
+            "mov rax, rsi\n",
+            "shr rax, {page_shift}\n",
+            "movabs r11, {flags}\n",
+            "cmp rax, {last_page}\n",
+            "jae 4f\n",
+            "movzx r11d, byte ptr [rax + r11]\n",
+            "test r11b, {first_touched}\n",
+            "jz 4f\n", // do not touch memory that holds no records
+            "movabs rax, {heap_bias}\n",
+            "mov r8, rsi\n",
+            "and r8, -8\n",
+            "add rax, r8\n",   // the cell
+            "mov r9, [rdi]\n", // the epoch
+            $add_kind,
+            "mov r10, [rax]\n",
+            "mov r8d, esi\n",
+            "and r8d, 7\n",
+            "xor r10, r9\n",
+            "bt r10, r8\n",
+            "jnc 2f\n",
+            "test r10, {fixed_bits}\n",
+            "jnz 2f\n",
+            "ret\n",
+            "2:\n",
+            "cmp r10, r9\n",
+            "je 6f\n",
+            "test r11b, {second_touched}\n",
+            "jz 5f\n",
+            "movabs r10, {second}\n",
+            "mov r10, [rax + r10]\n",
+            "xor r10, r9\n",
+            "bt r10, r8\n",
+            "jnc 5f\n",
+            "test r10, {fixed_bits}\n",
+            "jnz 5f\n",
+            "ret",
+        )
+    };
+}
+const _: () = assert!(WRITE == 1024, "the literal below");
+
+/// A scalar access: `(thr, address, pc)`. Done at once when the cell already covers it.
 macro_rules! scalar_access {
-    ($($name:ident => $quickly:path, $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
+    ($($name:ident => $quickly:path, $slowly:path, $add_kind:literal, $free_bits:expr;)*) => {$(
         #[doc = "Part of Go's race ABI: a scalar access, recorded as its first byte."]
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
         pub extern "C" fn $name() {
             naked_asm!(
                 load_goroutine!(),
-                "mov rax, rsi",
-                "shr rax, {page_shift}",
-                "movabs r11, {flags}",
-                "cmp rax, {last_page}",
-                "jae 4f",
-                "movzx r11d, byte ptr [rax + r11]",
-                "test r11b, {first_touched}",
-                "jz 4f", // do not touch memory that holds no records
-                "movabs rax, {heap_bias}",
-                "mov ecx, esi",
-                "and ecx, 7",
-                "mov r8, rsi",
-                "and r8, -8",
-                "add rax, r8",   // the cell
-                "mov r9, [rdi]", // the epoch
-                "or r9, {own_bits}",
-                "mov r10, [rax]",
-                "xor r10, r9",
-                "bt r10, rcx",
-                "jnc 2f",
-                "test r10, {fixed_bits}",
-                "jnz 2f",
-                "ret",
-                "2:",
-                "cmp r10, r9", // nothing recorded
-                "je 6f",
-                "test r11b, {second_touched}",
-                "jz 5f",
-                "movabs r10, {second}",
-                "mov r10, [rax + r10]",
-                "xor r10, r9",
-                "bt r10, rcx",
-                "jnc 5f",
-                "test r10, {fixed_bits}",
-                "jnz 5f",
-                "ret",
+                return_if_known!($add_kind),
                 "4:", // nothing recorded, or data whose shadow lies elsewhere, or memory without a shadow
                 "mov rax, rsi",
                 "shr rax, 37",
@@ -247,7 +258,7 @@ macro_rules! scalar_access {
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, second = const LANE,
                 page_shift = const PAGE_SHIFT, last_page = const HEAP_END >> PAGE_SHIFT, flags = const FLAGS,
                 first_touched = const TOUCHED, second_touched = const TOUCHED << 1,
-                own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
+                fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
                 recording = sym sampling::RECORDING,
                 stack = const QUICK_STACK, quickly = sym $quickly, slowly = sym $slowly, call = sym on_system_stack,
@@ -257,8 +268,38 @@ macro_rules! scalar_access {
 }
 
 scalar_access! {
-    __tsan_read => quick::read, abi::read, 0, WRITE;
-    __tsan_write => quick::write, abi::write, WRITE, 0;
+    __tsan_read => quick::read, abi::read, "", WRITE;
+    __tsan_write => quick::write, abi::write, "or r9, 1024\n", 0;
+}
+
+/// A scalar access that Go's runtime announces on behalf of an instrumented function: `(thr, address, caller, pc)`.
+macro_rules! scalar_access_for {
+    ($($name:ident => $slowly:path, $add_kind:literal, $free_bits:expr;)*) => {$(
+        #[doc = "Part of Go's race ABI: as `__tsan_read` and `__tsan_write`, with the caller's program counter."]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        pub extern "C" fn $name() {
+            naked_asm!(
+                return_if_known!($add_kind),
+                "4:",
+                "5:",
+                "6:",
+                "mov r9, [r14 + 8]",
+                "mov r8, r9",
+                "sub r8, rbp",
+                "jmp {slowly}",
+                heap_bias = const HEAP_BIAS, second = const LANE, page_shift = const PAGE_SHIFT,
+                last_page = const HEAP_END >> PAGE_SHIFT, flags = const FLAGS,
+                first_touched = const TOUCHED, second_touched = const TOUCHED << 1,
+                fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32, slowly = sym $slowly,
+            )
+        }
+    )*};
+}
+
+scalar_access_for! {
+    __tsan_read_pc => abi::read_pc, "", WRITE;
+    __tsan_write_pc => abi::write_pc, "or r9, 1024\n", 0;
 }
 
 /// An access to a range: `(thr, address, size, pc)`. Done at once when it is whole words of the heap, few of them,
@@ -371,8 +412,6 @@ macro_rules! with_depth {
 }
 
 with_depth! {
-    __tsan_read_pc => abi::read_pc;
-    __tsan_write_pc => abi::write_pc;
     __tsan_go_atomic32_load => abi::atomic_load::<u32>;
     __tsan_go_atomic64_load => abi::atomic_load::<u64>;
     __tsan_go_atomic32_store => abi::atomic_store::<u32>;
