@@ -7,11 +7,12 @@
 //! Records of races that were found stay too, as concurrent ones: a third party is compared with both.
 
 use crate::cell_update::{self, Update};
+use crate::context_pair::Lookup;
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
 use crate::shadow::{Cell, LANES, LINE, LineGuard, OVERFLOWED, TOUCHED};
-use crate::{report, sampling, stack};
+use crate::{context_pair, report, sampling, stack};
 use core::sync::atomic::Ordering;
 
 /// An earlier access that races with the present one.
@@ -39,8 +40,18 @@ impl Races {
         Self { found: [None; Self::MOST] }
     }
 
+    /// Adds the races of an access to `bytes` with an earlier one, one for each statement that made it.
     #[cold]
-    fn add(&mut self, earlier: Earlier) {
+    fn add(&mut self, earlier: Earlier, bytes: u8) {
+        context_pair::for_each_part(earlier.context, |context, part| {
+            let record = earlier.record.without(!part);
+            if record.mask() & bytes != 0 {
+                self.add_one(Earlier { record, context, ..earlier });
+            }
+        });
+    }
+
+    fn add_one(&mut self, earlier: Earlier) {
         for place in &mut self.found {
             match place {
                 None => {
@@ -212,7 +223,7 @@ impl AtomicAccess {
 fn find_races(goroutine: &Goroutine, cell: Cell, new: Record, races: &mut Races, address: usize) {
     let mut look_at = |record: Record, context: u32| {
         if record.conflicts(new) && !goroutine.knows(record) {
-            races.add(Earlier { record, context, address });
+            races.add(Earlier { record, context, address }, new.mask());
         }
     };
     let flags = cell.flags().load(Ordering::Relaxed);
@@ -383,7 +394,9 @@ fn update_unknown(goroutine: &Goroutine, cell: Cell, new: (Record, u32), races: 
         return cell.set(0, new.0, new.1);
     }
     let apply = |records: [Record; 3]| {
-        Update::plan(goroutine, cell, records, new).map(|update| update.apply(cell, new)).is_some()
+        Update::plan(goroutine, cell, records, new, Lookup::OrNew)
+            .map(|update| update.apply(cell, new.0))
+            .is_some()
     };
     let flags = cell.flags().load(Ordering::Relaxed);
     let second = cell.load_if_used(1, flags);
@@ -415,7 +428,7 @@ fn update_used(
     let mut check = |record: Record, its_context: u32| {
         let (left, race) = judge(goroutine, record, access);
         if race {
-            races.add(Earlier { record, context: its_context, address });
+            races.add(Earlier { record, context: its_context, address }, access.mask());
         }
         left
     };

@@ -3,11 +3,13 @@
 //! Go keeps a pointer to it in `g.racectx` and passes it to every call. It is used by one thread at a time: the
 //! one that runs the goroutine, or one that acts for it while it is parked.
 
+use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::clock::Clock;
+use crate::context_pair::{JOINTS, Joint};
 use crate::lock::SpinLock;
 use crate::record::{MAX_CLOCK, Record, epoch};
 use crate::slots::Identity;
@@ -73,6 +75,8 @@ pub struct Goroutine {
     latest: u32,
     /// Contexts of statements that this goroutine was at lately: most are visited again and again.
     lately: [Statement; LATELY],
+    /// Contexts that records of this goroutine were joined from lately.
+    pub joints: [Cell<Joint>; JOINTS],
 }
 
 /// How many statements a goroutine remembers the contexts of.
@@ -101,7 +105,7 @@ pub const LIMIT_OFFSET: usize = offset_of!(Goroutine, limit);
 
 const _: () = {
     assert!(EPOCH_OFFSET == 0 && TOP_OFFSET == 8 && LIMIT_OFFSET == 16);
-    assert!(size_of::<CallFrame>() == 32);
+    assert!(size_of::<CallFrame>() == 32 && size_of::<Goroutine>() <= 256);
     assert!(offset_of!(CallFrame, depth) == 8 && offset_of!(CallFrame, context) == 12);
 };
 
@@ -166,6 +170,7 @@ impl Goroutine {
                 ignores_sync: 0,
                 latest: context::ROOT,
                 lately: [Statement { pc: 0, function: 0, context: 0 }; LATELY],
+                joints: Default::default(),
             });
             &mut *place
         }

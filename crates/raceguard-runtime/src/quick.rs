@@ -8,6 +8,7 @@
 use core::sync::atomic::Ordering;
 
 use crate::cell_update::{self, Update};
+use crate::context_pair::Lookup;
 use crate::detect;
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::record::{Record, WRITE};
@@ -150,7 +151,7 @@ fn context_to_record(goroutine: &mut Goroutine, pc: u64, depth: u32) -> Option<u
 /// Puts the access `new` into a cell with the records `old`.
 #[inline(always)]
 fn enter(goroutine: &mut Goroutine, cell: Cell, old: [Record; 3], flags: u8, new: (Record, u32)) -> bool {
-    let Some(update) = Update::plan(goroutine, cell, old, new) else { return false };
+    let Some(update) = Update::plan(goroutine, cell, old, new, Lookup::Known) else { return false };
     if !update.fits(flags) {
         return false;
     }
@@ -158,7 +159,7 @@ fn enter(goroutine: &mut Goroutine, cell: Cell, old: [Record; 3], flags: u8, new
     if !update.still_applies(cell) {
         return false;
     }
-    update.apply(cell, new);
+    update.apply(cell, new.0);
     goroutine.dirty |= ACCESSED;
     true
 }

@@ -495,7 +495,7 @@ mod tests {
     #[test]
     fn regions_do_not_meet() {
         let heap = HEAP_END - HEAP_START;
-        const LOW_FIRST: usize = HEAP_BIAS;
+        let low_first = HEAP_BIAS;
         let data_flags = (DATA_FIRST >> PAGE_SHIFT) + FLAGS_BIAS;
         let mut regions = vec![
             (ALLOCATIONS, ALLOCATIONS + heap / 4),
@@ -503,13 +503,13 @@ mod tests {
             (DATA_FIRST / 2 + SYNCS_BIAS, DATA_FIRST / 2 + SYNCS_BIAS + heap / 2),
             (FLAGS, FLAGS + (HEAP_END >> PAGE_SHIFT) + PAGE),
             (data_flags, data_flags + (1 << 24)),
-            (LOW_FIRST / 2 + SYNCS_BIAS, LOW_FIRST / 2 + SYNCS_BIAS + LOW_END / 2),
+            (low_first / 2 + SYNCS_BIAS, low_first / 2 + SYNCS_BIAS + LOW_END / 2),
         ];
         for lane in 0..LANES {
-            for (start, size) in [(FIRST, heap), (DATA_FIRST, heap), (LOW_FIRST, LOW_END)] {
+            for (start, size) in [(FIRST, heap), (DATA_FIRST, heap), (low_first, LOW_END)] {
                 regions.push((start + lane * LANE, start + lane * LANE + size));
             }
-            for (first, size) in [(FIRST, heap), (DATA_FIRST, heap), (LOW_FIRST, LOW_END)] {
+            for (first, size) in [(FIRST, heap), (DATA_FIRST, heap), (low_first, LOW_END)] {
                 let start = first / 2 + CONTEXTS_BIAS + lane * LANE_CONTEXT;
                 regions.push((start, start + size / 2));
             }
