@@ -1,7 +1,7 @@
 //! Go's atomic operations: the operation itself, its synchronisation, and its check against plain accesses.
 //!
 //! A load acquires, a store releases, a read-modify-write does both, a failed compare-and-swap acquires and still
-//! counts as a write. Operation and clock update happen under the sync object's lock: whoever sees the value also
+//! counts as a write. Operation, clock update and record are made with the line locked: whoever sees the value also
 //! sees the clock.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::detect::{self, AtomicAccess, Site};
 use crate::goroutine::Goroutine;
 use crate::record::{ATOMIC, WRITE};
-use crate::sync_object::{self, Held};
+use crate::sync_object;
 
 /// An integer that Go has atomic operations for.
 pub trait Word: Copy + Eq {
@@ -99,18 +99,24 @@ pub unsafe fn load<T: Word>(goroutine: &mut Goroutine, address: usize, site: Sit
     if goroutine.ignores_sync != 0 {
         return T::load(variable);
     }
-    detect::access(goroutine, address, ATOMIC, mask::<T>(address), site);
-    let value = T::load(variable);
     // A store makes the object and releases to it before it stores: without an object the value came from no release.
-    let Some(object) = sync_object::find(address) else { return value };
-    if let Some(value) = object.read_if_known(goroutine, || T::load(variable)) {
-        return value;
-    }
-    object.exclusively(|held| {
+    if detect::has_nothing_to_record(goroutine, address, ATOMIC, mask::<T>(address)) {
         let value = T::load(variable);
-        held.acquire(goroutine);
-        value
-    })
+        let Some(object) = sync_object::find(address) else { return value };
+        if let Some(value) = object.read_if_known(goroutine, || T::load(variable)) {
+            return value;
+        }
+    }
+    let mut access = AtomicAccess::new(goroutine, address, ATOMIC, mask::<T>(address), site);
+    let line = access.lock(goroutine);
+    access.record(goroutine);
+    let value = T::load(variable);
+    if let Some(object) = sync_object::find(address) {
+        object.hold(&line).acquire(goroutine);
+    }
+    drop(line);
+    access.report(goroutine);
+    value
 }
 
 /// Stores to `address`.
@@ -123,11 +129,14 @@ pub unsafe fn store<T: Word>(goroutine: &mut Goroutine, address: usize, value: T
     if goroutine.ignores_sync != 0 {
         return T::store(variable, value);
     }
-    detect::access(goroutine, address, ATOMIC | WRITE, mask::<T>(address), site);
-    sync_object::find_or_create(address).exclusively(|held| {
-        held.release(goroutine);
-        T::store(variable, value);
-    });
+    let mut access = AtomicAccess::new(goroutine, address, ATOMIC | WRITE, mask::<T>(address), site);
+    let object = sync_object::find_or_create(address);
+    let line = access.lock(goroutine);
+    access.record(goroutine);
+    object.hold(&line).release(goroutine);
+    T::store(variable, value);
+    drop(line);
+    access.report(goroutine);
 }
 
 /// Changes the value at `address`; the old value, and whether a new one was stored.
@@ -160,19 +169,20 @@ pub fn synchronised<R>(
     access: &mut AtomicAccess,
     operation: impl FnOnce() -> (R, bool),
 ) -> (R, bool) {
-    sync_object::find_or_create(address).exclusively(|held: &mut Held| {
-        let result = operation();
-        if held.has_news_for(goroutine) {
-            // A plain access that it hears of only by this operation still races with it. Once the operations before this
-            // one are known it takes the place of their records.
-            access.check_and_record(goroutine, |goroutine| held.acquire(goroutine));
-        } else {
-            access.record(goroutine);
-        }
-        if result.1 {
-            // Having acquired, the goroutine knows all that the object holds: release is a merge.
-            held.release(goroutine);
-        }
-        result
-    })
+    let object = sync_object::find_or_create(address);
+    let line = access.lock(goroutine);
+    let mut held = object.hold(&line);
+    let result = operation();
+    if held.has_news_for(goroutine) {
+        // A plain access that it hears of only by this operation still races with it. Once the operations before this one
+        // are known it takes the place of their records.
+        access.check(goroutine);
+        held.acquire(goroutine);
+    }
+    access.record(goroutine);
+    if result.1 {
+        // Having acquired, the goroutine knows all that the object holds: release is a merge.
+        held.release(goroutine);
+    }
+    result
 }

@@ -6,6 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::context_pair::{self, Lookup};
 use crate::goroutine::Goroutine;
 use crate::record::Record;
 use crate::shadow::{Cell, LANES, TOUCHED};
@@ -20,6 +21,8 @@ pub struct Update {
     new: [Record; 3],
     /// The lane that gets the access's context, [`NONE`] if it has it already. The last lane gets the access itself as well.
     place: usize,
+    /// That context, or a pair of it and the one that was there.
+    context: u32,
 }
 
 impl Update {
@@ -31,47 +34,59 @@ impl Update {
         cell: Cell,
         old: [Record; 3],
         (access, context): (Record, u32),
+        lookup: Lookup,
     ) -> Option<Self> {
         let first = remains(goroutine, old[0], access)?;
         let second = remains(goroutine, old[1], access)?;
         let third = remains(goroutine, old[2], access)?;
         // Records of the present epoch are this goroutine's own, and so are their contexts: nobody else changes those.
-        let extends = |record: Record, lane: usize| {
-            record.same_but_mask(access) && cell.context(lane).load(Ordering::Relaxed) == context
+        let extended = |record: Record, lane: usize| {
+            if !record.same_but_mask(access) {
+                return None;
+            }
+            let its_context = cell.context(lane).load(Ordering::Relaxed);
+            if its_context == context {
+                return Some(context);
+            }
+            let bytes = access.without(record.mask()).mask();
+            context_pair::join_again(&goroutine.joints, its_context, context, bytes, lookup)
         };
+        // The lane that a record's context has to be written to, if it changes where it is.
+        let place_of = |lane: usize, joint: u32| if joint == context { NONE } else { lane };
         let more = |record: Record| Record(record.0 | u64::from(access.mask()));
-        let done = |new, place| Some(Self { old, new, place });
-        if extends(third, 2) {
+        let done = |new, place, context| Some(Self { old, new, place, context });
+        if let Some(joint) = extended(third, 2) {
             return match (first.is_empty(), second.is_empty()) {
-                (false, false) => done([first, second, more(third)], NONE),
-                (false, true) => done([first, more(third), Record::EMPTY], 1),
-                (true, _) => done([more(third), second, Record::EMPTY], 0),
+                (false, false) => done([first, second, more(third)], place_of(2, joint), joint),
+                (false, true) => done([first, more(third), Record::EMPTY], 1, joint),
+                (true, _) => done([more(third), second, Record::EMPTY], 0, joint),
             };
         }
-        if extends(second, 1) {
+        if let Some(joint) = extended(second, 1) {
             return match (first.is_empty(), third.is_empty()) {
-                (false, _) => done([first, more(second), third], NONE),
-                (true, true) => done([more(second), Record::EMPTY, Record::EMPTY], 0),
+                (false, _) => done([first, more(second), third], place_of(1, joint), joint),
+                (true, true) => done([more(second), Record::EMPTY, Record::EMPTY], 0, joint),
                 (true, false) => None,
             };
         }
+        let joint = extended(first, 0);
         if second.is_empty() && !third.is_empty() {
-            return if first.is_empty() || extends(first, 0) {
+            return if first.is_empty() || joint.is_some() {
                 None
             } else {
-                done([first, access, third], 1)
+                done([first, access, third], 1, context)
             };
         }
-        if extends(first, 0) {
-            done([more(first), second, third], NONE)
+        if let Some(joint) = joint {
+            done([more(first), second, third], place_of(0, joint), joint)
         } else if first.is_empty() {
-            done([access, second, third], 0)
+            done([access, second, third], 0, context)
         } else if second.is_empty() {
-            done([first, access, third], 1)
+            done([first, access, third], 1, context)
         } else if third.is_empty() {
-            done([first, second, access], 2)
+            done([first, second, access], 2, context)
         } else {
-            done([first, second, third], 3)
+            done([first, second, third], 3, context)
         }
     }
 
@@ -97,9 +112,9 @@ impl Update {
 
     /// Changes the cell, whose line is locked.
     #[inline(always)]
-    pub fn apply(&self, cell: Cell, (access, context): (Record, u32)) {
+    pub fn apply(&self, cell: Cell, access: Record) {
         if self.place != NONE {
-            cell.context(self.place).store(context, Ordering::Relaxed);
+            cell.context(self.place).store(self.context, Ordering::Relaxed);
         }
         for lane in 0..3 {
             if self.new[lane] != self.old[lane] {
@@ -121,7 +136,7 @@ pub fn update_line(goroutine: &Goroutine, start: Cell, new: (Record, u32)) -> bo
     if old.iter().any(|record| record.same_but_mask(new.0)) {
         return false;
     }
-    let Some(update) = Update::plan(goroutine, start, old, new) else { return false };
+    let Some(update) = Update::plan(goroutine, start, old, new, Lookup::Known) else { return false };
     if update.place != NONE {
         start.set_context_of_line(update.place, new.1);
     }
@@ -153,7 +168,7 @@ fn records_of_line(start: Cell) -> Option<[Record; 3]> {
 
 /// What is left of `record` when `access` comes. `None` if the two race.
 #[inline(always)]
-fn remains(goroutine: &Goroutine, record: Record, access: Record) -> Option<Record> {
+pub fn remains(goroutine: &Goroutine, record: Record, access: Record) -> Option<Record> {
     if record.mask() & access.mask() == 0 {
         return Some(record);
     }

@@ -30,6 +30,10 @@ const FOLD_WINDOW: usize = 24;
 const MAX_NODES: usize = 1 << 28;
 const PC_BITS: u64 = (1 << 48) - 1;
 const SPAWN: u64 = 1 << 63;
+/// No program counter of a program has this bit.
+const PAIR: u64 = 1 << 47;
+/// Where the bytes of a pair lie, above its second context.
+const BYTES_SHIFT: u32 = 32;
 const DEPTH_SHIFT: u32 = 48;
 const MAX_DEPTH: u64 = (1 << 15) - 1;
 
@@ -39,7 +43,8 @@ struct Node {
     parent: AtomicU32,
     /// The node that somebody asked for after this one: a guess at the next one, never more.
     after: AtomicU32,
-    /// Program counter in the low 48 bits, then 15 bits of depth. With the spawn bit: the context of a `go` statement.
+    /// Program counter in the low 48 bits, then 15 bits of depth. With the spawn bit: the context of a `go` statement. With
+    /// the pair bit: the second context and the bytes of a [`PairNode`], whose first context is the parent.
     word: AtomicU64,
 }
 
@@ -211,6 +216,59 @@ pub fn call_after(latest: u32, parent: u32, pc: u64) -> u32 {
         node(latest).after.store(id, Ordering::Release);
         id
     })
+}
+
+/// Two contexts that a record has, see [`crate::context_pair`].
+#[derive(Clone, Copy)]
+pub struct PairNode {
+    /// The context of all other bytes, or a pair again.
+    pub first: u32,
+    /// The context of `bytes`.
+    pub second: u32,
+    /// A bit for each byte of a word.
+    pub bytes: u8,
+    /// How many contexts the pair has, with those of its first.
+    pub contexts: u32,
+}
+
+impl PairNode {
+    fn word(&self) -> u64 {
+        let contexts = u64::from(self.contexts) << DEPTH_SHIFT;
+        contexts | PAIR | u64::from(self.bytes) << BYTES_SHIFT | u64::from(self.second)
+    }
+}
+
+/// The pair that `id` is, if it is one.
+#[inline]
+pub fn pair_of(id: u32) -> Option<PairNode> {
+    let node = node(id);
+    let word = node.word.load(Ordering::Relaxed);
+    if word & (PAIR | SPAWN) != PAIR {
+        return None;
+    }
+    Some(PairNode {
+        first: node.parent.load(Ordering::Relaxed),
+        second: word as u32,
+        bytes: (word >> BYTES_SHIFT) as u8,
+        contexts: (word >> DEPTH_SHIFT) as u32,
+    })
+}
+
+/// Whether `id` is this pair.
+#[inline]
+pub fn is_pair(id: u32, pair: &PairNode) -> bool {
+    is(id, pair.first, pair.word())
+}
+
+/// The id of a pair; `count` is called if it is a new one, or may be. `None` if there is no room for more nodes.
+pub fn intern_pair(pair: &PairNode, count: impl FnOnce()) -> Option<u32> {
+    // ORDERING: as in `intern`.
+    let places = TREE.places.load(Ordering::Acquire);
+    let id = find(places, pair.first, pair.word()).unwrap_or_else(|| {
+        count();
+        insert(pair.first, pair.word())
+    });
+    is_pair(id, pair).then_some(id)
 }
 
 /// The spawn node of a goroutine that the goroutine of spawn node `parent` (0 for none) started in context `statement`.

@@ -7,11 +7,12 @@
 //! Records of races that were found stay too, as concurrent ones: a third party is compared with both.
 
 use crate::cell_update::{self, Update};
+use crate::context_pair::Lookup;
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::overflow::{Set, Verdict};
 use crate::record::Record;
-use crate::shadow::{Cell, LANES, LINE, OVERFLOWED, TOUCHED};
-use crate::{report, sampling, stack};
+use crate::shadow::{Cell, LANES, LINE, LineGuard, OVERFLOWED, TOUCHED};
+use crate::{context_pair, report, sampling, stack};
 use core::sync::atomic::Ordering;
 
 /// An earlier access that races with the present one.
@@ -39,8 +40,18 @@ impl Races {
         Self { found: [None; Self::MOST] }
     }
 
+    /// Adds the races of an access to `bytes` with an earlier one, one for each statement that made it.
     #[cold]
-    fn add(&mut self, earlier: Earlier) {
+    fn add(&mut self, earlier: Earlier, bytes: u8) {
+        context_pair::for_each_part(earlier.context, |context, part| {
+            let record = earlier.record.without(!part);
+            if record.mask() & bytes != 0 {
+                self.add_one(Earlier { record, context, ..earlier });
+            }
+        });
+    }
+
+    fn add_one(&mut self, earlier: Earlier) {
         for place in &mut self.found {
             match place {
                 None => {
@@ -130,12 +141,21 @@ pub fn access(goroutine: &mut Goroutine, address: usize, kind: u64, mask: u8, si
     }
 }
 
-/// An atomic operation that learns something while it accesses its variable: it is checked before and recorded after that.
+/// Whether an access to some bytes of a word is on record already or, where none are recorded now, has nothing to be
+/// compared with.
+#[inline(always)]
+pub fn has_nothing_to_record(goroutine: &Goroutine, address: usize, kind: u64, mask: u8) -> bool {
+    let cell = Cell::of(address);
+    is_known(cell, Record::new(goroutine.epoch, kind, mask)) || (!sampling::is_recording() && !cell.is_used())
+}
+
+/// The access of an atomic operation to its variable. It is checked, and recorded, while its line is locked for the operation.
 pub struct AtomicAccess {
     address: usize,
     kind: u64,
     mask: u8,
     site: Site,
+    /// The calling context, 0 if the access is not to be recorded.
     context: u32,
     races: Races,
 }
@@ -148,51 +168,38 @@ impl AtomicAccess {
         Self { address, kind, mask, site, context, races: Races::none() }
     }
 
+    /// Locks the line for the operation.
+    #[inline(always)]
+    pub fn lock(&self, goroutine: &mut Goroutine) -> LineGuard {
+        goroutine.have_epochs_left();
+        let cell = Cell::of(self.address);
+        if self.context == 0 {
+            cell.prepare_page();
+        } else {
+            cell.mark(TOUCHED);
+        }
+        cell.lock_line()
+    }
+
     fn as_record(&self, goroutine: &Goroutine) -> Record {
         Record::new(goroutine.epoch, self.kind, self.mask)
     }
 
-    /// Compares the access with what is on record, then lets the goroutine `learn`, then records the access as one of the
-    /// epoch that it is in then.
-    #[inline]
-    pub fn check_and_record(&mut self, goroutine: &mut Goroutine, learn: impl FnOnce(&mut Goroutine)) {
-        let cell = Cell::of(self.address);
-        // Who learns may need another slot, and who looks for one may lock any line.
-        if self.context == 0 || goroutine.may_change_slot() {
-            self.check(goroutine);
-            learn(goroutine);
-            return self.record(goroutine);
-        }
-        cell.mark(TOUCHED);
-        let _line = cell.lock_line();
-        find_races(goroutine, cell, self.as_record(goroutine), &mut self.races, self.address & !7);
-        learn(goroutine);
-        goroutine.dirty |= ACCESSED;
-        let new = (self.as_record(goroutine), self.context);
-        update(goroutine, cell, new, &mut self.races, self.address & !7);
-    }
-
-    fn check(&mut self, goroutine: &Goroutine) {
+    /// Compares the access with what is on record. The line is locked.
+    pub fn check(&mut self, goroutine: &Goroutine) {
         let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
-        if cell.load(0) != Record::EMPTY {
-            let _line = cell.lock_line();
-            find_races(goroutine, cell, new, &mut self.races, self.address & !7);
-        }
+        find_races(goroutine, cell, new, &mut self.races, self.address & !7);
     }
 
-    /// Records the access as one of the goroutine's present epoch.
+    /// Records the access as one of the goroutine's present epoch. The line is locked.
     #[inline]
     pub fn record(&mut self, goroutine: &mut Goroutine) {
         let (cell, new) = (Cell::of(self.address), self.as_record(goroutine));
         if self.context == 0 {
-            return check_only(goroutine, cell, new, &mut self.races, self.address & !7);
+            return update_used(goroutine, cell, (Record::EMPTY, 0), new, &mut self.races, self.address & !7);
         }
-        if !is_known(cell, new) {
-            goroutine.dirty |= ACCESSED;
-            cell.mark(TOUCHED);
-            let _line = cell.lock_line();
-            update_unknown(goroutine, cell, (new, self.context), &mut self.races, self.address & !7);
-        }
+        goroutine.dirty |= ACCESSED;
+        update(goroutine, cell, (new, self.context), &mut self.races, self.address & !7);
     }
 
     /// The races found so far.
@@ -216,7 +223,7 @@ impl AtomicAccess {
 fn find_races(goroutine: &Goroutine, cell: Cell, new: Record, races: &mut Races, address: usize) {
     let mut look_at = |record: Record, context: u32| {
         if record.conflicts(new) && !goroutine.knows(record) {
-            races.add(Earlier { record, context, address });
+            races.add(Earlier { record, context, address }, new.mask());
         }
     };
     let flags = cell.flags().load(Ordering::Relaxed);
@@ -300,7 +307,7 @@ pub fn check_range(
 /// Outside of sampling periods: compares `new` with what is on record, without recording it. Records that it would
 /// replace go.
 fn check_only(goroutine: &Goroutine, cell: Cell, new: Record, races: &mut Races, address: usize) {
-    if cell.load(0) == Record::EMPTY {
+    if !cell.is_used() {
         return;
     }
     let _line = cell.lock_line();
@@ -354,15 +361,8 @@ fn line_is_known(
 /// have been put there only by this goroutine.
 #[inline(always)]
 pub fn is_known(cell: Cell, new: Record) -> bool {
-    let first = cell.load(0);
-    if first.covers(new) {
-        return true;
-    }
-    if first == Record::EMPTY {
-        return false;
-    }
     let flags = cell.flags().load(Ordering::Relaxed);
-    for lane in 1..LANES {
+    for lane in 0..LANES {
         let record = cell.load_if_used(lane, flags);
         if record.covers(new) {
             return true;
@@ -394,7 +394,9 @@ fn update_unknown(goroutine: &Goroutine, cell: Cell, new: (Record, u32), races: 
         return cell.set(0, new.0, new.1);
     }
     let apply = |records: [Record; 3]| {
-        Update::plan(goroutine, cell, records, new).map(|update| update.apply(cell, new)).is_some()
+        Update::plan(goroutine, cell, records, new, Lookup::OrNew)
+            .map(|update| update.apply(cell, new.0))
+            .is_some()
     };
     let flags = cell.flags().load(Ordering::Relaxed);
     let second = cell.load_if_used(1, flags);
@@ -426,7 +428,7 @@ fn update_used(
     let mut check = |record: Record, its_context: u32| {
         let (left, race) = judge(goroutine, record, access);
         if race {
-            races.add(Earlier { record, context: its_context, address });
+            races.add(Earlier { record, context: its_context, address }, access.mask());
         }
         left
     };

@@ -291,7 +291,9 @@ fn a_value_is_read_without_the_lock_only_with_the_release_it_came_from() {
     });
     assert_eq!(overtaken, None, "released in between, by somebody known");
     assert_eq!(object.read_if_known(reader, || 3), Some(3), "the last release is known");
-    let inside = object.exclusively(|_| object.read_if_known(reader, || 4));
+    let line = Cell::of(variable).lock_line();
+    let inside = object.read_if_known(reader, || 4);
+    drop(line);
     assert_eq!(inside, None, "somebody is between release and store");
     object.release(writer);
     assert_eq!(object.read_if_known(reader, || 5), None, "news");
@@ -421,4 +423,22 @@ fn a_large_freed_object_gives_its_shadow_back() {
     for x in [HEAP_START, last] {
         assert!(Cell::of(x).load(0) == Record::EMPTY && write(b, x, 4).is_empty());
     }
+}
+
+/// Two statements of one goroutine write the halves of a word: one record, of which each half has its own statement.
+#[test]
+fn a_record_of_two_statements_names_the_one_that_wrote_the_byte() {
+    let mut world = World::new();
+    let (x, y) = (world.allocate(8), world.allocate(8));
+    let (writer, reader) = (world.go(), world.go());
+    for word in [x, y] {
+        write(writer, word, 1);
+        write(writer, word + 4, 2);
+        assert!(Cell::of(word).load(0).mask() == 0x11 && Cell::of(word).load(1).is_empty());
+    }
+    assert_eq!(read(reader, x, 3), [1]);
+    assert_eq!(read(reader, x + 4, 4), [2]);
+    let mut both = races(reader, y, 8, 0, 5);
+    both.sort_unstable();
+    assert_eq!(both, [1, 2]);
 }

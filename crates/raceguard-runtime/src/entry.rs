@@ -16,7 +16,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use crate::abi;
 use crate::goroutine::{Goroutine, LIMIT_OFFSET, TOP_OFFSET};
 use crate::record::{MASK_BITS, WRITE};
-use crate::shadow::{FLAGS_BIAS, FLAGS_SHIFT, HEAP_BIAS, HEAP_START, LANE, TOUCHED};
+use crate::shadow::{FLAGS, HEAP_BIAS, HEAP_END, HEAP_START, LANE, PAGE_SHIFT, TOUCHED};
 use crate::{budget, heap, quick, sampling, shadow, stack};
 
 #[cfg(raceguard_direct)]
@@ -162,58 +162,72 @@ pub extern "C" fn __tsan_func_exit() {
 /// Stack that the functions of [`quick`] may use; where less is left, the system stack is the place to go.
 const QUICK_STACK: usize = 512;
 
-/// A scalar access: `(thr, address, pc)`. Done at once when the cell already covers it: a record of the current
-/// epoch with the byte, and for a write the write bit.
+/// Returns if the first or the second record of the cell of the address in rsi covers the access of one byte by the goroutine in
+/// rdi: a record of its current epoch with the byte, and for a write the write bit (`add_kind` adds that to r9). Goes to 4
+/// where nothing is known of the address's page, to 6 if nothing is recorded, to 5 otherwise.
+macro_rules! return_if_known {
+    ($add_kind:literal) => {
+        concat!(
+            "mov rax, rsi\n",
+            "shr rax, {page_shift}\n",
+            "movabs r11, {flags}\n",
+            "cmp rax, {last_page}\n",
+            "jae 4f\n",
+            "movzx r11d, byte ptr [rax + r11]\n",
+            "test r11b, {first_touched}\n",
+            "jz 4f\n", // do not touch memory that holds no records
+            "movabs rax, {heap_bias}\n",
+            "mov r8, rsi\n",
+            "and r8, -8\n",
+            "add rax, r8\n",   // the cell
+            "mov r9, [rdi]\n", // the epoch
+            $add_kind,
+            "mov r10, [rax]\n",
+            "mov r8d, esi\n",
+            "and r8d, 7\n",
+            "xor r10, r9\n",
+            "bt r10, r8\n",
+            "jnc 2f\n",
+            "test r10, {fixed_bits}\n",
+            "jnz 2f\n",
+            "ret\n",
+            "2:\n",
+            "cmp r10, r9\n",
+            "je 6f\n",
+            "test r11b, {second_touched}\n",
+            "jz 5f\n",
+            "movabs r10, {second}\n",
+            "mov r10, [rax + r10]\n",
+            "xor r10, r9\n",
+            "bt r10, r8\n",
+            "jnc 5f\n",
+            "test r10, {fixed_bits}\n",
+            "jnz 5f\n",
+            "ret",
+        )
+    };
+}
+const _: () = assert!(WRITE == 1024, "the literal below");
+
+/// A scalar access: `(thr, address, pc)`. Done at once when the cell already covers it.
 macro_rules! scalar_access {
-    ($($name:ident => $quickly:path, $slowly:path, $own_bits:expr, $free_bits:expr;)*) => {$(
+    ($($name:ident => $quickly:path, $slowly:path, $add_kind:literal, $free_bits:expr;)*) => {$(
         #[doc = "Part of Go's race ABI: a scalar access, recorded as its first byte."]
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
         pub extern "C" fn $name() {
             naked_asm!(
                 load_goroutine!(),
+                return_if_known!($add_kind),
+                "4:", // nothing recorded, or data whose shadow lies elsewhere, or memory without a shadow
                 "mov rax, rsi",
                 "shr rax, 37",
                 "cmp eax, {heap}",
-                "jne 4f",
-                "movabs rax, {heap_bias}",
-                "2:",
-                "mov ecx, esi",
-                "and ecx, 7",
-                "mov r8, rsi",
-                "and r8, -8",
-                "add rax, r8", // the cell
-                "mov r9, [rdi]",           // the epoch
-                "or r9, {own_bits}",
-                "mov r10, [rax]",
-                "xor r10, r9",
-                "bt r10, rcx",
-                "jnc 3f",
-                "test r10, {fixed_bits}",
-                "jnz 3f",
-                "ret",
-                "3:",
-                "cmp r10, r9", // nothing recorded: do not touch the memory of other lanes
                 "je 6f",
-                "movabs r11, {flags_bias}",
-                "mov r10, rax",
-                "shr r10, {flags_shift}",
-                "test byte ptr [r10 + r11], {second_touched}",
-                "jz 5f",
-                "movabs r10, {second}",
-                "mov r10, [rax + r10]",
-                "xor r10, r9",
-                "bt r10, rcx",
-                "jnc 5f",
-                "test r10, {fixed_bits}",
-                "jnz 5f",
-                "ret",
-                "4:", // not the heap: the data segment, or memory without a shadow
                 "mov rax, rsi",
                 "sub rax, [rip + {data_start}]",
                 "cmp rax, [rip + {data_size}]",
-                "mov rax, [rip + {data_bias}]",
-                "jb 2b",
+                "jb 5f",
                 "ret",
                 "6:",
                 "cmp byte ptr [rip + {recording}], 0",
@@ -241,12 +255,12 @@ macro_rules! scalar_access {
                 "7:",
                 "lea rax, [rip + {slowly}]",
                 "jmp {call}",
-                heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS,
-                second = const LANE, flags_bias = const FLAGS_BIAS, flags_shift = const FLAGS_SHIFT,
-                second_touched = const TOUCHED << 1,
-                own_bits = const $own_bits, fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
+                heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, second = const LANE,
+                page_shift = const PAGE_SHIFT, last_page = const HEAP_END >> PAGE_SHIFT, flags = const FLAGS,
+                first_touched = const TOUCHED, second_touched = const TOUCHED << 1,
+                fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
-                data_bias = sym shadow::DATA_BIAS, recording = sym sampling::RECORDING,
+                recording = sym sampling::RECORDING,
                 stack = const QUICK_STACK, quickly = sym $quickly, slowly = sym $slowly, call = sym on_system_stack,
             )
         }
@@ -254,8 +268,38 @@ macro_rules! scalar_access {
 }
 
 scalar_access! {
-    __tsan_read => quick::read, abi::read, 0, WRITE;
-    __tsan_write => quick::write, abi::write, WRITE, 0;
+    __tsan_read => quick::read, abi::read, "", WRITE;
+    __tsan_write => quick::write, abi::write, "or r9, 1024\n", 0;
+}
+
+/// A scalar access that Go's runtime announces on behalf of an instrumented function: `(thr, address, caller, pc)`.
+macro_rules! scalar_access_for {
+    ($($name:ident => $slowly:path, $add_kind:literal, $free_bits:expr;)*) => {$(
+        #[doc = "Part of Go's race ABI: as `__tsan_read` and `__tsan_write`, with the caller's program counter."]
+        #[unsafe(no_mangle)]
+        #[unsafe(naked)]
+        pub extern "C" fn $name() {
+            naked_asm!(
+                return_if_known!($add_kind),
+                "4:",
+                "5:",
+                "6:",
+                "mov r9, [r14 + 8]",
+                "mov r8, r9",
+                "sub r8, rbp",
+                "jmp {slowly}",
+                heap_bias = const HEAP_BIAS, second = const LANE, page_shift = const PAGE_SHIFT,
+                last_page = const HEAP_END >> PAGE_SHIFT, flags = const FLAGS,
+                first_touched = const TOUCHED, second_touched = const TOUCHED << 1,
+                fixed_bits = const !(MASK_BITS | $free_bits) as i64 as i32, slowly = sym $slowly,
+            )
+        }
+    )*};
+}
+
+scalar_access_for! {
+    __tsan_read_pc => abi::read_pc, "", WRITE;
+    __tsan_write_pc => abi::write_pc, "or r9, 1024\n", 0;
 }
 
 /// An access to a range: `(thr, address, size, pc)`. Done at once when it is whole words of the heap, few of them,
@@ -268,17 +312,24 @@ macro_rules! range_access {
         pub extern "C" fn $name() {
             naked_asm!(
                 load_goroutine!(),
-                "mov rax, rsi",
-                "shr rax, 37",
-                "cmp eax, {heap}",
-                "jne 4f",
                 "lea rax, [rdx - 1]",
                 "cmp rax, {most}",
-                "jae 5f",
+                "jae 4f",
                 "mov eax, esi",
                 "or eax, edx",
                 "test al, 7",
-                "jnz 5f",
+                "jnz 4f",
+                "mov rax, rsi",
+                "shr rax, {page_shift}",
+                "cmp rax, {last_page}",
+                "jae 4f",
+                "lea r8, [rsi + rdx - 1]",
+                "shr r8, {page_shift}",
+                "movabs r11, {flags}",
+                "movzx eax, byte ptr [rax + r11]",
+                "and al, byte ptr [r8 + r11]",
+                "test al, {first_touched}",
+                "jz 4f", // do not touch memory that holds no records
                 "movabs rax, {heap_bias}",
                 "add rax, rsi",        // the first cell
                 "lea r8, [rax + rdx]", // behind the last
@@ -295,6 +346,10 @@ macro_rules! range_access {
                 "3:",
                 "ret",
                 "4:",
+                "mov rax, rsi",
+                "shr rax, 37",
+                "cmp eax, {heap}",
+                "je 5f",
                 "mov rax, rsi",
                 "sub rax, [rip + {data_start}]",
                 "cmp rax, [rip + {data_size}]",
@@ -321,6 +376,8 @@ macro_rules! range_access {
                 "lea rax, [rip + {slowly}]",
                 "jmp {call}",
                 heap = const HEAP_START >> 37, heap_bias = const HEAP_BIAS, most = const FEW_BYTES,
+                page_shift = const PAGE_SHIFT, last_page = const HEAP_END >> PAGE_SHIFT, flags = const FLAGS,
+                first_touched = const TOUCHED,
                 own_bits = const $own_bits, fixed_bits = const !$free_bits as i64 as i32,
                 data_start = sym shadow::DATA_START, data_size = sym shadow::DATA_SIZE,
                 stack = const QUICK_STACK, quickly = sym $quickly, slowly = sym $slowly, call = sym on_system_stack,
@@ -355,8 +412,6 @@ macro_rules! with_depth {
 }
 
 with_depth! {
-    __tsan_read_pc => abi::read_pc;
-    __tsan_write_pc => abi::write_pc;
     __tsan_go_atomic32_load => abi::atomic_load::<u32>;
     __tsan_go_atomic64_load => abi::atomic_load::<u64>;
     __tsan_go_atomic32_store => abi::atomic_store::<u32>;

@@ -3,11 +3,13 @@
 //! Go keeps a pointer to it in `g.racectx` and passes it to every call. It is used by one thread at a time: the
 //! one that runs the goroutine, or one that acts for it while it is parked.
 
+use core::cell::Cell;
 use core::mem::offset_of;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::clock::Clock;
+use crate::context_pair::{JOINTS, Joint};
 use crate::lock::SpinLock;
 use crate::record::{MAX_CLOCK, Record, epoch};
 use crate::slots::Identity;
@@ -15,6 +17,8 @@ use crate::{context, memory, reclaim, slots};
 
 /// Frames that fit a new call stack.
 const FIRST_FRAMES: usize = 16;
+/// More epochs than any one operation on a sync object ends.
+const EPOCHS_OF_AN_OPERATION: u32 = 4;
 /// Something was accessed in the current epoch.
 pub const ACCESSED: u32 = 1;
 /// The clock has learned something in the current epoch.
@@ -71,6 +75,8 @@ pub struct Goroutine {
     latest: u32,
     /// Contexts of statements that this goroutine was at lately: most are visited again and again.
     lately: [Statement; LATELY],
+    /// Contexts that records of this goroutine were joined from lately.
+    pub joints: [Cell<Joint>; JOINTS],
 }
 
 /// How many statements a goroutine remembers the contexts of.
@@ -99,7 +105,7 @@ pub const LIMIT_OFFSET: usize = offset_of!(Goroutine, limit);
 
 const _: () = {
     assert!(EPOCH_OFFSET == 0 && TOP_OFFSET == 8 && LIMIT_OFFSET == 16);
-    assert!(size_of::<CallFrame>() == 32);
+    assert!(size_of::<CallFrame>() == 32 && size_of::<Goroutine>() <= 256);
     assert!(offset_of!(CallFrame, depth) == 8 && offset_of!(CallFrame, context) == 12);
 };
 
@@ -164,6 +170,7 @@ impl Goroutine {
                 ignores_sync: 0,
                 latest: context::ROOT,
                 lately: [Statement { pc: 0, function: 0, context: 0 }; LATELY],
+                joints: Default::default(),
             });
             &mut *place
         }
@@ -184,10 +191,20 @@ impl Goroutine {
         }
     }
 
-    /// Whether the clock of the goroutine's slot is nearly exhausted.
+    /// Sees to it that the next operation changes epochs only, not the slot: who looks for another slot may lock any line
+    /// of the shadow. An epoch may end between any two accesses.
     #[inline]
-    pub fn may_change_slot(&self) -> bool {
-        self.now() + 2 >= MAX_CLOCK
+    pub fn have_epochs_left(&mut self) {
+        if self.now() + EPOCHS_OF_AN_OPERATION >= MAX_CLOCK {
+            self.take_other_slot();
+        }
+    }
+
+    #[cold]
+    fn take_other_slot(&mut self) {
+        let now = self.now();
+        slots::publish(self.slot, now);
+        self.change_slot(now);
     }
 
     /// Clock of the current epoch.

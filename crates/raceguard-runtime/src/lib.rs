@@ -23,7 +23,7 @@
 //! - Epoch `c` of a slot is published only after its last access: every release that publishes anything new moves its
 //!   goroutine to a fresh epoch.
 //! - No lock is held while Go is called back, and no lock is taken while a line of shadow is locked but the
-//!   allocator's.
+//!   allocator's and that of new contexts.
 //!
 //! # What it can miss
 //!
@@ -47,6 +47,7 @@ pub mod cell_update;
 pub mod clock;
 pub mod clock_tree;
 pub mod context;
+pub mod context_pair;
 pub mod detect;
 #[cfg(test)]
 mod detect_tests;

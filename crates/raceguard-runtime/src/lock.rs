@@ -7,9 +7,12 @@ use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::sys;
 
-const SPINS_BEFORE_YIELD: u32 = 200;
+const TURNS_BEFORE_YIELD: u32 = 10;
+/// Binary logarithm of the longest turn of waiting, in pauses of the processor.
+const LONGEST_TURN: u32 = 6;
 
-/// Waits a little longer each time, and gives the core away when the holder seems to have lost its own.
+/// Waits twice as long each time, up to a limit, and gives the core away when the holder seems to have lost its own. Who
+/// looks at a lock takes its cache line from the holder, who needs it for the records that lie beside the lock.
 #[derive(Default)]
 pub struct Backoff(u32);
 
@@ -18,10 +21,12 @@ impl Backoff {
     #[cold]
     pub fn wait(&mut self) {
         self.0 += 1;
-        if self.0.is_multiple_of(SPINS_BEFORE_YIELD) {
+        if self.0.is_multiple_of(TURNS_BEFORE_YIELD) {
             sys::yield_now();
         } else {
-            spin_loop();
+            for _ in 0..1u32 << self.0.min(LONGEST_TURN) {
+                spin_loop();
+            }
         }
     }
 }
@@ -41,10 +46,8 @@ impl RawLock {
     pub fn lock(&self) {
         let mut backoff = Backoff::default();
         // ORDERING: Acquire pairs with the Release store in `unlock`.
-        while self.0.swap(1, Ordering::Acquire) != 0 {
-            while self.0.load(Ordering::Relaxed) != 0 {
-                backoff.wait();
-            }
+        while self.0.load(Ordering::Relaxed) != 0 || self.0.swap(1, Ordering::Acquire) != 0 {
+            backoff.wait();
         }
     }
 

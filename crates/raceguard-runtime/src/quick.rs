@@ -7,7 +7,8 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::cell_update::Update;
+use crate::cell_update::{self, Update};
+use crate::context_pair::Lookup;
 use crate::detect;
 use crate::goroutine::{ACCESSED, Goroutine};
 use crate::record::{Record, WRITE};
@@ -42,11 +43,17 @@ fn record(goroutine: &mut Goroutine, address: usize, kind: u64, pc: u64, depth: 
     let cell = Cell::of(address);
     let new = Record::new(goroutine.epoch, kind, 1 << (address & 7));
     let flags = cell.flags().load(Ordering::Relaxed);
+    if flags & TOUCHED == 0 {
+        return false;
+    }
     let first = cell.load(0);
+    if first.covers(new) {
+        return true;
+    }
     if first != Record::EMPTY && cell.load_if_used(1, flags) != Record::EMPTY {
         return beside_others(goroutine, cell, new, pc, depth);
     }
-    let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+    let Some(context) = context_to_record(goroutine, pc, depth) else { return false };
     if first == Record::EMPTY {
         return enter(goroutine, cell, [Record::EMPTY; 3], flags, (new, context));
     }
@@ -62,24 +69,80 @@ fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, de
         return true;
     }
     let third = cell.load_if_used(2, flags);
-    if third == Record::EMPTY {
-        let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
-        return enter(goroutine, cell, [first, second, Record::EMPTY], flags, (new, context));
-    }
     if third.covers(new) {
         return true;
     }
-    if cell.load_if_used(3, flags) != Record::EMPTY {
+    if third != Record::EMPTY && cell.load_if_used(3, flags) != Record::EMPTY {
         return detect::is_known(cell, new);
     }
-    let Some(context) = context_to_record(goroutine, flags, pc, depth) else { return false };
+    let Some(context) = context_to_record(goroutine, pc, depth) else { return false };
+    let is_extended = |record: Record, lane: usize| {
+        record.same_but_mask(new) && cell.context(lane).load(Ordering::Relaxed) == context
+    };
+    if third == Record::EMPTY {
+        if is_extended(second, 1)
+            && let Some(first) = remains_in_part(goroutine, first, new)
+        {
+            return extend(goroutine, cell, [(0, first), (2, unchanged(third))], (1, second), new);
+        }
+        return enter(goroutine, cell, [first, second, Record::EMPTY], flags, (new, context));
+    }
+    if is_extended(third, 2)
+        && let Some(first) = remains_in_part(goroutine, first, new)
+        && let Some(second) = remains_in_part(goroutine, second, new)
+    {
+        return extend(goroutine, cell, [(0, first), (1, second)], (2, third), new);
+    }
     enter(goroutine, cell, [first, second, third], flags, (new, context))
+}
+
+/// A record, and what an access makes of it.
+type Change = (Record, Record);
+
+fn unchanged(record: Record) -> Change {
+    (record, record)
+}
+
+/// What the access `new` leaves of `record`, unless the two race or nothing is left.
+#[inline(always)]
+fn remains_in_part(goroutine: &Goroutine, record: Record, new: Record) -> Option<Change> {
+    let left = cell_update::remains(goroutine, record, new)?;
+    (!left.is_empty()).then_some((record, left))
+}
+
+/// Adds the bytes of `new` to one record of a cell, and takes them from the others: a buffer that has been used before is
+/// filled byte by byte. The lanes behind those named are empty.
+#[inline(always)]
+fn extend(
+    goroutine: &mut Goroutine,
+    cell: Cell,
+    others: [(usize, Change); 2],
+    (lane, own): (usize, Record),
+    new: Record,
+) -> bool {
+    let Some(_line) = cell.try_lock_line() else { return false };
+    let flags = cell.flags().load(Ordering::Relaxed);
+    let is_same = |lane: usize, record: Record| cell.load_if_used(lane, flags) == record;
+    if !(is_same(lane, own)
+        && others.iter().all(|&(lane, (old, _))| is_same(lane, old))
+        && is_same(3, Record::EMPTY))
+    {
+        return false;
+    }
+    for (lane, (old, left)) in others {
+        if left != old {
+            cell.store(lane, left);
+        }
+    }
+    cell.store(lane, Record(own.0 | new.0));
+    goroutine.dirty |= ACCESSED;
+    true
 }
 
 /// The context of an access, if it is to be recorded and can be found at once.
 #[inline(always)]
-fn context_to_record(goroutine: &mut Goroutine, flags: u8, pc: u64, depth: u32) -> Option<u32> {
-    if flags & TOUCHED == 0 || sampling::is_active() {
+fn context_to_record(goroutine: &mut Goroutine, pc: u64, depth: u32) -> Option<u32> {
+    if sampling::is_active() {
         return None;
     }
     goroutine.remembered_context(depth, pc)
@@ -88,7 +151,7 @@ fn context_to_record(goroutine: &mut Goroutine, flags: u8, pc: u64, depth: u32) 
 /// Puts the access `new` into a cell with the records `old`.
 #[inline(always)]
 fn enter(goroutine: &mut Goroutine, cell: Cell, old: [Record; 3], flags: u8, new: (Record, u32)) -> bool {
-    let Some(update) = Update::plan(goroutine, cell, old, new) else { return false };
+    let Some(update) = Update::plan(goroutine, cell, old, new, Lookup::Known) else { return false };
     if !update.fits(flags) {
         return false;
     }
@@ -96,7 +159,7 @@ fn enter(goroutine: &mut Goroutine, cell: Cell, old: [Record; 3], flags: u8, new
     if !update.still_applies(cell) {
         return false;
     }
-    update.apply(cell, new);
+    update.apply(cell, new.0);
     goroutine.dirty |= ACCESSED;
     true
 }

@@ -104,11 +104,9 @@ impl Record {
     /// atomic one).
     #[inline(always)]
     pub const fn covers(self, new: Self) -> bool {
-        let difference = self.0 ^ new.0;
-        difference & !(MASK_BITS | WRITE | ATOMIC) == 0
-            && new.mask() & !self.mask() == 0
-            && (self.is_write() || !new.is_write())
-            && (!self.is_atomic() || new.is_atomic())
+        let missing = new.0 & (MASK_BITS | WRITE);
+        let weaker = self.0 & ATOMIC;
+        (self.0 ^ new.0) & (!(MASK_BITS | WRITE | ATOMIC) | missing | weaker) == 0
     }
 
     /// Whether two unordered accesses of these kinds to common bytes are a race.
@@ -123,7 +121,7 @@ impl Record {
     /// whatever races with this one from now on also races with `new`.
     #[inline(always)]
     pub const fn is_subsumed_by(self, new: Self) -> bool {
-        (new.is_write() || !self.is_write()) && (!new.is_atomic() || self.is_atomic())
+        (self.0 ^ new.0) & (self.0 & WRITE | new.0 & ATOMIC) == 0
     }
 
     /// A reference to an overflow set at `address` (64-byte aligned).

@@ -7,7 +7,7 @@
 //! | u32 | the sync object at this address | [`SYNCS`] |
 //!
 //! a u32 per 16 bytes with the calling context that allocated the object starting there ([`ALLOCATIONS`]), and a byte
-//! of flags per 8 KB page. A lane is used only where the ones before it are. Most memory is used by one goroutine at a
+//! of flags per page. A lane is used only where the ones before it are. Most memory is used by one goroutine at a
 //! time and has one record a word: the other lanes are never touched there, so they take no memory.
 //!
 //! Go's race build keeps its heap in [`HEAP_START`]..[`HEAP_END`]; the data segment of the program is the only other
@@ -43,18 +43,21 @@ const ALLOCATIONS_BIAS: usize = 0x3000_0000_0000;
 /// Indices of sync objects: `cell / 2 + SYNCS_BIAS`.
 pub const SYNCS: usize = FIRST / 2 + SYNCS_BIAS;
 const SYNCS_BIAS: usize = 0x2a00_0000_0000;
-/// Flags of a page: `cell >> FLAGS_SHIFT + FLAGS_BIAS`.
-pub const FLAGS_BIAS: usize = 0x3e00_0000_0000;
-/// See [`FLAGS_BIAS`].
-pub const FLAGS_SHIFT: usize = 13;
+/// Flags of the page that an address up to [`HEAP_END`] lies on, if its cell is `address + HEAP_BIAS`:
+/// `(address >> PAGE_SHIFT) + FLAGS`.
+pub const FLAGS: usize = 0x3e00_0000_0000;
+const FLAGS_BIAS: usize = FLAGS - (HEAP_BIAS >> PAGE_SHIFT);
 
-/// `cell = (address & !7) + HEAP_BIAS` for heap addresses.
+/// `cell = (address & !7) + HEAP_BIAS` for addresses of the heap, and of data below [`LOW_END`].
 pub const HEAP_BIAS: usize = FIRST - HEAP_START;
+/// The data segments of programs that are linked to a fixed address end before this one.
+const LOW_END: usize = 1 << 32;
 /// Bytes of the program, and of first records, per line.
 pub const LINE: usize = 64;
-/// Bytes of the program per page of flags; Go's page size.
-pub const PAGE: usize = 8192;
-const SYSTEM_PAGE: usize = 4096;
+/// Bytes of the program per byte of flags, and a page of the system: whether the memory of its records is in use is exact.
+pub const PAGE: usize = 1 << PAGE_SHIFT;
+/// See [`PAGE`].
+pub const PAGE_SHIFT: usize = 12;
 /// Some record was written to the first lane of this page since it was last cleared; the bits above are for the
 /// other lanes.
 pub const TOUCHED: u8 = 1;
@@ -95,8 +98,13 @@ pub fn is_heap(address: usize) -> bool {
 /// Maps the shadow of a range that Go is going to use. The first range is the data segment, all later ones heap.
 pub fn map(start: usize, size: usize) {
     if !is_heap(start) {
-        // Lines of the shadow have to be lines of the program, wherever the segment starts.
-        DATA_BIAS.store(DATA_FIRST.wrapping_sub(start & !(PAGE - 1)), Ordering::Relaxed);
+        let bias = if start + size <= LOW_END {
+            HEAP_BIAS
+        } else {
+            // Lines of the shadow have to be lines of the program, wherever the segment starts.
+            DATA_FIRST.wrapping_sub(start & !(PAGE - 1))
+        };
+        DATA_BIAS.store(bias, Ordering::Relaxed);
     }
     RANGES.lock().add(start, size);
     let first = Cell::of(start).0;
@@ -153,8 +161,8 @@ pub fn for_each_range(mut action: impl FnMut(usize, usize)) -> bool {
 
 /// Maps the page flags, once, before anything else.
 pub fn map_flags() {
-    map_region((FIRST >> FLAGS_SHIFT) + FLAGS_BIAS, (HEAP_END - HEAP_START) / PAGE);
-    map_region((DATA_FIRST >> FLAGS_SHIFT) + FLAGS_BIAS, 1 << 24);
+    map_region(FLAGS, (HEAP_END >> PAGE_SHIFT) + PAGE);
+    map_region((DATA_FIRST >> PAGE_SHIFT) + FLAGS_BIAS, 1 << 24);
 }
 
 /// Maps whole pages of shadow around a part of it.
@@ -220,6 +228,12 @@ impl Cell {
     #[inline(always)]
     pub fn load_if_used(self, lane: usize, flags: u8) -> Record {
         if flags & TOUCHED << lane == 0 { Record::EMPTY } else { self.load(lane) }
+    }
+
+    /// Whether there is any record.
+    #[inline(always)]
+    pub fn is_used(self) -> bool {
+        self.load_if_used(0, self.flags().load(Ordering::Relaxed)) != Record::EMPTY
     }
 
     /// Reads the last lane anew, ordered after all that was read through it.
@@ -298,8 +312,8 @@ impl Cell {
     /// The flags of the page.
     #[inline(always)]
     pub fn flags(&self) -> &AtomicU8 {
-        // SAFETY: the flags of the whole heap and of 128 GB of data are mapped at the start.
-        unsafe { &*(((self.0 >> FLAGS_SHIFT) + FLAGS_BIAS) as *const AtomicU8) }
+        // SAFETY: the flags of the whole heap and of 64 GB of data are mapped at the start.
+        unsafe { &*(((self.0 >> PAGE_SHIFT) + FLAGS_BIAS) as *const AtomicU8) }
     }
 
     /// Sets flags of the page, with a write only when one is missing.
@@ -328,25 +342,29 @@ impl Cell {
     #[cold]
     fn prepare_new_page(self) {
         let start = Self(self.0 & !(PAGE - 1));
-        for at in (0..PAGE).step_by(SYSTEM_PAGE) {
-            // Writes a zero in place of a zero, so that it does not matter who else writes. Adding nothing would be
-            // compiled to a mere read.
-            let _ = Self(start.0 + at).word(0).compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
-        }
+        // Writes a zero in place of a zero, so that it does not matter who else writes. Adding nothing would be
+        // compiled to a mere read.
+        let _ = start.word(0).compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
         let _ = start.context(0).compare_exchange(0, 0, Ordering::Relaxed, Ordering::Relaxed);
-        self.mark_newly(COUNTED);
+        self.set_flags(COUNTED);
     }
 
     #[cold]
     fn mark_newly(self, flags: u8) {
-        let counted = match flags {
-            _ if flags & ALL_LANES & !TOUCHED != 0 => COUNTED_MORE,
-            _ if flags & (TOUCHED | COUNTED) != 0 => COUNTED,
-            _ => 0,
-        };
-        let before = self.flags().fetch_or(flags | counted, Ordering::Relaxed);
-        if counted != 0 && before & counted == 0 {
-            budget::add_shadow(PAGE + PAGE / 2);
+        if flags & TOUCHED != 0 {
+            self.prepare_page();
+        }
+        let more = flags & ALL_LANES & !TOUCHED != 0;
+        self.set_flags(if more { flags | COUNTED_MORE } else { flags });
+    }
+
+    fn set_flags(self, flags: u8) {
+        // ORDERING: Release, for `sync_object::find`.
+        let newly = flags & !self.flags().fetch_or(flags, Ordering::Release);
+        for counted in [COUNTED, COUNTED_MORE] {
+            if newly & counted != 0 {
+                budget::add_shadow(PAGE + PAGE / 2);
+            }
         }
     }
 
@@ -355,12 +373,21 @@ impl Cell {
     pub fn lock_line(self) -> LineGuard {
         let first = Self(self.0 & !(LINE - 1));
         let word = first.word(0);
-        let value = word.load(Ordering::Relaxed) & !LOCK;
+        let value = word.load(Ordering::Relaxed);
         // ORDERING: Acquire pairs with the Release in the guard's drop.
-        if word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        if value & LOCK != 0
+            || word.compare_exchange(value, value | LOCK, Ordering::Acquire, Ordering::Relaxed).is_err()
+        {
             lock_contended(word);
         }
         LineGuard(first)
+    }
+
+    /// Whether somebody holds the lock of this cell's line now.
+    #[inline(always)]
+    pub fn line_is_locked(self) -> bool {
+        // ORDERING: Acquire pairs with the Release in the guard's drop.
+        Self(self.0 & !(LINE - 1)).word(0).load(Ordering::Acquire) & LOCK != 0
     }
 
     /// As [`Self::lock_line`], but gives up when somebody else holds the lock.
@@ -444,6 +471,13 @@ fn lock_contended(word: &AtomicU64) {
 /// A locked line.
 pub struct LineGuard(Cell);
 
+impl LineGuard {
+    /// Whether it is the line of `cell`.
+    pub fn guards(&self, cell: Cell) -> bool {
+        self.0.0 == cell.0 & !(LINE - 1)
+    }
+}
+
 impl Drop for LineGuard {
     #[inline(always)]
     fn drop(&mut self) {
@@ -461,19 +495,23 @@ mod tests {
     #[test]
     fn regions_do_not_meet() {
         let heap = HEAP_END - HEAP_START;
-        let data_contexts = DATA_FIRST / 2 + CONTEXTS_BIAS;
+        let low_first = HEAP_BIAS;
+        let data_flags = (DATA_FIRST >> PAGE_SHIFT) + FLAGS_BIAS;
         let mut regions = vec![
             (ALLOCATIONS, ALLOCATIONS + heap / 4),
             (SYNCS, SYNCS + heap / 2),
             (DATA_FIRST / 2 + SYNCS_BIAS, DATA_FIRST / 2 + SYNCS_BIAS + heap / 2),
-            (FLAGS_BIAS, FLAGS_BIAS + (0x4000_0000_0000 >> FLAGS_SHIFT)),
+            (FLAGS, FLAGS + (HEAP_END >> PAGE_SHIFT) + PAGE),
+            (data_flags, data_flags + (1 << 24)),
+            (low_first / 2 + SYNCS_BIAS, low_first / 2 + SYNCS_BIAS + LOW_END / 2),
         ];
         for lane in 0..LANES {
-            for (start, size) in [(FIRST, heap), (DATA_FIRST, heap)] {
+            for (start, size) in [(FIRST, heap), (DATA_FIRST, heap), (low_first, LOW_END)] {
                 regions.push((start + lane * LANE, start + lane * LANE + size));
             }
-            for start in [CONTEXTS, data_contexts].map(|start| start + lane * LANE_CONTEXT) {
-                regions.push((start, start + heap / 2));
+            for (first, size) in [(FIRST, heap), (DATA_FIRST, heap), (low_first, LOW_END)] {
+                let start = first / 2 + CONTEXTS_BIAS + lane * LANE_CONTEXT;
+                regions.push((start, start + size / 2));
             }
         }
         for (i, a) in regions.iter().enumerate() {

@@ -11,26 +11,25 @@ use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
 use crate::clock::Clock;
 use crate::goroutine::Goroutine;
-use crate::lock::{RawLock, SpinLock};
+use crate::lock::SpinLock;
 use crate::record::{Record, epoch};
-use crate::shadow::{Cell, HAS_SYNC};
+use crate::shadow::{Cell, HAS_SYNC, LineGuard};
 use crate::sys;
 
 const MOST: usize = 1 << 30;
 
-/// What was released at `address`.
+/// What was released at `address`. Each has a cache line of its own.
 #[repr(C)]
 pub struct SyncObject {
     owner: AtomicU64,
     address: usize,
     clock: UnsafeCell<Clock>,
-    lock: RawLock,
     /// The next object of the same eight bytes, or in the free list.
     next: u32,
 }
 const _: () = assert!(size_of::<SyncObject>() == 32);
 
-// SAFETY: the clock is reached only under the object's lock, everything else is atomic or constant.
+// SAFETY: the clock is reached only with the line of the object's address locked, everything else is atomic or constant.
 unsafe impl Sync for SyncObject {}
 
 struct Free {
@@ -62,8 +61,13 @@ fn at(index: u32) -> *mut SyncObject {
 /// The object at `address`, if anything was ever released there.
 #[inline]
 pub fn find(address: usize) -> Option<&'static SyncObject> {
-    // ORDERING: Acquire pairs with the Release store in `find_or_create`.
-    let mut index = Cell::of(address).sync().load(Ordering::Acquire);
+    let cell = Cell::of(address);
+    // ORDERING: both Acquire, pairing with the Release operations in `find_or_create`. Memory of the table is left alone
+    // where nothing was ever written to it, for the reason given at `Cell::load_if_used`.
+    if cell.flags().load(Ordering::Acquire) & HAS_SYNC == 0 {
+        return None;
+    }
+    let mut index = cell.sync().load(Ordering::Acquire);
     while index != 0 {
         // SAFETY: indices in the table refer to live objects; they go only when their memory is freed, after
         // which nobody synchronises there.
@@ -82,20 +86,22 @@ pub fn find_or_create(address: usize) -> &'static SyncObject {
         return object;
     }
     let cell = Cell::of(address);
+    cell.prepare_page();
     let _line = cell.lock_line();
     if let Some(object) = find(address) {
         return object;
     }
     let index = take_index();
     let object = at(index);
+    let is_first = cell.flags().load(Ordering::Relaxed) & HAS_SYNC == 0;
+    let next = if is_first { 0 } else { cell.sync().load(Ordering::Relaxed) };
     // SAFETY: the index is ours until the object is published below.
     unsafe {
         object.write(SyncObject {
             owner: AtomicU64::new(0),
             address,
             clock: UnsafeCell::new(Clock::new()),
-            lock: RawLock::new(),
-            next: cell.sync().load(Ordering::Relaxed),
+            next,
         });
     }
     // ORDERING: Release publishes the object to `find`.
@@ -149,32 +155,39 @@ pub fn drop_all(cell: Cell) {
 }
 
 impl SyncObject {
-    fn locked<R>(&self, action: impl FnOnce(&mut Clock) -> R) -> R {
-        self.lock.lock();
-        // SAFETY: the clock is touched only with the lock held.
-        let result = action(unsafe { &mut *self.clock.get() });
-        self.lock.unlock();
-        result
+    /// The object of `line`, which is locked, to change it.
+    #[inline(always)]
+    pub fn hold<'a>(&'static self, line: &'a LineGuard) -> Held<'a> {
+        debug_assert!(line.guards(Cell::of(self.address)), "the lock of another line");
+        // SAFETY: the clock is touched only with the line locked, and the guard outlives the reference.
+        Held { owner: &self.owner, clock: unsafe { &mut *self.clock.get() } }
     }
 
-    /// Runs an atomic operation so that no other one on this address comes between it and its clock updates.
-    pub fn exclusively<R>(&'static self, action: impl FnOnce(&mut Held) -> R) -> R {
-        self.locked(|clock| action(&mut Held { owner: &self.owner, clock }))
+    /// Runs an operation of `goroutine` on the object so that no other one comes between its parts.
+    fn exclusively<R>(
+        &'static self,
+        goroutine: &mut Goroutine,
+        action: impl FnOnce(&mut Goroutine, &mut Held) -> R,
+    ) -> R {
+        goroutine.have_epochs_left();
+        let line = Cell::of(self.address).lock_line();
+        action(goroutine, &mut self.hold(&line))
     }
 
-    /// Reads a value that is stored under this object's lock, after its release. `None` if the goroutine does not know
-    /// the release that the value came from, or if that can't be told without the lock.
+    /// Reads a value that is stored with the line locked, after its release. `None` if the goroutine does not know the
+    /// release that the value came from, or if that can't be told without the lock.
     ///
     /// That the last release is known is not enough: the value may still be that of the one before, whose clock is gone.
     /// So nobody may have been between release and store, nor have released, while the value was read.
     #[inline]
     pub fn read_if_known<T>(&self, goroutine: &Goroutine, read: impl FnOnce() -> T) -> Option<T> {
         // ORDERING: Acquire loads, in this order; on the other side lock, owner, value and unlock follow each other.
-        let open = self.lock.is_open();
+        let cell = Cell::of(self.address);
+        let open = !cell.line_is_locked();
         let before = self.owner.load(Ordering::Acquire);
         let value = read();
         fence(Ordering::Acquire);
-        let unchanged = self.owner.load(Ordering::Acquire) == before && self.lock.is_open();
+        let unchanged = self.owner.load(Ordering::Acquire) == before && !cell.line_is_locked();
         (open && unchanged && before != 0 && goroutine.knows(Record(before))).then_some(value)
     }
 
@@ -191,23 +204,23 @@ impl SyncObject {
     #[inline]
     pub fn acquire(&'static self, goroutine: &mut Goroutine) {
         if !self.is_known_to(goroutine) {
-            self.exclusively(|held| held.acquire(goroutine));
+            self.exclusively(goroutine, |goroutine, held| held.acquire(goroutine));
         }
     }
 
     /// S := C.
     pub fn release(&'static self, goroutine: &mut Goroutine) {
-        self.exclusively(|held| held.release(goroutine));
+        self.exclusively(goroutine, |goroutine, held| held.release(goroutine));
     }
 
     /// S ⊔= C.
     pub fn release_merge(&'static self, goroutine: &mut Goroutine) {
-        self.exclusively(|held| held.release_merge(goroutine));
+        self.exclusively(goroutine, |goroutine, held| held.release_merge(goroutine));
     }
 
     /// S := C and C ⊔= old S.
     pub fn release_acquire(&'static self, goroutine: &mut Goroutine) {
-        self.exclusively(|held| {
+        self.exclusively(goroutine, |goroutine, held| {
             let owner = held.owner();
             if owner != Record::EMPTY && goroutine.knows(owner) {
                 return held.release(goroutine);
@@ -232,7 +245,7 @@ impl SyncObject {
     }
 }
 
-/// A sync object under its lock.
+/// A sync object whose line is locked.
 pub struct Held<'a> {
     owner: &'a AtomicU64,
     clock: &'a mut Clock,
