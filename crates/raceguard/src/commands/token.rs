@@ -97,8 +97,9 @@ pub fn run(arguments: &TokenArgs) -> Result<u8, CommandError> {
             }
         }
         TokenCommand::Revoke { name, place } => {
-            let revoke = |connection: &mut _| table::revoke(connection, name, &local_actor(), now);
-            let revoked = Store::change(place.existing()?, revoke)?;
+            let revoked = Store::change(place.existing()?, |connection| {
+                table::revoke(connection, name, &local_actor(), now)
+            })?;
             println!("{name} {}", if revoked { "is revoked" } else { "was revoked before" });
         }
     }
