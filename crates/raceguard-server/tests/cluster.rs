@@ -4,6 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ use raceguard_server::token::Role;
 use raceguard_testbed::nats::Nats;
 use serde_json::json;
 use support::{Backend, Running, Scratch, token};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 async fn replica(nats: &Nats, place: &Place) -> Running {
     Running::start_with(options(nats, place)).await
@@ -109,6 +112,41 @@ async fn a_revision_is_in_force_everywhere_within_a_second() {
     for replica in replicas {
         replica.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_publishes_the_others_refresh() {
+    let (nats, scratch) = (Nats::start(1), Scratch::new(Backend::Postgres));
+    let (here, there) = (replica(&nats, scratch.place()).await, replica(&nats, scratch.place()).await);
+    let stop = CancellationToken::new();
+    let mut sides = Vec::new();
+    for replica in [&here, &there] {
+        // What refreshing does, with one failure first: what another one saved is then published here too.
+        let (published, refreshed) = (watch::Sender::new(1_i64), Arc::new(AtomicU64::new(0)));
+        let (publish, count) = (published.clone(), Arc::clone(&refreshed));
+        let refresh = move || {
+            let tried = count.fetch_add(1, Ordering::Relaxed);
+            publish.send_if_modified(|number| {
+                *number = if tried == 0 { *number } else { 7 };
+                tried > 0
+            });
+            async move { if tried == 0 { Err("not now") } else { Ok(()) } }
+        };
+        let revisions = replica.cluster().revisions().clone();
+        let task = tokio::spawn(revisions.keep_in_step(published.subscribe(), refresh, stop.clone()));
+        sides.push((published, refreshed, task));
+    }
+    sides[0].0.send_replace(7);
+    let mut other = sides[1].0.subscribe();
+    let followed = tokio::time::timeout(Duration::from_secs(10), other.wait_for(|number| *number == 7)).await;
+    assert_eq!(*followed.expect("in time").expect("it runs"), 7);
+    assert_eq!(sides[0].1.load(Ordering::Relaxed), 0, "who published has nothing to refresh");
+    stop.cancel();
+    for (_, _, task) in sides {
+        task.await.expect("it runs").expect("it ends well");
+    }
+    here.stop().await;
+    there.stop().await;
 }
 
 /// What a replica's live state hears.

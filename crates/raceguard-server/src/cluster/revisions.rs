@@ -15,6 +15,9 @@ use super::ClusterError;
 /// The one key of the bucket.
 const KEY: &str = "revision";
 
+/// After a failure.
+const RETRY: Duration = Duration::from_millis(200);
+
 /// How often the number is asked for.
 const ASK: Duration = Duration::from_secs(5);
 
@@ -56,13 +59,52 @@ impl Revisions {
         self.newest.subscribe()
     }
 
+    /// Announces what is published here, and refreshes what is in force here when another replica announced something
+    /// newer, until it is to stop. What fails is tried again.
+    pub async fn keep_in_step<F, E>(
+        self,
+        mut published: watch::Receiver<i64>,
+        refresh: impl Fn() -> F,
+        stop: CancellationToken,
+    ) -> Result<(), ClusterError>
+    where
+        F: Future<Output = Result<(), E>>,
+    {
+        let mut newest = self.subscribe();
+        // What is in force at the start is announced too: it may be newer than what the others have.
+        published.mark_changed();
+        loop {
+            let done = tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                Ok(()) = published.changed() => {
+                    let number = u64::try_from(*published.borrow_and_update()).unwrap_or(0);
+                    let done = self.announce(number).await.is_ok();
+                    if !done { published.mark_changed(); }
+                    done
+                }
+                Ok(()) = newest.changed() => {
+                    let number = *newest.borrow_and_update();
+                    let here = u64::try_from(*published.borrow()).unwrap_or(0);
+                    let done = number <= here || refresh().await.is_ok();
+                    if !done { newest.mark_changed(); }
+                    done
+                }
+                // Whoever published here is gone, which is the end too.
+                else => return Ok(()),
+            };
+            if !done {
+                super::wait(&stop, RETRY).await;
+            }
+        }
+    }
+
     pub(super) async fn follow(self, stop: CancellationToken) -> Result<(), ClusterError> {
         while !stop.is_cancelled() {
             if let Ok(mut changes) = self.bucket.watch_with_history(KEY).await {
                 self.listen(&mut changes, &stop).await;
             }
             // It broke off; what was missed meanwhile the next one tells first.
-            super::wait(&stop, Duration::from_millis(200)).await;
+            super::wait(&stop, RETRY).await;
         }
         Ok(())
     }
