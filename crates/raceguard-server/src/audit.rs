@@ -123,7 +123,7 @@ pub fn page(connection: &mut dyn Connection, after: u64, limit: usize) -> Result
 }
 
 /// The end of the log.
-pub fn head(connection: &mut dyn Connection) -> Result<Head, StoreError> {
+pub fn head(connection: &mut (dyn Connection + 'static)) -> Result<Head, StoreError> {
     let row = connection.row("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1", &[])?;
     let Some(row) = row else { return Ok(Head::default()) };
     Ok(Head { id: row.get(0)?, hash: hex(&row.get::<Vec<u8>>(1)?) })
@@ -225,7 +225,7 @@ mod tests {
             Err(StoreError::Stopping)
         });
         assert!(failed.is_err());
-        let head = Store::change(folder.path(), |connection| head(connection)).expect("it works");
+        let head = Store::change(folder.path(), head).expect("it works");
         assert_eq!(head, Head::default());
     }
 }

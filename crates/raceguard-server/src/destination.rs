@@ -10,7 +10,7 @@ pub enum Destination {
     /// The writer of this process.
     Writer(Writer),
     /// The queue of a cluster. Its replicas write from there.
-    Queue(Queue),
+    Queue(Box<Queue>),
 }
 
 impl Destination {

@@ -21,7 +21,6 @@ pub mod events;
 pub mod git;
 pub mod in_force;
 pub mod registry;
-mod replicas;
 pub mod revision;
 pub mod set;
 pub mod shadow;
@@ -79,7 +78,7 @@ impl Policies {
         folder: Option<GitFolder>,
     ) -> Result<(Self, PolicyTasks), RegistryError> {
         stream::begin(writer, now_ms()).await?;
-        let registry = Arc::new(Registry::open(writer.clone(), reader.clone())?);
+        let registry = Arc::new(Registry::open(writer.clone(), reader.clone()).await?);
         let sending = Arc::new(Notify::new());
         let deliveries =
             Deliveries::new(writer.clone(), reader.clone(), alerts.clone(), Arc::clone(&sending));
@@ -97,9 +96,16 @@ impl Policies {
 impl PolicyTasks {
     /// Starts them.
     pub fn spawn(self, cluster: Option<&Arc<Cluster>>, tasks: &mut Tasks) {
-        if let Some(cluster) = cluster.map(Arc::clone) {
-            let registry = Arc::clone(&self.registry);
-            tasks.spawn("policies of the other replicas", |stop| replicas::follow(registry, cluster, stop));
+        if let Some(cluster) = cluster {
+            let (revisions, published) = (cluster.revisions().clone(), self.registry.published());
+            let registry = self.registry;
+            let refresh = move || {
+                let registry = Arc::clone(&registry);
+                async move { registry.refresh().await }
+            };
+            tasks.spawn("policies of the other replicas", |stop| {
+                revisions.keep_in_step(published, refresh, stop)
+            });
         }
         tasks.spawn("evaluating triggers", |stop| self.stream.run(stop));
         tasks.spawn("sending what triggers say", |stop| self.deliveries.run(stop));

@@ -224,7 +224,7 @@ impl Server {
         let (policies, policy_tasks) =
             Policies::start(&writer, &reader, &alerts, queue, owns, policy_git).await?;
         let destination = match &cluster {
-            Some(cluster) => Destination::Queue(cluster.queue()),
+            Some(cluster) => Destination::Queue(Box::new(cluster.queue())),
             None => Destination::Writer(writer.clone()),
         };
         let (events, is_secure) = (Arc::new(Events::new(limits.listeners, now_ms())), tls.is_some());
@@ -380,7 +380,7 @@ async fn open_store(
     let opened = tokio::task::spawn_blocking(move || {
         let mut observers = vec![Arc::clone(&live) as Arc<dyn Observer>];
         observers.extend(others);
-        let store = Store::open_with_outlet(place, observers, outlet)?;
+        let store = Store::open_with_outlet(&place, observers, outlet)?;
         live.rebuild(&store.reader, now_ms())?;
         Ok(store)
     });

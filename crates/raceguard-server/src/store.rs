@@ -64,12 +64,12 @@ impl Store {
     /// Opens the store at a place, and makes it if it is not there. The observers are told of what was written, in
     /// this order.
     pub fn open(place: impl Into<Place>, observers: Vec<Arc<dyn Observer>>) -> Result<Self, StoreError> {
-        Self::open_with_outlet(place.into(), observers, None)
+        Self::open_with_outlet(&place.into(), observers, None)
     }
 
     /// Does the same for a replica: the outlet is told what this process wrote, the observers also what others wrote.
     pub fn open_with_outlet(
-        place: Place,
+        place: &Place,
         observers: Vec<Arc<dyn Observer>>,
         outlet: Option<Arc<dyn Observer>>,
     ) -> Result<Self, StoreError> {

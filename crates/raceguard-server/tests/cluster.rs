@@ -173,7 +173,8 @@ async fn what_one_writes_the_live_state_of_all_hears_once() {
         let heard = Arc::new(Heard::default());
         let (place, outlet) = (scratch.place().clone(), cluster.outlet());
         let observers: Vec<Arc<dyn Observer>> = vec![heard.clone()];
-        let store = tokio::task::spawn_blocking(|| Store::open_with_outlet(place, observers, Some(outlet)));
+        let store =
+            tokio::task::spawn_blocking(move || Store::open_with_outlet(&place, observers, Some(outlet)));
         let store = store.await.expect("it runs").expect("it opens");
         let mut tasks = Tasks::default();
         cluster.spawn(&store.writer, Limits::default(), &mut tasks);
@@ -258,14 +259,14 @@ async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
         Some(ClusterOptions { queue_bytes: 64 << 10, ..ClusterOptions::new(nats.addresses()) });
     let server = Running::start_with(settings).await;
     let place = scratch.place().clone();
-    let (held, hold) = std::sync::mpsc::channel::<()>();
+    let (held, release) = std::sync::mpsc::channel::<()>();
     let (locked, is_locked) = std::sync::mpsc::channel();
     let holder = std::thread::spawn(move || {
         let mut connection = place.database().and_then(|database| database.writing()).expect("it is there");
         connection.begin().expect("it begins");
         connection.run_script("LOCK TABLE total").expect("it is locked");
         locked.send(()).expect("somebody waits");
-        let _ = hold.recv();
+        let _ = release.recv();
         connection.rollback();
     });
     is_locked.recv().expect("it is locked");
@@ -288,7 +289,7 @@ async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
     assert!(taken > 0);
     held.send(()).expect("it waits");
     holder.join().expect("it ends");
-    eventually(Duration::from_secs(60), "what was taken is written", async || {
+    eventually(Duration::from_mins(1), "what was taken is written", async || {
         let (status, answer) = server.get(&read, "/v1/findings").await;
         println!("{status} {answer}, {taken} taken, {:?}", server.cluster().counters());
         answer["totals"]["records"] == json!(taken)

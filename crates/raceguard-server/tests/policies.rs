@@ -159,9 +159,7 @@ async fn futures(server: &Running, admin: &Token) -> Vec<u16> {
         let headers = [("content-type", "application/json"), ("if-match", "2")];
         server.put(admin, "/v1/policies/crashes", &headers, body).await.0
     };
-    let (a, b, c, d, e, f, g, h) =
-        tokio::join!(one(0), one(1), one(2), one(3), one(4), one(5), one(6), one(7));
-    vec![a, b, c, d, e, f, g, h]
+    futures_util::future::join_all((0..8).map(one)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -281,7 +279,7 @@ async fn a_saved_set_is_in_force_within_a_second_under_load() {
         let at = (times.len() * percent).div_ceil(100).saturating_sub(1);
         println!("from save to in force, p{percent}: {:?}", times[at]);
     }
-    println!("{} batches of 200 records came in meanwhile", sent);
+    println!("{sent} batches of 200 records came in meanwhile");
     assert!(times[49] < Duration::from_secs(1), "{times:?}");
     server.stop().await;
 }

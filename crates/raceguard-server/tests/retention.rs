@@ -16,14 +16,16 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// A batch that does not compress well.
 fn batch(number: u64) -> Batch {
     let noise = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (n << 7).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let text: String = (0..40)
+    let lines: Vec<String> = (0..40)
         .map(|n| {
-            let words: String = (0..30).map(|w| format!("{:x}", noise(number * 10_000 + n * 100 + w))).collect();
+            let words: Vec<String> =
+                (0..30).map(|w| format!("{:x}", noise(number * 10_000 + n * 100 + w))).collect();
+            let words = words.concat();
             format!("{{\"schema\":1,\"kind\":\"crash\",\"message\":\"fatal error: concurrent map writes\",\"noise\":\"{words}\"}}\n")
         })
         .collect();
     let stream = StreamName::new(&format!("stream {number}")).expect("it is a name");
-    Batch::read(Origin::default(), stream, 0, text.into_bytes(), 1000).expect("they are records")
+    Batch::read(Origin::default(), stream, 0, lines.concat().into_bytes(), 1000).expect("they are records")
 }
 
 fn number(folder: &Path, sql: &str) -> u64 {

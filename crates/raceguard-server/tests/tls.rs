@@ -44,7 +44,7 @@ async fn ask(url: String, trusted: &str, token: &Token) -> Option<u16> {
 #[tokio::test]
 async fn requests_are_encrypted_and_a_new_certificate_is_taken_without_a_restart() {
     let folder = tempfile::tempdir().expect("there is room");
-    let read = token(&folder.path().join("data"), Role::Read);
+    let read = token(folder.path().join("data"), Role::Read);
     let files = files(folder.path());
     let first = certificate(&files);
     let listen = "127.0.0.1:0".parse().expect("it is an address");

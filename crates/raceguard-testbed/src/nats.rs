@@ -60,10 +60,10 @@ impl Nats {
         std::fs::create_dir_all(&run).expect("there is room");
         let store = self.folder.path().join(&node.name);
         let config = format!(
-            "server_name: {}\nhost: 127.0.0.1\nport: {}\njetstream {{ store_dir: {:?}, max_file_store: 8GB, max_memory_store: 64MB }}\n{}",
+            "server_name: {}\nhost: 127.0.0.1\nport: {}\njetstream {{ store_dir: \"{}\", max_file_store: 8GB, max_memory_store: 64MB }}\n{}",
             node.name,
             node.port,
-            store,
+            store.display(),
             if self.nodes.len() == 1 {
                 String::new()
             } else {

@@ -229,7 +229,7 @@ enum Command {
     Policy(PolicyArgs),
     /// Keep a fleet's evidence and answer what is broken in it
     #[command(after_help = SERVE_HELP)]
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Send the evidence of a run to a server
     #[command(after_help = PUSH_HELP)]
     Push(PushArgs),

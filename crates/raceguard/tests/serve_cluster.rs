@@ -115,7 +115,7 @@ fn what_was_acknowledged_survives_a_nats_server_and_a_replica() {
     let (write, read) = (token(&database, "write"), token(&database, "read"));
     let mut replicas: Vec<_> = (0..REPLICAS).map(|_| start(&database, &nats.addresses())).collect();
     for replica in &replicas {
-        wait_until("a replica is ready", Duration::from_secs(60), || is_ready(&replica.base));
+        wait_until("a replica is ready", Duration::from_mins(1), || is_ready(&replica.base));
     }
     let bases: Vec<_> = replicas.iter().map(|replica| replica.base.clone()).collect();
     let stop = AtomicBool::new(false);

@@ -51,7 +51,7 @@ fn push_and_agent_reach_a_server_with_tls_and_no_token_is_printed() {
         format!("data = {:?}\nlisten = \"{listen}\"\ntls_cert = {certificate:?}\ntls_key = {key:?}\notlp_grpc = \"none\"\n", folder.join("data").display().to_string()),
     )
     .expect("it is written");
-    let server = place.start(&["serve", "--config", &config.to_string_lossy()], "https://");
+    let server = Place::start(&["serve", "--config", &config.to_string_lossy()], "https://");
     let url = format!("https://localhost:{}", place.port);
 
     let file = folder.join("run/evidence.jsonl");

@@ -206,7 +206,7 @@ mod tests {
     fn a_percentile_is_a_measured_value() {
         let times: Vec<_> = (1..=1000).map(Duration::from_millis).collect();
         assert_eq!(percentile(&times, 500), Duration::from_millis(501));
-        assert_eq!(percentile(&times, 999), Duration::from_millis(1000));
+        assert_eq!(percentile(&times, 999), Duration::from_secs(1));
         assert_eq!(percentile(&times[..1], 999), Duration::from_millis(1));
         assert_eq!(percentile(&[], 500), Duration::ZERO);
     }
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn each_body_has_its_lines_and_findings_of_its_own() {
         let (one, other) = (text(1, 500), text(2, 500));
-        assert_eq!(one.iter().filter(|byte| **byte == b'\n').count(), 500);
+        assert_eq!(one.split_inclusive(|byte| *byte == b'\n').count(), 500);
         assert_ne!(one, other);
         for line in String::from_utf8(one).unwrap().lines() {
             assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");

@@ -66,7 +66,7 @@ fn ingest(text: &mut String, figures: &Figures) {
             text,
             "| {name} | {} | {:.1} | {} | {} | {} | {} | {} | {} | {} | {} |",
             rate(sent.records, sent.took),
-            sent.bytes as f64 / 1e6 / sent.took.as_secs_f64(),
+            megabytes(sent.bytes) / sent.took.as_secs_f64(),
             rate(sent.records, run.written),
             ms(percentile(&sent.times, 500)),
             ms(percentile(&sent.times, 990)),
@@ -178,4 +178,10 @@ fn rate(records: u64, time: Duration) -> String {
 
 fn ms(time: Duration) -> String {
     format!("{:.1}", time.as_secs_f64() * 1e3)
+}
+
+/// Megabytes.
+#[expect(clippy::cast_precision_loss, reason = "it is shown rounded")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
 }

@@ -50,11 +50,14 @@ impl Observer for Outlet {
     }
 }
 
+/// What this process committed, with its number.
+type Numbered = (u64, Vec<Committed>);
+
 /// The two ends of the way from the writing thread to NATS.
 #[derive(Debug)]
 pub(super) struct Pipe {
     inlet: Arc<Outlet>,
-    outlet: Mutex<Option<mpsc::Receiver<(u64, Vec<Committed>)>>>,
+    outlet: Mutex<Option<mpsc::Receiver<Numbered>>>,
 }
 
 impl Default for Pipe {
@@ -137,7 +140,14 @@ mod tests {
 
     fn packed(from: &str, number: u64) -> Vec<u8> {
         let origin = Arc::new(Origin::default());
-        let batch = Committed { block: Some(1), origin, received_ms: 5, accepted: 2, duplicates: 0, seen: Vec::new() };
+        let batch = Committed {
+            block: Some(1),
+            origin,
+            received_ms: 5,
+            accepted: 2,
+            duplicates: 0,
+            seen: Vec::new(),
+        };
         let told = Told { from: from.to_owned(), number, batches: vec![batch] };
         zstd::bulk::compress(&serde_json::to_vec(&told).expect("it is JSON"), 1).expect("it compresses")
     }

@@ -64,7 +64,7 @@ pub(super) async fn connect(options: &ClusterOptions, id: &str) -> Result<Connec
     made.stream("set-aside", aside).await?;
     let leases = made.bucket("leases", 1, LEASE_TIME).await?;
     let policies = made.bucket("policies", 16, Duration::ZERO).await?;
-    Ok(Connected { evidence, leases, policies, jetstream, client })
+    Ok(Connected { client, jetstream, evidence, leases, policies })
 }
 
 /// What is made has as many copies as there are servers to hold them.

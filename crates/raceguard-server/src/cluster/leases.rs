@@ -259,7 +259,7 @@ impl Ownership {
     }
 
     fn certain_until(&self) -> u64 {
-        self.now_ms() + u64::try_from((LEASE_TIME - MARGIN).as_millis()).unwrap_or(0)
+        self.now_ms() + u64::try_from(LEASE_TIME.saturating_sub(MARGIN).as_millis()).unwrap_or(0)
     }
 
     fn now_ms(&self) -> u64 {

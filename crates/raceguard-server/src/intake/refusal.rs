@@ -174,6 +174,7 @@ impl Refusal {
             | Self::Encoding(BodyError::TooLarge { .. })
             | Self::Batch(BatchError::TooManyLines { .. })
             | Self::Otlp(RequestError::TooLarge { .. })
+            | Self::Store(StoreError::TooLarge { .. })
             | Self::File(ForeignError::TooLarge { .. }) => Reason::TooLarge,
             Self::SlowBody(_) => Reason::Slow,
             Self::BrokenBody(_) => Reason::Broken,
@@ -190,7 +191,6 @@ impl Refusal {
             Self::Store(StoreError::Unreachable(_) | StoreError::Conflict(_) | StoreError::Queue(_)) => {
                 Reason::Unavailable
             }
-            Self::Store(StoreError::TooLarge { .. }) => Reason::TooLarge,
             Self::Store(StoreError::NotWritten { .. }) => Reason::NotWritten,
             // Of a token: whether it is known could not be found out.
             Self::Token(_) | Self::Store(_) | Self::Fault(_) => Reason::Fault,

@@ -138,12 +138,12 @@ impl LineChart {
         let floor = (least - (1.0 - least).max(0.01) * 0.25).max(0.0);
         let (base, top) = (HEIGHT - FOOT, 4.0);
         let y = |share: f64| top + (1.0 - share) / (1.0 - floor).max(f64::EPSILON) * (base - top);
-        let (first, last) =
+        let (begin, end) =
             (points.first().map_or(0, |point| point.0), points.last().map_or(0, |point| point.0));
-        let length = seconds((last - first).max(1));
+        let length = seconds((end - begin).max(1));
         let line = points
             .iter()
-            .map(|(time, share)| format!("{:.1},{:.1}", seconds(time - first) / length * WIDTH, y(*share)));
+            .map(|(time, share)| format!("{:.1},{:.1}", seconds(time - begin) / length * WIDTH, y(*share)));
         let shares = Shares {
             x: points.iter().map(|(time, _)| *time).collect(),
             y: points.iter().map(|(_, share)| *share).collect(),
@@ -160,7 +160,7 @@ impl LineChart {
             polyline: line.collect::<Vec<_>>().join(" "),
             objective: objective.map(y),
             data: serde_json::to_string(&shares).unwrap_or_default(),
-            ends: [first, last].map(hour),
+            ends: [begin, end].map(hour),
         }
     }
 

@@ -92,16 +92,12 @@ pub(crate) async fn enter(
         Some(token) => session::open(&shared, token, secure).await?,
         None => None,
     };
-    match cookie {
-        Some(cookie) => {
-            let to = [(LOCATION, own(&credentials.next)), (SET_COOKIE, text(&cookie))];
-            Ok((StatusCode::SEE_OTHER, to).into_response())
-        }
-        None => {
-            let page = page(Preferences::of(&uri, &headers), &credentials.next, true)?;
-            Ok((StatusCode::FORBIDDEN, page).into_response())
-        }
+    if let Some(cookie) = cookie {
+        let to = [(LOCATION, own(&credentials.next)), (SET_COOKIE, text(&cookie))];
+        return Ok((StatusCode::SEE_OTHER, to).into_response());
     }
+    let page = page(Preferences::of(&uri, &headers), &credentials.next, true)?;
+    Ok((StatusCode::FORBIDDEN, page).into_response())
 }
 
 /// Ends the session.

@@ -67,6 +67,20 @@ pub(super) struct ObjectiveView {
 }
 
 impl ObjectiveView {
+    /// Of a service that nothing is known of.
+    fn unknown() -> Self {
+        let dash = || "–".to_owned();
+        Self {
+            slts: dash(),
+            compliance: dash(),
+            budget: dash(),
+            burn_5m: dash(),
+            burn_1h: dash(),
+            burn_6h: dash(),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn new(slo: &Slo, text: &Text) -> Self {
         let rate = |rate: Option<f64>| rate.map_or_else(|| "–".to_owned(), |rate| format!("{rate:.1}"));
         let share = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), percent);
@@ -116,17 +130,8 @@ impl ServiceRow {
             recent: row.recent,
             detector: row.detector,
             last: row.last_ms.map(|last| When::new(last, now_ms, language)).unwrap_or_default(),
-            objective: slo.map(|slo| ObjectiveView::new(slo, language.text())).unwrap_or_else(|| {
-                ObjectiveView {
-                    slts: "–".to_owned(),
-                    compliance: "–".to_owned(),
-                    budget: "–".to_owned(),
-                    burn_5m: "–".to_owned(),
-                    burn_1h: "–".to_owned(),
-                    burn_6h: "–".to_owned(),
-                    ..ObjectiveView::default()
-                }
-            }),
+            objective: slo
+                .map_or_else(ObjectiveView::unknown, |slo| ObjectiveView::new(slo, language.text())),
         }
     }
 

@@ -103,12 +103,12 @@ pub struct Registry {
 
 impl Registry {
     /// The registry of a store, with what is in force there.
-    pub fn open(writer: Writer, reader: Reader) -> Result<Self, RegistryError> {
+    pub async fn open(writer: Writer, reader: Reader) -> Result<Self, RegistryError> {
         let in_force = InForce::new()?;
         let (published, _) = watch::channel(0);
         let registry =
             Self { writer, reader, in_force, turn: Mutex::new(()), generation: AtomicI64::new(0), published };
-        registry.publish()?;
+        registry.refresh().await?;
         Ok(registry)
     }
 
@@ -203,10 +203,6 @@ impl Registry {
         let reader = self.reader.clone();
         let loaded = blocking(move || load(&reader)).await?;
         self.show(loaded)
-    }
-
-    fn publish(&self) -> Result<(), RegistryError> {
-        self.show(load(&self.reader)?)
     }
 
     fn show(&self, loaded: Loaded) -> Result<(), RegistryError> {

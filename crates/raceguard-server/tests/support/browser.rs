@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// How long anything may take before the test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The browser, with one page.
 pub struct Browser {
@@ -104,7 +104,8 @@ impl Browser {
     }
 
     /// Sends a command and gives its answer.
-    pub fn call(&self, method: &str, parameters: Value) -> Value {
+    pub fn call(&self, method: &str, parameters: impl Into<Value>) -> Value {
+        let parameters = parameters.into();
         let id = self.next.replace(self.next.get() + 1);
         let mut command = json!({"id": id, "method": method, "params": parameters});
         if !self.session.is_empty() {

@@ -221,7 +221,8 @@ fn list(path: Option<&Path>) -> Result<u8, CommandError> {
         );
     }
     for trigger in &policies.triggers {
-        let responses: Vec<&str> = trigger.responses.iter().map(|act| act.name()).collect();
+        let responses: Vec<&str> =
+            trigger.responses.iter().map(raceguard_policy::trigger::Act::name).collect();
         let _ = writeln!(
             text,
             "  {:width$}  v{} {}  {}; on a server: {}",

@@ -207,7 +207,7 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
         if tls.is_none() && !address.ip().is_loopback() {
             print_warning(format!("{address} is not loopback, and without TLS tokens can be read on the way"));
         }
-        eprintln!("raceguard: serving {} on {scheme}://{address}", data);
+        eprintln!("raceguard: serving {data} on {scheme}://{address}");
         match server.grpc_address() {
             Some(address) => eprintln!("raceguard: OTLP over gRPC on {address}"),
             None if arguments.otlp_grpc.is_none() => print_warning(format!(

@@ -79,11 +79,11 @@ impl Place {
         let data = self.folder.path().join("data");
         let listen = format!("127.0.0.1:{}", self.port);
         let words = ["serve", "--otlp-grpc", "none", "--listen", &listen, "--data", &data.to_string_lossy()];
-        self.start(&words, "http://")
+        Self::start(&words, "http://")
     }
 
     /// Starts a server; it must say that it serves at an address that begins like this.
-    pub(crate) fn start(&self, words: &[&str], scheme: &str) -> Running {
+    pub(crate) fn start(words: &[&str], scheme: &str) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_raceguard"))
             .args(words)
             .stderr(Stdio::piped())

@@ -320,12 +320,11 @@ pub(super) fn diff(api: &Api, from: Option<&str>, to: Option<&str>) -> Result<u8
 }
 
 pub(super) fn rollback(api: &Api, to: Option<&str>) -> Result<u8, CommandError> {
-    let to = match to {
-        Some(word) => number(word)?,
-        None => {
-            let force = api.done(api.get("/v1/policies")?)?["revision"].as_u64().unwrap_or(0);
-            force.saturating_sub(1)
-        }
+    let to = if let Some(word) = to {
+        number(word)?
+    } else {
+        let force = api.done(api.get("/v1/policies")?)?["revision"].as_u64().unwrap_or(0);
+        force.saturating_sub(1)
     };
     let made = api.done(api.send("POST", "/v1/policies/rollback", Some(&json!({ "to": to })), None)?)?;
     print(&changed_text(&made))
