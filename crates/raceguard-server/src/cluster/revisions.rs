@@ -3,7 +3,7 @@
 //! Who saves a policy writes it to the database first and then announces the number. Each replica is told at once, and
 //! asks now and then as well, in case it was not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::kv::Store;
 use futures_util::StreamExt as _;
@@ -15,8 +15,11 @@ use super::ClusterError;
 /// The one key of the bucket.
 const KEY: &str = "revision";
 
+/// How long announcing is tried: an election lasts some seconds.
+const ANNOUNCE_TIME: Duration = Duration::from_secs(10);
+
 /// After a failure.
-const RETRY: Duration = Duration::from_millis(200);
+const RETRY: Duration = Duration::from_millis(100);
 
 /// How often the number is asked for.
 const ASK: Duration = Duration::from_secs(5);
@@ -34,24 +37,28 @@ impl Revisions {
     }
 
     /// Tells every replica that this revision is in the database and to be put in force. Numbers only grow: an older one
-    /// changes nothing.
+    /// changes nothing. While the servers elect who leads it is tried again.
     pub async fn announce(&self, revision: u64) -> Result<(), ClusterError> {
-        let failed =
-            |reason: String| ClusterError::JetStream { what: "announce a revision".to_owned(), reason };
+        let end = Instant::now() + ANNOUNCE_TIME;
         loop {
-            let there = self.bucket.entry(KEY).await.map_err(|error| failed(error.to_string()))?;
-            let (known, at) = there.as_ref().map_or((0, 0), |entry| (number(&entry.value), entry.revision));
-            if known >= revision {
-                return Ok(());
-            }
-            let text = revision.to_string();
-            match self.bucket.update(KEY, text.into(), at).await {
-                Ok(_) => return Ok(()),
-                Err(error)
-                    if error.kind() == async_nats::jetstream::kv::UpdateErrorKind::WrongLastRevision => {}
-                Err(error) => return Err(failed(error.to_string())),
+            match self.try_announce(revision).await {
+                Ok(()) => return Ok(()),
+                Err(reason) if Instant::now() >= end => {
+                    return Err(ClusterError::JetStream { what: "announce a revision".to_owned(), reason });
+                }
+                Err(_) => tokio::time::sleep(RETRY).await,
             }
         }
+    }
+
+    async fn try_announce(&self, revision: u64) -> Result<(), String> {
+        let there = self.bucket.entry(KEY).await.map_err(|error| error.to_string())?;
+        let (known, at) = there.as_ref().map_or((0, 0), |entry| (number(&entry.value), entry.revision));
+        if known >= revision {
+            return Ok(());
+        }
+        let updated = self.bucket.update(KEY, revision.to_string().into(), at).await;
+        updated.map(drop).map_err(|error| error.to_string())
     }
 
     /// The newest number that this replica has heard of, 0 before the first, and those that come.
