@@ -285,6 +285,15 @@ fn webhook() -> (String, std::thread::JoinHandle<Vec<Value>>) {
     (url, taken)
 }
 
+/// A canary of the service pay.
+const CANARY: [(&str, &str); 5] = [
+    ("raceguard-stream", "s"),
+    ("raceguard-service", "pay"),
+    ("raceguard-version", "1.4.2"),
+    ("raceguard-instance", "pay-0"),
+    ("raceguard-environment", "canary"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
     let folder = tempfile::tempdir().expect("there is room");
@@ -300,14 +309,7 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
          - raise-sampling: {{rate: 0.5, for: 1h, max_overhead: 0.05}}\n"
     );
     put(&server, &admin, &text).await;
-    let headers = [
-        ("raceguard-stream", "s"),
-        ("raceguard-service", "pay"),
-        ("raceguard-version", "1.4.2"),
-        ("raceguard-instance", "pay-0"),
-        ("raceguard-environment", "canary"),
-    ];
-    assert_eq!(server.post(&write, &headers, race("1-1", "m.Put")).await.0, 200);
+    assert_eq!(server.post(&write, &CANARY, race("1-1", "m.Put")).await.0, 200);
     let build = until(&server, &admin, "/v1/builds/pay/1.4.2", |it| it["blocked"] == true).await;
     assert_eq!((&build["reason"], &build["blocked_by"]), (&json!("it races"), &json!("trigger bad-canary")));
     let (_, other) = server.send(&admin, "GET", "/v1/builds/pay/1.4.3", None).await;
