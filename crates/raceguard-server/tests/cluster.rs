@@ -73,6 +73,7 @@ async fn replicas_share_the_partitions_and_take_over_those_of_one_that_went() {
     }
 }
 
+#[cfg(feature = "cluster-check")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_is_in_force_everywhere_within_a_second() {
     const REVISIONS: u64 = 200;
@@ -249,6 +250,7 @@ async fn without_nats_nothing_is_taken_and_nobody_is_sent_here() {
     assert!(matches!(refused, Err(ServerError::Cluster(_))), "{refused:?}");
 }
 
+#[cfg(feature = "cluster-check")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
     let (nats, scratch) = (Nats::start(1), Scratch::new(Backend::Postgres));

@@ -285,6 +285,15 @@ fn webhook() -> (String, std::thread::JoinHandle<Vec<Value>>) {
     (url, taken)
 }
 
+/// A canary of the service pay.
+const CANARY: [(&str, &str); 5] = [
+    ("raceguard-stream", "s"),
+    ("raceguard-service", "pay"),
+    ("raceguard-version", "1.4.2"),
+    ("raceguard-instance", "pay-0"),
+    ("raceguard-environment", "canary"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
     let folder = tempfile::tempdir().expect("there is room");
@@ -300,14 +309,7 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
          - raise-sampling: {{rate: 0.5, for: 1h, max_overhead: 0.05}}\n"
     );
     put(&server, &admin, &text).await;
-    let headers = [
-        ("raceguard-stream", "s"),
-        ("raceguard-service", "pay"),
-        ("raceguard-version", "1.4.2"),
-        ("raceguard-instance", "pay-0"),
-        ("raceguard-environment", "canary"),
-    ];
-    assert_eq!(server.post(&write, &headers, race("1-1", "m.Put")).await.0, 200);
+    assert_eq!(server.post(&write, &CANARY, race("1-1", "m.Put")).await.0, 200);
     let build = until(&server, &admin, "/v1/builds/pay/1.4.2", |it| it["blocked"] == true).await;
     assert_eq!((&build["reason"], &build["blocked_by"]), (&json!("it races"), &json!("trigger bad-canary")));
     let (_, other) = server.send(&admin, "GET", "/v1/builds/pay/1.4.3", None).await;
@@ -321,14 +323,7 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
         (&told["quarantine"][0]["kind"], &told["quarantine"][0]["name"]),
         (&json!("instance"), &json!("pay-0"))
     );
-    let several = "/v1/agent/instructions?service=web&service=pay&environment=production&environment=canary";
-    let (_, told) = server.send(&write, "GET", several, None).await;
-    assert_eq!((rows(&told["sampling"]), rows(&told["quarantine"])), (1, 1), "{told}");
-    let elsewhere = "/v1/agent/instructions?service=pay&environment=production";
-    let (_, told) = server.send(&write, "GET", elsewhere, None).await;
-    assert_eq!(told["sampling"], json!([]), "only canaries are looked at more closely");
-    let (_, others) = server.send(&write, "GET", "/v1/agent/instructions?service=web", None).await;
-    assert_eq!((&others["sampling"], &others["quarantine"]), (&json!([]), &json!([])));
+    instructions_are_for_canaries(&server, &write).await;
     let (_, tickets) = server.send(&admin, "GET", "/v1/tickets", None).await;
     assert_eq!(
         (&tickets[0]["title"], &tickets[0]["labels"]),
@@ -341,21 +336,7 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
         "{alerts}"
     );
 
-    // It costs too much, so it is lowered, and not where it costs little.
-    let overhead = async |share: f64| {
-        let body = json!({"service": "pay", "environment": "canary", "overhead": share});
-        server.send(&write, "POST", "/v1/agent/overhead", Some(body)).await
-    };
-    assert_eq!(overhead(0.01).await.1["lowered"], json!([]));
-    assert_eq!(overhead(0.2).await.1["lowered"][0]["rate"], 0.25);
-    let (_, told) = server.send(&write, "GET", "/v1/agent/instructions?service=pay", None).await;
-    assert_eq!(told["sampling"][0]["rate"], 0.25);
-    for _ in 0..20 {
-        overhead(0.2).await;
-    }
-    let (_, told) = server.send(&write, "GET", "/v1/agent/instructions?service=pay", None).await;
-    assert_eq!(told["sampling"], json!([]), "a rate that stays too dear is taken back");
-    assert_eq!(overhead(-1.0).await.0, 422);
+    what_costs_too_much_is_lowered(&server, &write).await;
 
     let (status, _) = server.send(&admin, "DELETE", "/v1/builds/pay/1.4.2", None).await;
     assert_eq!(status, 204);
@@ -369,4 +350,33 @@ async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
         (&json!("trigger_fired"), &json!("pay"))
     );
     server.stop().await;
+}
+
+async fn instructions_are_for_canaries(server: &Running, write: &Token) {
+    let several = "/v1/agent/instructions?service=web&service=pay&environment=production&environment=canary";
+    let (_, told) = server.send(write, "GET", several, None).await;
+    assert_eq!((rows(&told["sampling"]), rows(&told["quarantine"])), (1, 1), "{told}");
+    let elsewhere = "/v1/agent/instructions?service=pay&environment=production";
+    let (_, told) = server.send(write, "GET", elsewhere, None).await;
+    assert_eq!(told["sampling"], json!([]), "only canaries are looked at more closely");
+    let (_, others) = server.send(write, "GET", "/v1/agent/instructions?service=web", None).await;
+    assert_eq!((&others["sampling"], &others["quarantine"]), (&json!([]), &json!([])));
+}
+
+async fn what_costs_too_much_is_lowered(server: &Running, write: &Token) {
+    // It costs too much, so it is lowered, and not where it costs little.
+    let overhead = async |share: f64| {
+        let body = json!({"service": "pay", "environment": "canary", "overhead": share});
+        server.send(write, "POST", "/v1/agent/overhead", Some(body)).await
+    };
+    assert_eq!(overhead(0.01).await.1["lowered"], json!([]));
+    assert_eq!(overhead(0.2).await.1["lowered"][0]["rate"], 0.25);
+    let (_, told) = server.send(write, "GET", "/v1/agent/instructions?service=pay", None).await;
+    assert_eq!(told["sampling"][0]["rate"], 0.25);
+    for _ in 0..20 {
+        overhead(0.2).await;
+    }
+    let (_, told) = server.send(write, "GET", "/v1/agent/instructions?service=pay", None).await;
+    assert_eq!(told["sampling"], json!([]), "a rate that stays too dear is taken back");
+    assert_eq!(overhead(-1.0).await.0, 422);
 }

@@ -12,6 +12,7 @@ use super::session::Viewer;
 use super::shell::{Place, Shell};
 use crate::clock::now_ms;
 use crate::http::Shared;
+use crate::live::report::MapReport;
 
 /// Streams on the page.
 const STREAMS: u64 = 50;
@@ -98,20 +99,20 @@ pub(crate) async fn show(
                 instance: stream.instance,
             })
             .collect(),
-        maps: shared
-            .live
-            .report()
-            .maps
-            .iter()
-            .map(|map| MapRow {
-                name: map.name,
-                strategy: map.strategy,
-                entries: grouped(map.entries),
-                hit_rate: map.hit_rate.map_or_else(|| "–".to_owned(), percent),
-                waits: grouped(map.lock_waits),
-                waited: duration(map.lock_wait_ns),
-            })
-            .collect(),
+        maps: map_rows(&shared),
     };
     Ok(Html(page.render()?))
+}
+
+/// How the maps of live state do.
+fn map_rows(shared: &Shared) -> Vec<MapRow> {
+    let row = |map: &MapReport| MapRow {
+        name: map.name,
+        strategy: map.strategy,
+        entries: grouped(map.entries),
+        hit_rate: map.hit_rate.map_or_else(|| "–".to_owned(), percent),
+        waits: grouped(map.lock_waits),
+        waited: duration(map.lock_wait_ns),
+    };
+    shared.live.report().maps.iter().map(row).collect()
 }

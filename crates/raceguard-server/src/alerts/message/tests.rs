@@ -1,3 +1,5 @@
+//! What receivers are told, in each form.
+
 use serde_json::Value;
 
 use super::*;

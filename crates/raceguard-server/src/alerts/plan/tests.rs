@@ -1,3 +1,5 @@
+//! Who is told what when.
+
 use super::*;
 
 const SECOND: i64 = 1_000;

@@ -1,3 +1,5 @@
+//! Segments, damage and bounds of the spool.
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
