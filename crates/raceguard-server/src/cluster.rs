@@ -117,7 +117,7 @@ impl Cluster {
         let connection::Connected { client, jetstream, evidence, leases, policies } = connected;
         Ok(Self {
             ownership: Arc::new(Ownership::new(id.clone(), leases)),
-            revisions: Revisions::new(policies),
+            revisions: Revisions::new(client.clone(), &options.name, policies),
             fill: Arc::new(fill::Fill::new(options.queue_bytes)),
             counters: Arc::default(),
             outlet: broadcast::Pipe::default(),
