@@ -1,8 +1,10 @@
 //! What is asked while there is much in the database, and live updates to many.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,9 @@ pub(crate) const QUESTIONS: [(&str, &str); 6] = [
 
 /// How often each is asked.
 const TIMES: usize = 100;
+
+/// Without an event for so long, none of what was sent before is left to be told.
+const QUIET: Duration = Duration::from_secs(4);
 
 /// Listeners wait no longer for an event.
 const EVENT_TIME: Duration = Duration::from_secs(20);
@@ -60,36 +65,49 @@ pub(crate) fn fan_out(
 ) -> Result<Option<Vec<Duration>>, Failure> {
     step(&format!("{listeners} clients listen to live updates"));
     let (heard, all_heard) = mpsc::channel();
+    let is_sent = Arc::new(AtomicBool::new(false));
     for number in 0..listeners {
-        let Some(mut reader) = listen(server)? else { return Ok(None) };
-        let heard = heard.clone();
-        let thread = thread::Builder::new().stack_size(64 << 10).spawn(move || {
-            let mut line = String::new();
-            // Comments keep the connection alive; data is an event.
-            while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-                if line.starts_with("data:") {
-                    let _ = heard.send(Instant::now());
-                    return;
-                }
-                line.clear();
-            }
-        });
+        let Some(reader) = listen(server)? else { return Ok(None) };
+        let (heard, is_sent) = (heard.clone(), Arc::clone(&is_sent));
+        let thread = thread::Builder::new().stack_size(64 << 10);
+        let thread = thread.spawn(move || tell_events(reader, number, &heard, &is_sent));
         thread.map_err(|error| {
             Failure::environment(format!("listener {number}: {error}"), "allow more threads")
         })?;
     }
-    // Those that came first may be told that others did: nothing of that counts.
-    thread::sleep(Duration::from_secs(2));
-    let early = all_heard.try_iter().count();
+    // What was sent before is told first.
+    while all_heard.recv_timeout(QUIET).is_ok() {}
+    is_sent.store(true, Ordering::SeqCst);
     let start = Instant::now();
     load.send(server, 1, "fan-out")?;
-    let mut times = Vec::new();
-    while times.len() + early < listeners {
-        let Ok(at) = all_heard.recv_timeout(EVENT_TIME) else { break };
-        times.push(at.saturating_duration_since(start));
+    let mut first = BTreeMap::new();
+    while first.len() < listeners {
+        let Ok((number, at)) = all_heard.recv_timeout(EVENT_TIME) else { break };
+        first.entry(number).or_insert(at);
     }
+    let mut times: Vec<_> = first.into_values().map(|at| at.saturating_duration_since(start)).collect();
     times.sort_unstable();
     Ok(Some(times))
+}
+
+/// Tells of each event; ends after the first one that follows the batch.
+fn tell_events(
+    mut reader: BufReader<TcpStream>,
+    number: usize,
+    heard: &mpsc::Sender<(usize, Instant)>,
+    is_sent: &AtomicBool,
+) {
+    let mut line = String::new();
+    // Comments keep the connection alive; data is an event.
+    while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+        if line.starts_with("data:") {
+            let _ = heard.send((number, Instant::now()));
+            if is_sent.load(Ordering::SeqCst) {
+                return;
+            }
+        }
+        line.clear();
+    }
 }
 
 /// A connection on which events come; nothing when there are none to be had.

@@ -32,6 +32,8 @@ pub(crate) struct Subject {
     base: String,
     write: String,
     read: String,
+    /// The session of the one who reads, for pages.
+    cookie: String,
     folder: tempfile::TempDir,
     postgres: Option<postgres::Server>,
     _nats: Option<Nats>,
@@ -92,8 +94,10 @@ impl Subject {
             // Read to the end, so that the server never waits for us.
             thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(drop));
         }
-        let subject = Self { kind, process, base, write, read, folder, postgres, _nats: nats };
+        let cookie = String::new();
+        let mut subject = Self { kind, process, base, write, read, cookie, folder, postgres, _nats: nats };
         subject.wait_until_ready()?;
+        subject.cookie = subject.log_in()?;
         Ok(subject)
     }
 
@@ -110,6 +114,8 @@ impl Subject {
     #[expect(clippy::unused_self, reason = "it is one to this server")]
     pub(crate) fn agent(&self) -> ureq::Agent {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
+        // A page that sends us elsewhere did not answer.
+        let config = config.max_redirects(0).max_redirects_will_error(false);
         config.timeout_global(Some(Duration::from_mins(2))).build().into()
     }
 
@@ -136,7 +142,8 @@ impl Subject {
     pub(crate) fn get(&self, agent: &ureq::Agent, path: &str) -> Result<(u16, Vec<u8>), Failure> {
         let request = agent
             .get(format!("{}{path}", self.base))
-            .header("authorization", format!("Bearer {}", self.read));
+            .header("authorization", format!("Bearer {}", self.read))
+            .header("cookie", &self.cookie);
         let answer = request.call().and_then(|mut answer| {
             answer.body_mut().read_to_vec().map(|body| (answer.status().as_u16(), body))
         });
@@ -203,6 +210,21 @@ impl Subject {
             return Ok(start.elapsed());
         }
         Err(Failure::environment(format!("the server ended with {status}"), "see its log"))
+    }
+
+    /// Opens a session; gives its cookie.
+    fn log_in(&self) -> Result<String, Failure> {
+        let form = [("token", self.read.as_str())];
+        let answer = self.agent().post(format!("{}/login", self.base)).send_form(form);
+        let answer = answer.map_err(|error| self.silent(&error))?;
+        let cookie = answer.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok());
+        let cookie = cookie.and_then(|cookie| cookie.split(';').next());
+        cookie.map(str::to_owned).ok_or_else(|| {
+            Failure::environment(
+                format!("the login answered {} without a cookie", answer.status()),
+                "log in by hand",
+            )
+        })
     }
 
     fn wait_until_ready(&self) -> Result<(), Failure> {
