@@ -119,7 +119,7 @@ impl Revisions {
     }
 
     pub(super) async fn follow(self, stop: CancellationToken) -> Result<(), ClusterError> {
-        let every_way = async { tokio::join!(self.listen(), self.watch(), self.ask()) };
+        let every_way = async { tokio::join!(self.listen(), Box::pin(self.watch()), Box::pin(self.ask())) };
         // None of them ends by itself.
         stop.run_until_cancelled(every_way).await;
         Ok(())
