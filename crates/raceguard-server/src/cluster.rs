@@ -24,6 +24,7 @@ mod broadcast;
 mod connection;
 mod consumer;
 mod counters;
+mod fill;
 mod leases;
 mod parcel;
 mod partition;
@@ -54,7 +55,7 @@ pub struct ClusterOptions {
     /// Begins the name of everything that the replicas make in NATS: those with the same name are one cluster.
     pub name: String,
     /// Bytes of evidence that may wait in the queue; when it is full, senders are told to wait.
-    pub queue_bytes: i64,
+    pub queue_bytes: u64,
 }
 
 impl ClusterOptions {
@@ -101,6 +102,7 @@ pub struct Cluster {
     evidence: stream::Stream,
     ownership: Arc<Ownership>,
     revisions: Revisions,
+    fill: Arc<fill::Fill>,
     counters: Arc<Counters>,
     outlet: broadcast::Pipe,
 }
@@ -115,7 +117,8 @@ impl Cluster {
         let connection::Connected { client, jetstream, evidence, leases, policies } = connected;
         Ok(Self {
             ownership: Arc::new(Ownership::new(id.clone(), leases)),
-            revisions: Revisions::new(policies),
+            revisions: Revisions::new(client.clone(), &options.name, policies),
+            fill: Arc::new(fill::Fill::new(options.queue_bytes)),
             counters: Arc::default(),
             outlet: broadcast::Pipe::default(),
             name: options.name.clone(),
@@ -133,7 +136,8 @@ impl Cluster {
 
     /// Takes evidence to JetStream.
     pub fn queue(&self) -> Queue {
-        Queue::new(self.client.clone(), self.jetstream.clone(), self.name.clone(), Arc::clone(&self.counters))
+        let (fill, counters) = (Arc::clone(&self.fill), Arc::clone(&self.counters));
+        Queue::new(self.client.clone(), self.jetstream.clone(), self.name.clone(), fill, counters)
     }
 
     /// Which partitions this replica owns.
@@ -166,6 +170,10 @@ impl Cluster {
     pub fn spawn(self: &Arc<Self>, writer: &Writer, limits: crate::limits::Limits, tasks: &mut Tasks) {
         let ownership = Arc::clone(&self.ownership);
         tasks.spawn("the leases", |stop| async move { ownership.keep(stop).await });
+        let cluster = Arc::clone(self);
+        tasks.spawn("the size of the queue", |stop| async move {
+            cluster.fill.keep(&cluster.evidence, stop).await
+        });
         let revisions = self.revisions.clone();
         tasks.spawn("the revision of the policies", |stop| async move { revisions.follow(stop).await });
         let (cluster, to) = (Arc::clone(self), writer.clone());

@@ -73,7 +73,6 @@ async fn replicas_share_the_partitions_and_take_over_those_of_one_that_went() {
     }
 }
 
-#[cfg(feature = "cluster-check")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revision_is_in_force_everywhere_within_a_second() {
     const REVISIONS: u64 = 200;
@@ -89,7 +88,7 @@ async fn a_revision_is_in_force_everywhere_within_a_second() {
         if revision == REVISIONS / 2 {
             nats.kill(0);
             // Whoever was connected to it moves, and the rest elect who leads.
-            tokio::time::sleep(Duration::from_secs(8)).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
         }
         let start = Instant::now();
         let from = replicas[usize::try_from(revision % 3).expect("it is small")].cluster();
@@ -250,7 +249,6 @@ async fn without_nats_nothing_is_taken_and_nobody_is_sent_here() {
     assert!(matches!(refused, Err(ServerError::Cluster(_))), "{refused:?}");
 }
 
-#[cfg(feature = "cluster-check")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
     let (nats, scratch) = (Nats::start(1), Scratch::new(Backend::Postgres));
@@ -293,7 +291,7 @@ async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
     holder.join().expect("it ends");
     eventually(Duration::from_mins(1), "what was taken is written", async || {
         let (status, answer) = server.get(&read, "/v1/findings").await;
-        println!("{status} {answer}, {taken} taken, {:?}", server.cluster().counters());
+        assert_eq!(status, 200, "{answer}");
         answer["totals"]["records"] == json!(taken)
     })
     .await;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Runs the command until its input ends, which it does with this process, then takes its folder away.
 const SUPERVISE: &str = r#"
@@ -48,10 +49,22 @@ impl Drop for Supervised {
     }
 }
 
-/// A port that was free a moment ago.
+/// Ports that are given out: below those that the system takes for connections, so that none of these is in the way when
+/// a server that was killed starts again.
+const PORTS: std::ops::Range<u32> = 20_000..32_000;
+
+/// A port that nothing uses, and that this process gives out once.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
-    listener.local_addr().expect("it is bound").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let count = PORTS.end - PORTS.start;
+    // Processes at the same time begin elsewhere.
+    let begin = std::process::id().wrapping_mul(997);
+    let ports = std::iter::repeat_with(|| {
+        let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        u16::try_from(PORTS.start + number % count).expect("it is below 65536")
+    });
+    let mut free = ports.take(1000).filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().expect("there is a port")
 }
 
 /// Waits until something listens at the port of this machine.

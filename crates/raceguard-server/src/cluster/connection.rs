@@ -50,9 +50,6 @@ pub(super) async fn connect(options: &ClusterOptions, id: &str) -> Result<Connec
         stream::Config {
             subjects: vec![format!("{}.evidence.*", options.name)],
             retention: stream::RetentionPolicy::WorkQueue,
-            // Full means full: what was acknowledged is not thrown away for what comes later.
-            discard: stream::DiscardPolicy::New,
-            max_bytes: options.queue_bytes,
             ..stream::Config::default()
         },
     );

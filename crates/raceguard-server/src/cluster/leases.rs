@@ -126,7 +126,8 @@ impl Ownership {
                 keys = self.bucket.watch_with_history(">").await.ok();
             }
             let until = tokio::time::Instant::now() + RENEWAL;
-            if !self.hear(&mut keys, until, &stop).await {
+            // A watch on a server that went is silent for a while; a new one tells all that is there.
+            if !self.hear(&mut keys, until, &stop).await || self.is_deaf() {
                 keys = None;
                 super::wait(&stop, RENEWAL).await;
             }
@@ -159,6 +160,13 @@ impl Ownership {
                 },
             }
         }
+    }
+
+    /// Whether our own key was renewed, and the watch did not tell.
+    fn is_deaf(&self) -> bool {
+        let keeping = self.keeping();
+        let heard = keeping.seen.get(&self.member()).is_some_and(|(at, _)| at.elapsed() < LEASE_TIME / 2);
+        self.is_renewed() && !heard
     }
 
     /// One round: our own key, our leases, then more or fewer of them.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use async_nats::Client;
 use async_nats::jetstream::Context;
-use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use tokio::sync::Semaphore;
 
 use super::counters::{Counters, count};
+use super::fill::Fill;
 use super::parcel::{ParcelError, pack};
 use super::partition::Partition;
 use crate::batch::Batch;
@@ -20,6 +21,9 @@ const UNANSWERED_KB: usize = 64 << 10;
 /// How long JetStream may take to answer: an election of who leads lasts some seconds.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
+/// What JetStream keeps beside a payload, about: subject, numbers, checksum.
+const KEPT_BESIDE: usize = 64;
+
 /// What a message needs beside its payload: subject, headers.
 const ENVELOPE: usize = 4096;
 
@@ -30,12 +34,19 @@ pub struct Queue {
     jetstream: Context,
     name: String,
     room: Arc<Semaphore>,
+    fill: Arc<Fill>,
     counters: Arc<Counters>,
 }
 
 impl Queue {
-    pub(super) fn new(client: Client, jetstream: Context, name: String, counters: Arc<Counters>) -> Self {
-        Self { client, jetstream, name, room: Arc::new(Semaphore::new(UNANSWERED_KB)), counters }
+    pub(super) fn new(
+        client: Client,
+        jetstream: Context,
+        name: String,
+        fill: Arc<Fill>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { client, jetstream, name, room: Arc::new(Semaphore::new(UNANSWERED_KB)), fill, counters }
     }
 
     /// Puts a batch into the queue; returns when it is durable there. Which of its records were received before is found
@@ -53,10 +64,16 @@ impl Queue {
             ParcelError::TooLarge { limit } => StoreError::TooLarge { limit },
             error => StoreError::Queue(error.to_string()),
         })?;
-        let kilobytes = messages.iter().map(Vec::len).sum::<usize>() / 1024 + 1;
+        let bytes: usize = messages.iter().map(|message| message.len() + KEPT_BESIDE).sum();
+        if !self.fill.has_room_for(bytes as u64) {
+            return Err(StoreError::Busy);
+        }
+        let kilobytes = bytes / 1024 + 1;
         let kilobytes = u32::try_from(kilobytes.min(UNANSWERED_KB)).unwrap_or(u32::MAX);
         let _room = self.room.try_acquire_many(kilobytes).map_err(|_| StoreError::Busy)?;
         let subject = format!("{}.evidence.{}", self.name, partition.number());
+        // Whatever becomes of it: that it is too full for a moment does no harm.
+        self.fill.add(bytes as u64);
         let all = async {
             let mut answers: Vec<PublishAckFuture> = Vec::with_capacity(messages.len());
             for message in messages {
@@ -82,13 +99,9 @@ impl Queue {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err gives it away")]
-fn refused(error: async_nats::jetstream::context::PublishError) -> StoreError {
-    let text = error.to_string();
-    let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-    let full = cause.contains("maximum") || text.contains("maximum");
+fn refused(error: PublishError) -> StoreError {
     match error.kind() {
         PublishErrorKind::MaxAckPending => StoreError::Busy,
-        PublishErrorKind::Other if full => StoreError::Busy,
-        _ => StoreError::Queue(text),
+        _ => StoreError::Queue(error.to_string()),
     }
 }

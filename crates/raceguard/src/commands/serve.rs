@@ -53,7 +53,7 @@ pub struct ServeArgs {
     )]
     cluster: Option<String>,
 
-    /// MiB of evidence that may wait in the cluster's queue; set when the queue is made [default: 4096]
+    /// MiB of evidence that may wait in the cluster's queue [default: 4096]
     #[arg(long, value_name = "MIB", requires = "cluster")]
     queue_size: Option<u32>,
 
@@ -131,7 +131,7 @@ impl ServeArgs {
     fn cluster(&self) -> Option<ClusterOptions> {
         let mut options = ClusterOptions::new(self.cluster.clone()?);
         if let Some(size) = self.queue_size {
-            options.queue_bytes = i64::from(size) << 20;
+            options.queue_bytes = u64::from(size) << 20;
         }
         Some(options)
     }
