@@ -24,6 +24,7 @@ use crate::http::{Shared, routes};
 use crate::intake::Intake;
 use crate::limits::Limits;
 use crate::live::Live;
+use crate::live::keeper::Keeper;
 use crate::otlp::grpc;
 use crate::pages::live::{self, Publisher};
 use crate::policies::git::GitFolder;
@@ -217,7 +218,7 @@ impl Server {
         let owns: Owns = match &cluster {
             Some(cluster) => {
                 let ownership = Arc::clone(cluster.ownership());
-                Arc::new(move |fingerprint| ownership.owns(fingerprint))
+                Arc::new(move |trigger| ownership.owns(trigger))
             }
             None => Arc::new(|_| true),
         };
@@ -358,6 +359,7 @@ impl Beside {
         by_one(&mut tasks, shared, "tables for the days to come", |shared, stop| {
             make_days(shared.writer.clone(), stop)
         });
+        tasks.spawn("live state", |stop| Keeper::new(Arc::clone(shared)).run(stop));
         let sharing = Arc::clone(shared);
         tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
         tasks.spawn("noting uses of tokens", |stop| {
