@@ -42,8 +42,8 @@ Examples:
 
 Exit codes:
   0    no races, all tests pass
-  1    races, failing tests, or tests that do not compile
-  2    wrong usage, or something is missing on this machine (`raceguard doctor`)
+  1    races or failing tests
+  2    wrong usage, something is missing on this machine (`raceguard doctor`), or a package does not compile
   130  interrupted by Ctrl-C, the evidence so far is kept; a second Ctrl-C kills the tests
 
 Environment:
