@@ -30,6 +30,7 @@ mod parcel;
 mod partition;
 mod queue;
 mod revisions;
+mod set_aside;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub use leases::Ownership;
 pub use partition::{PARTITIONS, Partition};
 pub use queue::Queue;
 pub use revisions::Revisions;
+pub use set_aside::{Aside, Replayed, SetAside};
 
 use crate::store::Writer;
 use crate::tasks::Tasks;

@@ -12,6 +12,7 @@
 //! | `/v1/bundles` | read, admin to make one | [`bundles`] |
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
+//! | `/v1/queue/set-aside` and below | admin | [`queue`] |
 //! | `GET /metrics` | read, or none | [`metrics`] |
 //! | `/v1/policies` and below | read, admin to change | [`policies`] |
 //! | `/v1/agent/…`, `/v1/builds/…`, `/v1/quarantine`, `/v1/tickets`, `/v1/firings` | see there | [`agent`] |
@@ -35,6 +36,7 @@ mod otlp;
 mod pages;
 mod policies;
 mod problem;
+mod queue;
 mod raw;
 mod tokens;
 mod windows;
@@ -111,6 +113,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(bundles::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
+        .merge(queue::routes())
         .route("/metrics", get(metrics::page))
         .merge(policies::routes())
         .merge(agent::routes())

@@ -349,3 +349,50 @@ async fn what_was_not_told_is_read_from_the_tables() {
     }
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_is_tried_again_when_an_admin_says_so() {
+    let (nats, scratch) = (Nats::start(1), Scratch::new(Backend::Postgres));
+    let (read, admin) = (token(scratch.place(), Role::Read), token(scratch.place(), Role::Admin));
+    let server = replica(&nats, scratch.place()).await;
+    let client = async_nats::connect(nats.addresses()).await.expect("it answers");
+    let jetstream = async_nats::jetstream::new(client);
+    for text in ["no message of ours", "nor this one"] {
+        let sent = jetstream.publish("raceguard.evidence.3", text.into()).await.expect("it is sent");
+        sent.await.expect("it is kept");
+    }
+    let path = "/v1/queue/set-aside";
+    let list = async || server.get(&admin, "/v1/queue/set-aside").await.1;
+    let total = async || list().await["total"].clone();
+    eventually(Duration::from_secs(40), "both are set aside", async || total().await == 2).await;
+    let first = list().await["messages"][0].clone();
+    assert!(first["partition"] == "3" && [json!(18), json!(12)].contains(&first["bytes"]), "{first}");
+    assert!(!first["reason"].as_str().unwrap_or_default().is_empty(), "{first}");
+    let (status, answer) = server.send(&read, "POST", &format!("{path}/replay"), None).await;
+    assert_eq!(status, 403, "{answer}");
+
+    // They still are no messages of ours, so they come back, with numbers of their own.
+    let (_, done) = server.send(&admin, "POST", &format!("{path}/replay?limit=1"), None).await;
+    assert_eq!(done["replayed"], 1, "{done}");
+    let is_back = async || {
+        let list = list().await;
+        let messages = list["messages"].as_array().into_iter().flatten();
+        messages.map(|message| message["number"].as_u64()).collect::<Vec<_>>() == [Some(2), Some(3)]
+    };
+    eventually(Duration::from_secs(40), "the first one is back", is_back).await;
+
+    // One that can be written now is written.
+    let head = json!({"form": 1, "origin": {"service": "pay", "version": "", "instance": "", "environment": ""}, "stream": "s", "first": 0, "received_ms": 1});
+    let message =
+        zstd::bulk::compress(format!("{head}\n{}", evidence(0, 3)).as_bytes(), 1).expect("it is small");
+    let sent = jetstream.publish("raceguard.set-aside.5", message.into()).await.expect("it is sent");
+    sent.await.expect("it is kept");
+    let (_, done) = server.send(&admin, "POST", &format!("{path}/replay"), None).await;
+    assert_eq!(done["replayed"], 3, "{done}");
+    let is_written = async || server.get(&read, "/v1/findings").await.1["totals"]["records"] == json!(3);
+    eventually(Duration::from_secs(40), "it is written", is_written).await;
+    eventually(Duration::from_secs(40), "only the others are back", async || total().await == 2).await;
+    let audit = server.get(&admin, "/v1/audit").await.1.to_string();
+    assert!(audit.contains("queue.replay"), "{audit}");
+    server.stop().await;
+}

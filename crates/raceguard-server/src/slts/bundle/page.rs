@@ -107,7 +107,7 @@ impl<'a> Cause<'a> {
                 .findings
                 .iter()
                 .take(FINDINGS)
-                .map(|finding| (finding.title.as_str(), finding.stacks.as_slice()))
+                .map(|finding| (finding.finding.title.as_str(), finding.stacks.as_slice()))
                 .collect(),
         }
     }
