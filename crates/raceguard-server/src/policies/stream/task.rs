@@ -388,7 +388,9 @@ impl Stream {
             match written {
                 Ok(Recorded { kept, lost }) => {
                     self.noted = at.number;
-                    lost.iter().for_each(|hash| self.evaluator.drop_trigger(hash));
+                    for hash in &lost {
+                        self.evaluator.drop_trigger(hash);
+                    }
                     if kept > 0 {
                         self.queue.figures.fired.fetch_add(kept as u64, Ordering::Relaxed);
                         self.sending.notify_one();

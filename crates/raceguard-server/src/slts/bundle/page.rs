@@ -46,7 +46,7 @@ struct Flame<'a> {
 }
 
 struct Span<'a> {
-    span: &'a AffectedSpan,
+    record: &'a AffectedSpan,
     at: String,
     wait: String,
 }
@@ -54,7 +54,7 @@ struct Span<'a> {
 /// What the windows of a service come to.
 struct Windows<'a> {
     service: &'a str,
-    windows: usize,
+    count: usize,
     requests: u64,
     affected: u64,
 }
@@ -65,11 +65,11 @@ pub fn page(bundle: &Bundle) -> String {
     let flame = |tree| Flame { tree, wait: duration(tree.wait_ns), svg: drawing::flame(tree) };
     let spans = bundle.spans.iter().map(|span| {
         let wait = if span.lock_wait_ns > 0 { duration(span.lock_wait_ns) } else { String::new() };
-        Span { span, at: time(span.start_ms), wait }
+        Span { record: span, at: time(span.start_ms), wait }
     });
     let windows = bundle.slts.services.iter().map(|service| Windows {
         service: name(&service.service),
-        windows: service.windows.len(),
+        count: service.windows.len(),
         requests: service.windows.iter().map(|window| window.requests).sum(),
         affected: service.windows.iter().map(|window| window.affected).sum(),
     });
