@@ -26,6 +26,7 @@ pub mod comparison;
 mod diagnosis;
 mod evidence;
 pub mod flame;
+pub mod go_source;
 pub mod heap;
 mod join;
 pub mod link;

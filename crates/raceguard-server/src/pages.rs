@@ -16,14 +16,15 @@
 pub(crate) mod alerts;
 pub(crate) mod assets;
 pub(crate) mod audit;
+pub(crate) mod bundle;
 pub(crate) mod cause;
 pub(crate) mod causes;
 mod chart;
 mod exemplar;
 pub(crate) mod fault;
+mod finding_list;
 pub(crate) mod findings;
 mod format;
-mod go_source;
 mod graph;
 pub(crate) mod ingest;
 pub(crate) mod live;

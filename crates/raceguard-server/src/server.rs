@@ -1,6 +1,12 @@
 //! The server as a whole: opens the store, listens, and stops without losing what it took.
+//!
+//! [`options`] is how it is to run, [`error`] why it can't, [`beside`] what runs beside the requests.
 
-use std::io::ErrorKind;
+mod beside;
+mod error;
+mod grpc_port;
+mod options;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,161 +17,27 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
 
+pub use error::ServerError;
+pub use grpc_port::GrpcPort;
+pub use options::Options;
+
+use self::beside::Beside;
 use crate::alerts::Alerts;
-use crate::alerts::send::Sender;
-use crate::causes::diagnoser::Diagnoser;
 use crate::clock::now_ms;
-use crate::cluster::{Cluster, ClusterError, ClusterOptions};
+use crate::cluster::Cluster;
 use crate::destination::Destination;
 use crate::events::Events;
 use crate::http::{Shared, routes};
 use crate::intake::Intake;
-use crate::limits::Limits;
 use crate::live::Live;
-use crate::otlp::grpc;
-use crate::pages::live::{self, Publisher};
-use crate::policies::git::GitFolder;
-use crate::policies::{Owns, Policies, PolicyTasks, RegistryError, stream};
-use crate::retention::Retention;
-use crate::slts::watch::Watch;
-use crate::store::{Lock, Observer, Place, Store, StoreError, Writer, WriterThread, partitions};
-use crate::tasks::{TaskError, Tasks};
-use crate::tls::{Tls, TlsError, TlsFiles};
+use crate::pages::live;
+use crate::policies::{Owns, Policies, stream};
+use crate::store::{Lock, Observer, Place, Store, StoreError, WriterThread};
+use crate::tls::Tls;
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
-
-/// How often tables for the days to come are made.
-const DAYS_INTERVAL: Duration = Duration::from_hours(6);
-
-/// How the server is to run.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where it keeps what it takes.
-    pub data: Place,
-    /// Where it listens.
-    pub listen: SocketAddr,
-    /// Where it takes OTLP over gRPC.
-    pub otlp_grpc: GrpcPort,
-    /// What strangers may send.
-    pub limits: Limits,
-    /// The replicas that it is to be one of, over a store that they share.
-    pub cluster: Option<ClusterOptions>,
-    /// Certificate and key; without them connections are not encrypted.
-    pub tls: Option<TlsFiles>,
-    /// Whether others than this machine may be served without encryption.
-    pub insecure: bool,
-    /// How long evidence is kept.
-    pub retention: Retention,
-    /// The URL under which people reach the server, for links in messages.
-    pub external_url: Option<String>,
-    /// Whether `/metrics` is given to whoever asks, without a token.
-    pub metrics_open: bool,
-    /// A folder in a git repository whose commits bring policies into force.
-    pub policy_git: Option<GitFolder>,
-}
-
-impl Options {
-    /// A server on a folder or database that listens there alone, with all else as it is by default.
-    pub fn new(data: impl Into<Place>, listen: SocketAddr) -> Self {
-        Self {
-            data: data.into(),
-            listen,
-            otlp_grpc: GrpcPort::Off,
-            limits: Limits::default(),
-            cluster: None,
-            tls: None,
-            insecure: false,
-            retention: Retention::default(),
-            external_url: None,
-            metrics_open: false,
-            policy_git: None,
-        }
-    }
-}
-
-/// Where OTLP over gRPC is taken.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum GrpcPort {
-    /// Nowhere.
-    #[default]
-    Off,
-    /// There, if no other program has the port.
-    IfFree(SocketAddr),
-    /// There.
-    At(SocketAddr),
-}
-
-/// Why the server can't run.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// The store can't be opened.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The other replicas can't be reached.
-    #[error(transparent)]
-    Cluster(#[from] ClusterError),
-    /// The address can't be had.
-    #[error("cannot listen on {address}: {source}; give another one with --listen")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The address for gRPC can't be had.
-    #[error(
-        "cannot listen on {address} for OTLP over gRPC: {source}; give another one with --otlp-grpc, or none"
-    )]
-    ListenGrpc {
-        /// The address.
-        address: SocketAddr,
-        /// The system's reason.
-        source: std::io::Error,
-    },
-    /// The maps of live state can't be made.
-    #[error("live state can't be made: {0}")]
-    Live(String),
-    /// Certificate or key can't be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// Tokens could be read on the way.
-    #[error(
-        "{0} is reachable by others, and without TLS tokens can be read on the way; give --tls-cert and --tls-key, \
-         or --insecure when something in front of it encrypts"
-    )]
-    Insecure(SocketAddr),
-    /// The policies that are in force can't be read.
-    #[error("the policies in force can't be used: {0}")]
-    Policies(#[from] RegistryError),
-    /// Something that runs beside the requests failed; the server stopped in order.
-    #[error("{0}; the server stopped, everything that was acknowledged is written")]
-    Task(#[from] TaskError),
-}
-
-impl GrpcPort {
-    fn address(self) -> Option<SocketAddr> {
-        match self {
-            Self::Off => None,
-            Self::IfFree(address) | Self::At(address) => Some(address),
-        }
-    }
-
-    async fn listen(self) -> Result<Option<TcpListener>, ServerError> {
-        let refused = |address| move |source| ServerError::ListenGrpc { address, source };
-        match self {
-            Self::Off => Ok(None),
-            Self::At(address) => Ok(Some(TcpListener::bind(address).await.map_err(refused(address))?)),
-            Self::IfFree(address) => match TcpListener::bind(address).await {
-                Ok(listener) => Ok(Some(listener)),
-                Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
-                Err(error) => Err(refused(address)(error)),
-            },
-        }
-    }
-}
 
 /// A server that listens, and serves once [`run`](Self::run) is awaited.
 #[derive(Debug)]
@@ -178,26 +50,12 @@ pub struct Server {
     beside: Beside,
 }
 
-/// What runs beside the requests.
-#[derive(Debug)]
-struct Beside {
-    grpc: Option<TcpListener>,
-    tls: Option<Arc<Tls>>,
-    retention: Retention,
-    policies: PolicyTasks,
-    publisher: Publisher,
-}
-
 impl Server {
     /// Opens the store and listens.
     pub async fn start(options: Options) -> Result<Self, ServerError> {
-        let Options { data, listen: address, otlp_grpc, limits, cluster, tls, insecure, .. } = options;
+        options.check_privacy()?;
+        let Options { data, listen: address, otlp_grpc, limits, cluster, tls, .. } = options;
         let Options { retention, external_url, metrics_open, policy_git, .. } = options;
-        let plain = [Some(address), otlp_grpc.address()].into_iter().flatten();
-        let open = plain.into_iter().find(|open| !open.ip().is_loopback());
-        if let Some(open) = open.filter(|_| tls.is_none() && !insecure) {
-            return Err(ServerError::Insecure(open));
-        }
         let tls = tls.map(Tls::load).transpose()?.map(Arc::new);
         let live = Arc::new(Live::new().map_err(|error| ServerError::Live(error.to_string()))?);
         let cluster = match &cluster {
@@ -217,7 +75,7 @@ impl Server {
         let owns: Owns = match &cluster {
             Some(cluster) => {
                 let ownership = Arc::clone(cluster.ownership());
-                Arc::new(move |fingerprint| ownership.owns(fingerprint))
+                Arc::new(move |trigger| ownership.owns(trigger))
             }
             None => Arc::new(|_| true),
         };
@@ -336,38 +194,6 @@ impl Server {
     }
 }
 
-impl Beside {
-    fn start(self, shared: &Arc<Shared>) -> Tasks {
-        let Self { grpc, tls, retention, policies, publisher } = self;
-        let mut tasks = Tasks::default();
-        if let Some(cluster) = &shared.cluster {
-            cluster.spawn(&shared.writer, shared.limits, &mut tasks);
-        }
-        if let Some(listener) = grpc {
-            let shared = Arc::clone(shared);
-            tasks.spawn("OTLP over gRPC", |stop| grpc::serve(listener, tls, shared, stop));
-        }
-        by_one(&mut tasks, shared, "sending alerts", |shared, stop| {
-            Sender::new(&shared.alerts, shared.external_url.clone()).run(stop)
-        });
-        by_one(&mut tasks, shared, "diagnosing", |shared, stop| Diagnoser::new(shared).run(stop));
-        by_one(&mut tasks, shared, "watching objectives", |shared, stop| Watch::new(shared).run(stop));
-        by_one(&mut tasks, shared, "removing old evidence", move |shared, stop| {
-            retention.run(shared.writer.clone(), stop)
-        });
-        by_one(&mut tasks, shared, "tables for the days to come", |shared, stop| {
-            make_days(shared.writer.clone(), stop)
-        });
-        let sharing = Arc::clone(shared);
-        tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
-        tasks.spawn("noting uses of tokens", |stop| {
-            Arc::clone(&shared.tokens).note_uses(shared.writer.clone(), stop)
-        });
-        policies.spawn(shared.cluster.as_ref(), &mut tasks);
-        tasks
-    }
-}
-
 /// Opens the store, and the live state from what it holds, on a thread that may block.
 async fn open_store(
     place: Place,
@@ -385,37 +211,6 @@ async fn open_store(
         Ok(store)
     });
     opened.await.map_err(|_| StoreError::Stopping)?
-}
-
-/// Starts what only one of the replicas is to do: whoever owns its name does it, for as long as that is so.
-fn by_one<F, E>(
-    tasks: &mut Tasks,
-    shared: &Arc<Shared>,
-    name: &'static str,
-    work: impl Fn(Arc<Shared>, CancellationToken) -> F + Send + 'static,
-) where
-    F: Future<Output = Result<(), E>> + Send + 'static,
-    E: std::fmt::Display + Send + 'static,
-{
-    let shared = Arc::clone(shared);
-    match &shared.cluster {
-        Some(cluster) => {
-            let ownership = Arc::clone(cluster.ownership());
-            tasks.spawn(name, |stop| async move {
-                ownership.while_owned(name, stop, move |stop| work(Arc::clone(&shared), stop)).await
-            });
-        }
-        None => tasks.spawn(name, |stop| work(shared, stop)),
-    }
-}
-
-/// Makes tables for the days to come, as long as evidence lies in one for each.
-async fn make_days(writer: Writer, stop: CancellationToken) -> Result<(), StoreError> {
-    while tokio::time::timeout(DAYS_INTERVAL, stop.cancelled()).await.is_err() {
-        // Another replica may make the same one at this moment, and there are a week's anyway.
-        let _ = writer.change(|connection| partitions::make_days(connection, now_ms())).await;
-    }
-    Ok(())
 }
 
 /// The next connection, and its place among those that may be open. Nothing when it was gone before it was taken.

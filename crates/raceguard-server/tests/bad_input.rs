@@ -1,6 +1,7 @@
 //! Bad input over the network: each kind is refused or mended with a clear error and a counter, and nothing of it is kept.
 
 mod intake_support;
+mod support;
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

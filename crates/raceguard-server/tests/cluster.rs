@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use raceguard_server::batch::Batch;
+use raceguard_server::clock::now_ms;
 use raceguard_server::cluster::{Cluster, ClusterOptions, PARTITIONS, Partition};
 use raceguard_server::limits::Limits;
+use raceguard_server::origin::{Origin, StreamName};
 use raceguard_server::server::{Options, Server, ServerError};
 use raceguard_server::store::{Committed, Observer, Place, Store};
 use raceguard_server::tasks::Tasks;
@@ -295,5 +298,101 @@ async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
         answer["totals"]["records"] == json!(taken)
     })
     .await;
+    server.stop().await;
+}
+
+/// What another replica tells of itself and its commits.
+async fn tell(nats: &Nats, number: u64) {
+    let address = nats.addresses();
+    let client =
+        async_nats::connect(address.split(',').next().expect("there is one")).await.expect("it answers");
+    let told = json!({"from": "forged", "number": number, "batches": []});
+    let packed = zstd::bulk::compress(told.to_string().as_bytes(), 1).expect("it compresses");
+    client.publish("raceguard.committed.forged", packed.into()).await.expect("it is taken");
+    client.flush().await.expect("it is sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_told_is_read_from_the_tables() {
+    let (nats, scratch) = (Nats::start(1), Scratch::new(Backend::Postgres));
+    let read = token(scratch.place(), Role::Read);
+    let server = replica(&nats, scratch.place()).await;
+    // Another replica commits and tells nobody.
+    let place = scratch.place().clone();
+    let silent = tokio::task::spawn_blocking(move || Store::open(&place, Vec::new())).await;
+    let silent = silent.expect("it runs").expect("it opens");
+    let origin = Origin { service: "pay".to_owned(), ..Origin::default() };
+    let stream = StreamName::new("silent").expect("it is a name");
+    let batch = Batch::read(origin, stream, 0, support::race("1-1", "m.Put").into_bytes(), 10);
+    silent.writer.write(batch.expect("it is a batch"), now_ms()).await.expect("it is written");
+    let entries = async |name: &str| {
+        let (_, answer) = server.send(&read, "GET", "/v1/live/maps", None).await;
+        let maps = answer["maps"].as_array().cloned().unwrap_or_default();
+        maps.iter().find(|map| map["name"] == name).and_then(|map| map["entries"].as_u64())
+    };
+    let second = Duration::from_secs(20);
+    eventually(second, "it is diagnosed", async || entries("findings").await == Some(1)).await;
+    assert_eq!(entries("service_activity").await, Some(0), "nobody told of it");
+    tell(&nats, 5).await;
+    tell(&nats, 7).await;
+    eventually(second, "it is made up for", async || entries("service_activity").await == Some(1)).await;
+    assert_eq!((server.cluster().gaps(), entries("activity").await), (1, Some(1)));
+    let (_, page) = server.send(&read, "GET", "/metrics", None).await;
+    let page = page.as_str().expect("it is text");
+    for line in [
+        "raceguard_cluster_gaps_total 1.0",
+        "raceguard_cluster_ready 1.0",
+        "raceguard_cluster_queue_messages 0.0",
+        "raceguard_cluster_messages_total{result=\"redelivered\"} 0.0",
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_set_aside_is_tried_again_when_an_admin_says_so() {
+    let (nats, scratch) = (Nats::start(1), Scratch::new(Backend::Postgres));
+    let (read, admin) = (token(scratch.place(), Role::Read), token(scratch.place(), Role::Admin));
+    let server = replica(&nats, scratch.place()).await;
+    let client = async_nats::connect(nats.addresses()).await.expect("it answers");
+    let jetstream = async_nats::jetstream::new(client);
+    for text in ["no message of ours", "nor this one"] {
+        let sent = jetstream.publish("raceguard.evidence.3", text.into()).await.expect("it is sent");
+        sent.await.expect("it is kept");
+    }
+    let path = "/v1/queue/set-aside";
+    let list = async || server.get(&admin, "/v1/queue/set-aside").await.1;
+    let total = async || list().await["total"].clone();
+    eventually(Duration::from_secs(40), "both are set aside", async || total().await == 2).await;
+    let first = list().await["messages"][0].clone();
+    assert!(first["partition"] == "3" && [json!(18), json!(12)].contains(&first["bytes"]), "{first}");
+    assert!(!first["reason"].as_str().unwrap_or_default().is_empty(), "{first}");
+    let (status, answer) = server.send(&read, "POST", &format!("{path}/replay"), None).await;
+    assert_eq!(status, 403, "{answer}");
+
+    // They still are no messages of ours, so they come back, with numbers of their own.
+    let (_, done) = server.send(&admin, "POST", &format!("{path}/replay?limit=1"), None).await;
+    assert_eq!(done["replayed"], 1, "{done}");
+    let is_back = async || {
+        let list = list().await;
+        let messages = list["messages"].as_array().into_iter().flatten();
+        messages.map(|message| message["number"].as_u64()).collect::<Vec<_>>() == [Some(2), Some(3)]
+    };
+    eventually(Duration::from_secs(40), "the first one is back", is_back).await;
+
+    // One that can be written now is written.
+    let head = json!({"form": 1, "origin": {"service": "pay", "version": "", "instance": "", "environment": ""}, "stream": "s", "first": 0, "received_ms": 1});
+    let message =
+        zstd::bulk::compress(format!("{head}\n{}", evidence(0, 3)).as_bytes(), 1).expect("it is small");
+    let sent = jetstream.publish("raceguard.set-aside.5", message.into()).await.expect("it is sent");
+    sent.await.expect("it is kept");
+    let (_, done) = server.send(&admin, "POST", &format!("{path}/replay"), None).await;
+    assert_eq!(done["replayed"], 3, "{done}");
+    let is_written = async || server.get(&read, "/v1/findings").await.1["totals"]["records"] == json!(3);
+    eventually(Duration::from_secs(40), "it is written", is_written).await;
+    eventually(Duration::from_secs(40), "only the others are back", async || total().await == 2).await;
+    let audit = server.get(&admin, "/v1/audit").await.1.to_string();
+    assert!(audit.contains("queue.replay"), "{audit}");
     server.stop().await;
 }

@@ -1,15 +1,17 @@
 //! Limits per token: how fast, how many different names, and what those are told who go beyond.
 
 mod intake_support;
+mod support;
 
 use std::time::Duration;
 
-use intake_support::{Running, race, token};
+use intake_support::{Running, race};
 use raceguard_server::intake::Reason;
 use raceguard_server::limits::{CardinalityLimits, Limits, RateLimits};
 use raceguard_server::store::Store;
 use raceguard_server::token::Role;
 use serde_json::json;
+use support::token;
 
 fn batch(stream: &str, records: usize) -> String {
     (0..records).map(|number| race(&format!("{stream}-{number}"), "m.Put") + "\n").collect()

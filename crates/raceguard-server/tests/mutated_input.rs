@@ -2,6 +2,7 @@
 //! whose fault it is.
 
 mod intake_support;
+mod support;
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! OTLP over HTTP and gRPC: what exporters send becomes evidence, once, and answers are those of the specification.
 
 mod intake_support;
+mod support;
 
 use std::io::Write as _;
 use std::sync::LazyLock;

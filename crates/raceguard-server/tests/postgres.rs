@@ -7,7 +7,7 @@ use raceguard_server::origin::{Origin, StreamName};
 use raceguard_server::store::sql::postgres::PostgresDatabase;
 use raceguard_server::store::sql::{Connection, Database as _, Value};
 use raceguard_server::store::{Place, Store, StoreError, partitions};
-use raceguard_testbed::postgres::{cut_connections, fresh_address};
+use raceguard_testbed::postgres::{Server, cut_connections, fresh_address};
 use serde_json::json;
 
 const DAY_MS: i64 = 86_400_000;
@@ -161,4 +161,49 @@ fn what_is_no_address_or_answers_not_is_told() {
     let nobody = PostgresDatabase::new("postgres://nobody@127.0.0.1:1/x").expect("it is an address");
     let error = nobody.writing().map(drop).expect_err("nobody is there").to_string();
     assert!(error.contains("cannot be reached"), "{error}");
+}
+
+#[test]
+fn a_server_with_tls_shows_who_it_is_as_far_as_the_address_wants() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is made");
+    let server = Server::start_with_tls(&made.cert.pem(), &made.signing_key.serialize_pem());
+    let folder = tempfile::tempdir().expect("there is room");
+    let roots = folder.path().join("root.pem");
+    std::fs::write(&roots, made.cert.pem()).expect("it is written");
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it is made");
+    let others = folder.path().join("other.pem");
+    std::fs::write(&others, other.cert.pem()).expect("it is written");
+    let by_address = server.address("postgres");
+    let by_name = by_address.replace("127.0.0.1", "localhost");
+    let (roots, others) =
+        (format!("&sslrootcert={}", roots.display()), format!("&sslrootcert={}", others.display()));
+    for (address, mode, roots, expected) in [
+        (&by_address, "disable", "", Ok(0)),
+        (&by_address, "prefer", "", Ok(1)),
+        (&by_address, "require", "", Ok(1)),
+        (&by_address, "require", &*roots, Ok(1)),
+        (&by_address, "verify-ca", &roots, Ok(1)),
+        (&by_address, "verify-ca", &others, Err("certificate")),
+        (&by_address, "verify-full", &roots, Err("certificate")),
+        (&by_name, "verify-full", &roots, Ok(1)),
+        (&by_name, "verify-full", &others, Err("certificate")),
+        (&by_name, "verify-full", "", Err("certificate")),
+    ] {
+        let address = format!("{address}?sslmode={mode}{roots}");
+        let database = PostgresDatabase::new(&address).expect("it is an address");
+        let sql = "SELECT CAST(CASE WHEN ssl THEN 1 ELSE 0 END AS BIGINT) FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+        match (database.reading(), expected) {
+            (Ok(mut connection), Ok(encrypted)) => {
+                assert_eq!(count(&mut *connection, sql), encrypted, "{address}")
+            }
+            (Err(error), Err(what)) => assert!(error.to_string().contains(what), "{address}: {error}"),
+            (outcome, _) => panic!("{address}: {:?}", outcome.map(|_| "connected")),
+        }
+    }
+    // The whole store, and a server without TLS that is asked for it.
+    drop(open(&format!("{by_name}?sslmode=verify-full{roots}")));
+    let plain =
+        PostgresDatabase::new(&format!("{}?sslmode=require", fresh_address())).expect("it is an address");
+    let refused = plain.reading().err().expect("it has no TLS");
+    assert!(refused.to_string().contains("TLS"), "{refused}");
 }

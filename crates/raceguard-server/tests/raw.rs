@@ -1,6 +1,7 @@
 //! Raw files: every format that `raceguard ingest` reads, bounded, and counted once by its content.
 
 mod intake_support;
+mod support;
 
 use std::io::Write as _;
 use std::path::Path;

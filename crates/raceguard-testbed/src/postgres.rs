@@ -3,7 +3,7 @@
 //! The programs refuse to run as root, so root runs them as `postgres`.
 
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -55,6 +55,15 @@ pub struct Server {
 impl Server {
     /// Makes and starts one.
     pub fn start(flush: Flush) -> Self {
+        Self::begin(flush, None)
+    }
+
+    /// One that encrypts for whoever wants that, with this certificate and its key (PEM).
+    pub fn start_with_tls(certificate: &str, key: &str) -> Self {
+        Self::begin(Flush::Off, Some([("server.crt", certificate), ("server.key", key)]))
+    }
+
+    fn begin(flush: Flush, tls: Option<[(&str, &str); 2]>) -> Self {
         let programs = programs().expect("PostgreSQL is needed: sudo apt-get install -y postgresql");
         let folder = tempfile::tempdir().expect("there is room").keep();
         let user = unprivileged(&folder);
@@ -83,7 +92,12 @@ impl Server {
             "unix_socket_directories=",
             "-c",
             "max_connections=200",
+            "-c",
+            if tls.is_some() { "ssl=on" } else { "ssl=off" },
         ];
+        for (name, text) in tls.into_iter().flatten() {
+            private_file(&data.join(name), text);
+        }
         let command: Vec<&str> = user.iter().copied().chain(arguments).collect();
         let process = Supervised::start(&folder, &command);
         wait_for(port, &folder.join("log"));
@@ -117,6 +131,14 @@ impl Server {
     pub fn data(&self) -> &Path {
         &self.data
     }
+}
+
+/// A file that only the server may read: it refuses other keys.
+fn private_file(path: &Path, text: &str) {
+    fs::write(path, text).expect("there is room");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("it is ours");
+    let owner = path.parent().expect("it is in a folder").metadata().expect("it is there").uid();
+    std::os::unix::fs::chown(path, Some(owner), None).expect("root may");
 }
 
 fn psql(address: &str, statement: &str) -> String {

@@ -21,6 +21,7 @@ pub mod entry;
 pub mod error;
 pub mod follow;
 pub mod instructions;
+pub mod overhead;
 pub mod pause;
 pub mod position;
 pub mod quantity;

@@ -21,6 +21,7 @@ use crate::commands::gate::GateArgs;
 use crate::commands::ingest::IngestArgs;
 use crate::commands::policy::PolicyArgs;
 use crate::commands::push::PushArgs;
+use crate::commands::queue::QueueArgs;
 use crate::commands::report::ReportArgs;
 use crate::commands::rule::RuleArgs;
 use crate::commands::serve::ServeArgs;
@@ -41,8 +42,8 @@ Examples:
 
 Exit codes:
   0    no races, all tests pass
-  1    races, failing tests, or tests that do not compile
-  2    wrong usage, or something is missing on this machine (`raceguard doctor`)
+  1    races or failing tests
+  2    wrong usage, something is missing on this machine (`raceguard doctor`), or a package does not compile
   130  interrupted by Ctrl-C, the evidence so far is kept; a second Ctrl-C kills the tests
 
 Environment:
@@ -164,6 +165,9 @@ Examples:
 
 Exit codes: 0 when the log is whole, 1 when it was tampered with, 2 when it can't be read.";
 
+const QUEUE_HELP: &str = "\
+Exit codes: 0 when nothing is set aside, 1 when something is, 2 when that can't be known.";
+
 const AGENT_HELP: &str = "\
 Follows crash logs, log_path files of GORACE and evidence of runs, and takes profiles. What it finds waits on
 the disk until the server has it; killed at any moment it neither loses nor doubles a record.
@@ -241,6 +245,9 @@ enum Command {
     /// Show what administrators of a server did, and check that the log is whole
     #[command(after_help = AUDIT_HELP)]
     Audit(AuditArgs),
+    /// Show messages of a cluster's queue that could not be written, and try them again
+    #[command(after_help = QUEUE_HELP)]
+    Queue(QueueArgs),
     /// Copy the data of a server into a file, while it runs
     Backup(BackupArgs),
     /// Make a data folder for a server from a backup
@@ -322,6 +329,7 @@ fn dispatch(command: Command, line: &CommandLine) -> Result<u8, CommandError> {
         Command::Agent(arguments) => commands::agent::run(&arguments),
         Command::Token(arguments) => commands::token::run(&arguments),
         Command::Audit(arguments) => commands::audit::run(&arguments),
+        Command::Queue(arguments) => commands::queue::run(&arguments),
         Command::Backup(arguments) => commands::backup::backup(&arguments),
         Command::Restore(arguments) => commands::backup::restore(&arguments),
         Command::Doctor(arguments) => commands::doctor::run(&arguments),

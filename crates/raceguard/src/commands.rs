@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod place;
 pub mod policy;
 pub mod push;
+pub mod queue;
 pub mod report;
 pub mod rule;
 pub mod run;

@@ -10,10 +10,9 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::child::{Group, Message, RunningChild, shell_code};
 use crate::error::{CommandError, print_hint};
-use crate::go_failure::{GoFailure, KEPT_MESSAGES, diagnose};
+use crate::go_failure::{Fault, GoFailure, KEPT_MESSAGES, diagnose};
 
-/// Runs `command` to its end. The exit code is 0, or else Go's own where the code does not compile, that of the signal
-/// where the user has ended it, and 2 for all else.
+/// Runs `command` to its end. The exit code is 0, that of the signal where the user has ended it, and 2 for all else.
 pub fn run(mut command: Command, environment: &Environment) -> Result<u8, CommandError> {
     command.stderr(Stdio::piped());
     let Ended { status, messages, signal } = follow(RunningChild::start(command, Group::Shared)?)?;
@@ -26,8 +25,9 @@ pub fn run(mut command: Command, environment: &Environment) -> Result<u8, Comman
     let messages = String::from_utf8_lossy(&messages);
     // Errors of the compiler stand below a line with the package's name.
     let is_in_code = messages.lines().any(|line| line.starts_with("# "));
+    let fault = if is_in_code { Fault::Code } else { Fault::Unknown };
     let caches = [environment.env.gomodcache.as_path(), environment.env.gocache.as_path()];
-    match diagnose(&messages, &caches, is_in_code) {
+    match diagnose(&messages, &caches, fault) {
         Some(GoFailure { hint }) => {
             print_hint(hint);
             Ok(2)

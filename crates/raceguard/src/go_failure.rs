@@ -12,6 +12,17 @@ pub struct GoFailure {
     pub hint: String,
 }
 
+/// Where a failure of Go lies, as far as the course of the run tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A test ran and failed.
+    Tests,
+    /// Packages do not compile, and no test failed.
+    Code,
+    /// Nothing was built: only Go's messages tell.
+    Unknown,
+}
+
 /// Words by which the system says that a file can't be written.
 const UNWRITABLE: [&str; 5] = [
     "read-only file system",
@@ -21,9 +32,9 @@ const UNWRITABLE: [&str; 5] = [
     "no space left on device",
 ];
 
-/// Reads the reason off what Go printed (`messages`), when it failed. `is_in_code` says whether a test ran or something
-/// failed to compile: then the failure is theirs unless Go's caches could not be written.
-pub fn diagnose(messages: &str, caches: &[&Path], is_in_code: bool) -> Option<GoFailure> {
+/// Reads the reason off what Go printed (`messages`), when it failed. A failure of tests is theirs unless Go's caches could
+/// not be written.
+pub fn diagnose(messages: &str, caches: &[&Path], fault: Fault) -> Option<GoFailure> {
     let failure = |hint: &str| Some(GoFailure { hint: hint.to_owned() });
     if let Some(cache) = caches.iter().find(|cache| names_unwritable(messages, cache)) {
         return Some(GoFailure {
@@ -34,8 +45,14 @@ pub fn diagnose(messages: &str, caches: &[&Path], is_in_code: bool) -> Option<Go
             ),
         });
     }
-    if is_in_code {
-        return None;
+    match fault {
+        Fault::Tests => return None,
+        Fault::Code => {
+            return failure(
+                "mend what Go's compiler says above; what does not compile was not tested for races",
+            );
+        }
+        Fault::Unknown => {}
     }
     let says = |text: &str| messages.contains(text);
     if says("go.mod file not found")
@@ -82,20 +99,21 @@ fn names_unwritable(messages: &str, folder: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn hint(messages: &str, is_in_code: bool) -> Option<String> {
-        diagnose(messages, &[Path::new("/home/me/go/pkg/mod")], is_in_code).map(|failure| failure.hint)
+    fn hint(messages: &str, fault: Fault) -> Option<String> {
+        diagnose(messages, &[Path::new("/home/me/go/pkg/mod")], fault).map(|failure| failure.hint)
     }
 
     #[test]
     fn a_cache_that_cannot_be_written_is_named_whatever_else_happened() {
         let message = "go: example.com/x@v1.0.0: mkdir /home/me/go/pkg/mod/cache: read-only file system\n";
-        assert!(hint(message, true).unwrap().contains("/home/me/go/pkg/mod"));
+        assert!(hint(message, Fault::Tests).unwrap().contains("/home/me/go/pkg/mod"));
+        assert!(hint(message, Fault::Code).unwrap().contains("/home/me/go/pkg/mod"));
         assert!(
-            hint("open /home/me/go/pkg/mod/cache/lock: permission denied\n", false)
+            hint("open /home/me/go/pkg/mod/cache/lock: permission denied\n", Fault::Unknown)
                 .unwrap()
                 .contains("GOMODCACHE")
         );
-        assert_eq!(hint("a_test.go:1: open /data: permission denied\n", true), None);
+        assert_eq!(hint("a_test.go:1: open /data: permission denied\n", Fault::Tests), None);
     }
 
     #[test]
@@ -105,21 +123,26 @@ mod tests {
             "# ./nope/...\npattern ./nope/...: lstat ./nope/: no such file or directory\n",
             "# ./nope\nstat /m/nope: directory not found\n",
         ] {
-            assert!(hint(message, false).unwrap().contains("go list"), "{message}");
+            assert!(hint(message, Fault::Unknown).unwrap().contains("go list"), "{message}");
         }
     }
 
     #[test]
     fn a_folder_without_go_files_and_a_wrong_flag_get_hints_of_their_own() {
-        assert!(hint("# .\nno Go files in /m\n", false).unwrap().contains("./... stands for all"));
+        assert!(hint("# .\nno Go files in /m\n", Fault::Unknown).unwrap().contains("./... stands for all"));
         let usage = "invalid value \"x\" for flag -count: parse error\n\
             Run 'go help test' and 'go help testflag' for details.\n";
-        assert!(hint(usage, false).unwrap().contains("raceguard --help"));
+        assert!(hint(usage, Fault::Unknown).unwrap().contains("raceguard --help"));
     }
 
     #[test]
     fn failing_tests_are_no_failure_of_go() {
-        assert_eq!(hint("matched no packages\n", true), None);
+        assert_eq!(hint("matched no packages\n", Fault::Tests), None);
+    }
+
+    #[test]
+    fn code_that_does_not_compile_is_said_to_be_untested() {
+        assert!(hint("./a.go:2:19: too many return values\n", Fault::Code).unwrap().contains("not tested"));
     }
 
     #[test]
@@ -128,7 +151,7 @@ mod tests {
             "go: go.mod file not found in current directory or any parent directory\n",
             "pattern ./...: directory prefix . does not contain main module or its selected dependencies\n",
         ] {
-            assert!(hint(message, false).unwrap().contains("-C"), "{message}");
+            assert!(hint(message, Fault::Unknown).unwrap().contains("-C"), "{message}");
         }
     }
 }

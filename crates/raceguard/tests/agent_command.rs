@@ -1,6 +1,7 @@
 //! `raceguard agent` with files that rotate, are truncated or compressed, profiles, refusals, and mistakes.
 
 mod agent_support;
+mod serve_support;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

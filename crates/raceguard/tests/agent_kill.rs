@@ -2,6 +2,7 @@
 //! once.
 
 mod agent_support;
+mod serve_support;
 
 use std::collections::BTreeMap;
 use std::fs;

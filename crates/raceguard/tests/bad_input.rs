@@ -79,7 +79,7 @@ fn a_package_that_does_not_compile_shows_gos_own_errors() {
         "package m\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { undefinedName() }\n",
     )]);
     let ended = module.raceguard(&["test", "./..."]);
-    ended.expect(1, &["[build failed]"]);
+    ended.expect(2, &["[build failed]", "hint: mend what Go's compiler says"]);
     assert!(ended.stderr.contains("./m_test.go:5:28: undefined: undefinedName\n"), "{ended}");
 }
 

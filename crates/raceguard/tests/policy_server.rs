@@ -1,58 +1,12 @@
 //! Policies of a server from the command line: pushed, listed, taken back, asked by the gate; and a server that is killed
 //! at any moment lets each trigger fire once.
 
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+mod serve_support;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A server process, killed when dropped.
-struct Server(
-    Child,
-    #[expect(dead_code, reason = "kept open, so that the server can write to it")] BufReader<ChildStderr>,
-);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn start(data: &Path, port: u16) -> Server {
-    let mut child = raceguard()
-        .args(["serve", "--otlp-grpc", "none", "--listen", &format!("127.0.0.1:{port}"), "--data"])
-        .arg(data)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-    stderr.read_line(&mut line).expect("it says where it serves");
-    assert!(line.contains("serving"), "{line}");
-    Server(child, stderr)
-}
-
-fn raceguard() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raceguard"));
-    command.env_remove("RACEGUARD_SERVER").env_remove("RACEGUARD_TOKEN");
-    command
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a port");
-    listener.local_addr().expect("it has one").port()
-}
-
-fn token(data: &Path, name: &str) -> String {
-    let output = raceguard().args(["token", "add", name, "--role", name, "--data"]).arg(data).output();
-    String::from_utf8(output.expect("it runs").stdout).expect("it is text").trim().to_owned()
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
+use serve_support::{Running, client, free_port, get, raceguard, text, token};
 
 fn trigger(id: &str, rest: &str) -> String {
     format!(
@@ -75,14 +29,9 @@ fn race(id: &str) -> String {
     )
 }
 
-fn agent() -> ureq::Agent {
-    let config = ureq::Agent::config_builder().http_status_as_error(false);
-    config.timeout_global(Some(Duration::from_secs(5))).build().into()
-}
-
 /// Sends one batch; whether it was acknowledged.
 fn send(base: &str, token: &str, service: &str, stream: &str) -> bool {
-    let answer = agent()
+    let answer = client()
         .post(format!("{base}/v1/evidence"))
         .header("authorization", format!("Bearer {token}"))
         .header("raceguard-stream", stream)
@@ -92,13 +41,6 @@ fn send(base: &str, token: &str, service: &str, stream: &str) -> bool {
     answer.is_ok_and(|answer| answer.status() == 200)
 }
 
-fn get(base: &str, token: &str, path: &str) -> serde_json::Value {
-    let answer =
-        agent().get(format!("{base}{path}")).header("authorization", format!("Bearer {token}")).call();
-    let text = answer.expect("it answers").body_mut().read_to_string().expect("it is text");
-    serde_json::from_str(&text).expect("it is JSON")
-}
-
 #[test]
 fn policies_are_pushed_shown_and_taken_back() {
     let folder = tempfile::tempdir().expect("there is room");
@@ -106,7 +48,7 @@ fn policies_are_pushed_shown_and_taken_back() {
     let admin = token(&data, "admin");
     let port = free_port();
     let base = format!("http://127.0.0.1:{port}");
-    let _server = start(&data, port);
+    let _server = Running::on(&data, port);
     let policy = |arguments: &[&str]| {
         let mut command = raceguard();
         let output = command.arg("policy").args(arguments).args(["--server", &base, "--token", &admin]);
@@ -159,7 +101,7 @@ fn the_gate_asks_whether_the_build_is_blocked() {
     let (admin, write) = (token(&data, "admin"), token(&data, "write"));
     let port = free_port();
     let base = format!("http://127.0.0.1:{port}");
-    let _server = start(&data, port);
+    let _server = Running::on(&data, port);
     let module = folder.path().join("module");
     std::fs::create_dir(&module).expect("there is room");
     for (name, text) in [
@@ -213,7 +155,7 @@ fn a_server_that_is_killed_lets_each_trigger_fire_once() {
     let (admin, write) = (token(data.path(), "admin"), token(data.path(), "write"));
     let port = free_port();
     let base = format!("http://127.0.0.1:{port}");
-    let mut server = Some(start(data.path(), port));
+    let mut server = Some(Running::on(data.path(), port));
     let file = data.path().join("races.yaml");
     let said =
         "    threshold: 6\n    cooldown: 24h\n    group_by: [service]\n    responses: [alert, ticket]\n";
@@ -239,7 +181,7 @@ fn a_server_that_is_killed_lets_each_trigger_fire_once() {
         while !sender.is_finished() {
             thread::sleep(Duration::from_millis(60 + 29 * (kills % 5)));
             drop(server.take());
-            server = Some(start(data.path(), port));
+            server = Some(Running::on(data.path(), port));
             kills += 1;
         }
         assert!(kills >= 2, "it was killed {kills} times");

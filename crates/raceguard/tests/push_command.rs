@@ -1,52 +1,18 @@
 //! `raceguard push` sends runs and files of other tools, and sending them again changes nothing.
 
-use std::io::{BufRead as _, BufReader};
+mod serve_support;
+
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
-/// A server process, killed when dropped.
-struct Server(
-    Child,
-    #[expect(dead_code, reason = "kept open, so that the server can write to it")] BufReader<ChildStderr>,
-);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A server, and its address as it says it.
-fn start(data: &Path) -> (Server, String) {
-    let mut child = raceguard()
-        .args(["serve", "--listen", "127.0.0.1:0", "--otlp-grpc", "none", "--max-body", "1", "--data"])
-        .arg(data)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut line = String::new();
-    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-    stderr.read_line(&mut line).expect("it says where it serves");
-    let address = line.rsplit(' ').next().expect("it ends with it").trim().to_owned();
-    (Server(child, stderr), address)
-}
-
-fn raceguard() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_raceguard"))
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
+use serve_support::{Running, raceguard, text, token};
 
 #[test]
 fn files_of_other_tools_and_evidence_are_sent_side_by_side_and_once() {
     let folder = tempfile::tempdir().expect("there is room");
     let data = folder.path().join("data");
-    let token = raceguard().args(["token", "add", "ci", "--data"]).arg(&data).output().expect("it runs");
-    let token = String::from_utf8(token.stdout).expect("it is text");
-    let (_server, address) = start(&data);
+    let token = token(&data, "write");
+    let server = Running::on(&data, 0);
+    let address = server.base();
     let file = |name: &str, content: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, content).expect("it can be written");
@@ -59,7 +25,7 @@ fn files_of_other_tools_and_evidence_are_sent_side_by_side_and_once() {
     let evidence =
         file("evidence.jsonl", "{\"schema\":1,\"kind\":\"repeat\",\"race\":\"1-1\",\"pid\":1}\nno record\n");
     let push = |files: &[&Path]| {
-        let flags = ["push", "--server", &address, "--token", token.trim(), "--service", "shop"];
+        let flags = ["push", "--server", &address, "--token", &token, "--service", "shop"];
         raceguard().args(flags).args(files).output().expect("it runs")
     };
     let first = text(&push(&[&crash, &evidence]));

@@ -131,7 +131,7 @@ fn what_cannot_be_run_is_told() {
     module.raceguard(&["run", "./lib"]).expect(2, &["not a main package", "hint:"]);
     module.raceguard(&["run", "example.com/x@latest"]).expect(2, &["names a version", "hint:"]);
     module.write("bad/main.go", "package main\n\nfunc main() { x }\n");
-    module.raceguard(&["run", "./bad"]).expect(1, &["undefined: x"]);
+    module.raceguard(&["run", "./bad"]).expect(2, &["undefined: x", "hint:"]);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_built_program_writes_evidence_when_asked() {
     app.expect(66, &["WARNING: DATA RACE"]);
     module.raceguard(&["report", "canary.jsonl"]).expect(1, &["main.go:15"]);
     module.write("main.go", "package main\n\nfunc main() { x }\n");
-    module.raceguard(&["build", "."]).expect(1, &["undefined: x"]);
+    module.raceguard(&["build", "."]).expect(2, &["undefined: x", "hint:"]);
 }
 
 /// The stock detector waits a second at the end of every program, for races of goroutines that are still running.

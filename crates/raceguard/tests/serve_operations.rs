@@ -2,10 +2,11 @@
 //! token is in anything that is printed.
 
 mod agent_support;
+mod serve_support;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -13,15 +14,10 @@ use std::time::Duration;
 use agent_support::{Place, append, evidence, race};
 use raceguard_server::audit;
 use raceguard_server::store::Store;
+use serve_support::{Running, text};
 
 fn raceguard(words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_raceguard"));
-    command.args(words).env_remove("RACEGUARD_TOKEN").env_remove("RACEGUARD_DATA").env("USER", "tester");
-    command.output().expect("it runs")
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    serve_support::raceguard().args(words).env("USER", "tester").output().expect("it runs")
 }
 
 /// Runs a command that must end with this code; gives what it prints.
@@ -51,7 +47,8 @@ fn push_and_agent_reach_a_server_with_tls_and_no_token_is_printed() {
         format!("data = {:?}\nlisten = \"{listen}\"\ntls_cert = {certificate:?}\ntls_key = {key:?}\notlp_grpc = \"none\"\n", folder.join("data").display().to_string()),
     )
     .expect("it is written");
-    let server = Place::start(&["serve", "--config", &config.to_string_lossy()], "https://");
+    let server = Running::serve(&["--config", &config.to_string_lossy()]);
+    assert!(server.first_line.contains("https://"), "{}", server.first_line);
     let url = format!("https://localhost:{}", place.port);
 
     let file = folder.join("run/evidence.jsonl");
@@ -235,4 +232,39 @@ fn an_orderly_stop_under_load_answers_what_it_took() {
     // Requests that were under way were answered before it ended, so nothing else is there either.
     assert_eq!(records(&data), sent);
     assert!(!data.join("server.db-wal").exists(), "nothing is left for the next start to mend");
+}
+
+#[test]
+fn a_hangup_ends_no_server() {
+    let place = Place::new();
+    let mut server = place.server();
+    server.signal("HUP");
+    let said = server.next_line();
+    assert!(said.contains("SIGHUP") && said.contains("--tls-cert"), "{said}");
+    assert!(place.findings().is_some(), "it still answers");
+    let (said, code) = server.stop();
+    assert_eq!(code, Some(0), "{said}");
+
+    let [certificate, key] = certificate(place.folder.path());
+    let data = place.folder.path().join("data");
+    let listen = format!("127.0.0.1:{}", place.port);
+    let mut server = Running::serve(&[
+        "--otlp-grpc",
+        "none",
+        "--listen",
+        &listen,
+        "--data",
+        &data.to_string_lossy(),
+        "--tls-cert",
+        &certificate,
+        "--tls-key",
+        &key,
+    ]);
+    server.signal("HUP");
+    assert!(server.next_line().contains("certificate and key were read again"));
+    fs::write(&certificate, "none").expect("it is written");
+    server.signal("HUP");
+    let said = server.next_line();
+    assert!(said.contains("those from before stay in use"), "{said}");
+    assert_eq!(server.stop().1, Some(0));
 }

@@ -12,7 +12,7 @@ use super::rows::{
 use super::stacks::stacks;
 use super::state::CauseState;
 use crate::store::sql::{Connection, Row, values};
-use crate::store::{Reader, StoreError};
+use crate::store::{FindingRow, Reader, StoreError};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -281,13 +281,7 @@ fn findings(
         let exemplar: String = row.get(7)?;
         let record = record(&exemplar);
         findings.push(CauseFinding {
-            id: row.get(0)?,
-            fingerprint: row.get(1)?,
-            kind: row.get(2)?,
-            title: row.get(3)?,
-            first_ms: row.get(4)?,
-            last_ms: row.get(5)?,
-            occurrences: row.get(6)?,
+            finding: FindingRow::of(&row)?,
             stacks: record.as_ref().map(stacks).unwrap_or_default(),
         });
         records.extend(record);

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::goroutines::GoroutineGraph;
 use super::stacks::FindingStack;
 use super::state::CauseState;
+use crate::store::FindingRow;
 
 /// `GET /v1/causes`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -90,20 +91,9 @@ pub struct CauseDetail {
 /// A finding of a cause.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CauseFinding {
-    /// Its row.
-    pub id: i64,
-    /// What makes it this one.
-    pub fingerprint: String,
-    /// `race`, `crash`, `static_finding`.
-    pub kind: String,
-    /// One line for people.
-    pub title: String,
-    /// Milliseconds since the Unix epoch.
-    pub first_ms: i64,
-    /// Milliseconds since the Unix epoch.
-    pub last_ms: i64,
-    /// How often it was seen.
-    pub occurrences: u64,
+    /// What lists show of it.
+    #[serde(flatten)]
+    pub finding: FindingRow,
     /// Of a race both, the later access first; of a crash that of the goroutine that died; of a static finding its
     /// sites.
     pub stacks: Vec<FindingStack>,

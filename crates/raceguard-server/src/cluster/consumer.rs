@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::counters::count;
 use super::parcel::unpack;
 use super::partition::Partition;
-use super::{Cluster, ClusterError};
+use super::{Cluster, ClusterError, set_aside};
 use crate::limits::Limits;
 use crate::store::{StoreError, Writer};
 
@@ -183,7 +183,7 @@ impl Work {
         let partition = message.subject.rsplit('.').next().unwrap_or_default();
         let subject = format!("{}.set-aside.{partition}", self.cluster.name);
         let mut headers = async_nats::HeaderMap::new();
-        headers.insert("Raceguard-Reason", reason.replace(['\r', '\n'], " ").as_str());
+        headers.insert(set_aside::REASON, reason.replace(['\r', '\n'], " ").as_str());
         let kept =
             self.cluster.jetstream.publish_with_headers(subject, headers, message.payload.clone()).await;
         let is_kept = match kept {

@@ -13,11 +13,11 @@ use serde_json::Value;
 use super::causes::{CauseRow, state_name};
 use super::exemplar::Exemplar;
 use super::fault::PageFault;
-use super::findings::FindingRow;
+use super::findings::FindingView;
 use super::format::When;
 use super::occurrences::Occurrences;
 use super::preferences::Language;
-use super::questions::{FindingLine, SeenAt};
+use super::questions::SeenAt;
 use super::session::Viewer;
 use super::shell::{Choice, Place, Shell};
 use super::stack;
@@ -27,6 +27,7 @@ use crate::causes::rows::{CauseDetail, CauseFinding};
 use crate::causes::state::{CauseState, StateChange};
 use crate::clock::now_ms;
 use crate::http::Shared;
+use crate::store::FindingRow;
 
 #[derive(Template)]
 #[template(path = "cause.html")]
@@ -41,7 +42,7 @@ struct CausePage {
     exemplar: Exemplar,
     /// Which finding the exemplar is of.
     shown: String,
-    rows: Vec<FindingRow>,
+    rows: Vec<FindingView>,
     occurrences: Occurrences,
     history: Vec<HistoryRow>,
     states: Vec<Choice>,
@@ -96,13 +97,13 @@ pub(crate) async fn show(
 }
 
 /// The finding that tells most: a race has two stacks, a crash one, a static finding none.
-fn telling(findings: &[CauseFinding]) -> Option<&CauseFinding> {
-    let rank = |finding: &CauseFinding| match finding.kind.as_str() {
+fn telling(findings: &[CauseFinding]) -> Option<&FindingRow> {
+    let rank = |finding: &FindingRow| match finding.kind.as_str() {
         "race" => (2, finding.occurrences),
         "crash" => (1, finding.occurrences),
         _ => (0, finding.occurrences),
     };
-    findings.iter().max_by_key(|finding| rank(finding))
+    findings.iter().map(|it| &it.finding).max_by_key(|finding| rank(finding))
 }
 
 fn page(viewer: &Viewer, detail: &CauseDetail, record: &str, now: i64) -> CausePage {
@@ -122,22 +123,14 @@ fn page(viewer: &Viewer, detail: &CauseDetail, record: &str, now: i64) -> CauseP
         diagnosis: Diagnosis::read(&detail.diagnosis),
         exemplar: Exemplar::read(record, text),
         shown: telling(&detail.findings).map(|finding| finding.fingerprint.clone()).unwrap_or_default(),
-        rows: detail.findings.iter().map(|finding| FindingRow::new(&line(finding), now, language)).collect(),
+        rows: detail
+            .findings
+            .iter()
+            .map(|finding| FindingView::new(&finding.finding, now, language))
+            .collect(),
         occurrences: occurrences(detail, now, language),
         history: history(detail, now, language),
         states: Choice::all(&states, current.as_str()),
-    }
-}
-
-fn line(finding: &CauseFinding) -> FindingLine {
-    FindingLine {
-        id: finding.id,
-        fingerprint: finding.fingerprint.clone(),
-        kind: finding.kind.clone(),
-        title: finding.title.clone(),
-        first_ms: finding.first_ms,
-        last_ms: finding.last_ms,
-        occurrences: finding.occurrences,
     }
 }
 

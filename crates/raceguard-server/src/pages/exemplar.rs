@@ -5,7 +5,8 @@ use askama::filters::HtmlSafe;
 use raceguard_diagnosis::advice::{Facts, advise};
 use raceguard_diagnosis::rule::Rule;
 use raceguard_evidence::{
-    Access, Crash, EvidenceReader, MapOp, Object, ObjectKind, Race, Reason, Record, Site, StaticFinding,
+    Access, Crash, EvidenceReader, Frame, MapOp, Object, ObjectKind, Race, Reason, Record, Site,
+    StaticFinding,
 };
 
 use super::graph::{Graph, Words};
@@ -63,6 +64,7 @@ pub(super) struct ObjectView {
 #[derive(Debug)]
 pub(super) struct GoroutineView {
     pub(super) title: String,
+    pub(super) excerpt: Option<Excerpt>,
     pub(super) stack: StackView,
     pub(super) started: Option<FrameView>,
 }
@@ -134,8 +136,9 @@ impl Exemplar {
             goroutines: shown
                 .map(|goroutine| GoroutineView {
                     title: format!("goroutine {} [{}]", goroutine.id, goroutine.state),
+                    excerpt: Excerpt::of_anchor(&goroutine.stack),
                     stack: StackView::new(&goroutine.stack, text),
-                    started: goroutine.created_at.first().map(|frame| FrameView::new(frame, false)),
+                    started: goroutine.created_at.first().map(|frame| FrameView::alone(frame, text)),
                 })
                 .collect(),
             left_out: crash.goroutines_left_out + hidden,
@@ -173,10 +176,9 @@ fn reason(reason: &Reason) -> (String, String) {
 impl Side {
     fn of_access(race: &Race, index: usize, class: &'static str, text: &'static Text) -> Self {
         let access = &race.accesses[index];
-        let frame = anchor(&access.stack).map(|at| &access.stack[at]);
         let goroutine = race.goroutine(access.goroutine);
         let started = goroutine.and_then(|goroutine| goroutine.go_statement());
-        let started = started.and_then(|stack| Some(FrameView::new(&stack[anchor(stack)?], false)));
+        let started = started.and_then(|stack| Some(FrameView::alone(&stack[anchor(stack)?], text)));
         let who = match (goroutine.and_then(|goroutine| goroutine.name.as_deref()), access.goroutine) {
             (Some(name), _) if !name.is_empty() => format!("goroutine {name}"),
             (_, Some(id)) => format!("goroutine {id}"),
@@ -188,18 +190,18 @@ impl Side {
             what: what(access),
             who,
             locks: Vec::new(),
-            excerpt: frame.and_then(Excerpt::of),
+            excerpt: Excerpt::of_anchor(&access.stack),
             stack: StackView::new(&access.stack, text),
             started,
         }
     }
 
     fn of_site(site: &Site, class: &'static str, text: &'static Text) -> Self {
-        let frame = raceguard_evidence::Frame::new(&site.function, &site.place.file, site.place.line);
-        let calls = site
-            .calls
-            .iter()
-            .map(|call| raceguard_evidence::Frame::new(&call.function, &call.place.file, call.place.line));
+        let frame = Frame::new(&site.function, &site.place.file, site.place.line);
+        let calls = site.calls.iter().map(|call| {
+            let frame = Frame::new(&call.function, &call.place.file, call.place.line);
+            Frame { extra: call.place.extra.clone(), ..frame }
+        });
         let stack: Vec<_> = std::iter::once(frame).chain(calls).collect();
         let started = site.origin.first().map(reason);
         Self {
@@ -210,7 +212,7 @@ impl Side {
                 .map(|(text, at)| if at.is_empty() { text } else { format!("{text} ({at})") })
                 .unwrap_or_default(),
             locks: site.locks.clone(),
-            excerpt: None,
+            excerpt: Excerpt::of_place(&site.place),
             stack: StackView::new(&stack, text),
             started: None,
         }

@@ -9,21 +9,19 @@ use serde::Deserialize;
 
 use super::exemplar::Exemplar;
 use super::fault::PageFault;
+use super::finding_list::{Order, SEARCHED, Wanted};
 use super::format::{When, grouped};
 use super::occurrences::Occurrences;
 use super::preferences::Language;
-use super::questions::FindingLine;
 use super::session::Viewer;
 use super::shell::{Choice, Place, Shell};
 use crate::clock::now_ms;
 use crate::http::Shared;
-
-/// Findings on a page.
-const PAGE: usize = 50;
+use crate::store::FindingRow;
 
 /// A row of a list of findings.
 #[derive(Debug)]
-pub(super) struct FindingRow {
+pub(super) struct FindingView {
     pub(super) fingerprint: String,
     pub(super) kind: String,
     pub(super) title: String,
@@ -32,8 +30,8 @@ pub(super) struct FindingRow {
     pub(super) last: When,
 }
 
-impl FindingRow {
-    pub(super) fn new(line: &FindingLine, now_ms: i64, language: Language) -> Self {
+impl FindingView {
+    pub(super) fn new(line: &FindingRow, now_ms: i64, language: Language) -> Self {
         Self {
             fingerprint: line.fingerprint.clone(),
             kind: line.kind.clone(),
@@ -74,8 +72,10 @@ struct FindingsPage {
     filter: Filter,
     kinds: Vec<Choice>,
     sorts: Vec<Choice>,
-    rows: Vec<FindingRow>,
+    rows: Vec<FindingView>,
     found: String,
+    /// In how many text was looked for, where that was not in all.
+    searched: Option<String>,
     previous: Option<String>,
     next: Option<String>,
 }
@@ -86,22 +86,14 @@ pub(crate) async fn list(
     viewer: Viewer,
     Query(filter): Query<Filter>,
 ) -> Result<Html<String>, PageFault> {
-    let mut lines = shared.ask(crate::store::Reader::finding_lines).await?;
-    let wanted = filter.q.to_lowercase();
-    lines.retain(|line| {
-        (filter.kind.is_empty() || line.kind == filter.kind)
-            && (line.title.to_lowercase().contains(&wanted)
-                || line.fingerprint.to_lowercase().contains(&wanted))
-    });
-    match filter.sort.as_str() {
-        "first" => lines.sort_by_key(|line| std::cmp::Reverse(line.first_ms)),
-        "count" => lines.sort_by_key(|line| std::cmp::Reverse(line.occurrences)),
-        _ => {}
-    }
+    let wanted = Wanted {
+        text: filter.q.trim().to_owned(),
+        kind: filter.kind.clone(),
+        order: Order::named(&filter.sort),
+        page: filter.page.parse().unwrap_or(0),
+    };
+    let found = shared.ask(move |reader| reader.finding_list(&wanted)).await?;
     let (now, language) = (now_ms(), viewer.preferences.language);
-    let page = filter.page.parse().unwrap_or(0_usize);
-    let start = page.saturating_mul(PAGE).min(lines.len());
-    let shown = &lines[start..lines.len().min(start + PAGE)];
     let text = language.text();
     let kinds = [
         ("", text.all),
@@ -114,10 +106,11 @@ pub(crate) async fn list(
         kinds: Choice::all(&kinds, &filter.kind),
         sorts: Choice::all(&sorts, &filter.sort),
         shell: Shell::new(&viewer, Place::Findings, language.text().nav_findings),
-        rows: shown.iter().map(|line| FindingRow::new(line, now, language)).collect(),
-        found: grouped(lines.len() as u64),
-        previous: page.checked_sub(1).map(|page| filter.address(page)),
-        next: (start + PAGE < lines.len()).then(|| filter.address(page + 1)),
+        rows: found.rows.iter().map(|row| FindingView::new(row, now, language)).collect(),
+        found: grouped(found.total),
+        searched: found.is_cut.then(|| grouped(SEARCHED)),
+        previous: found.page.checked_sub(1).map(|page| filter.address(page)),
+        next: found.has_next().then(|| filter.address(found.page + 1)),
         filter,
     };
     Ok(Html(page.render()?))
@@ -125,7 +118,7 @@ pub(crate) async fn list(
 
 impl Filter {
     /// The same list, another page of it.
-    fn address(&self, page: usize) -> String {
+    fn address(&self, page: u64) -> String {
         let mut query = form_urlencoded::Serializer::new("/findings?".to_owned());
         let parts = [("q", &self.q), ("kind", &self.kind), ("sort", &self.sort)];
         for (name, value) in parts.into_iter().filter(|(_, value)| !value.is_empty()) {
@@ -139,7 +132,7 @@ impl Filter {
 #[template(path = "finding.html")]
 struct FindingPage {
     shell: Shell,
-    finding: FindingRow,
+    finding: FindingView,
     exemplar: Exemplar,
     occurrences: Occurrences,
 }
@@ -162,7 +155,7 @@ pub(crate) async fn show(
     };
     let page = FindingPage {
         shell: Shell::new(&viewer, Place::Findings, &line.title),
-        finding: FindingRow::new(&line, now, language),
+        finding: FindingView::new(&line, now, language),
         exemplar: Exemplar::read(&record, language.text()),
         occurrences,
     };

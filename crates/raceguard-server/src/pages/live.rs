@@ -11,10 +11,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::causes::class_name;
-use super::questions::FindingLine;
 use crate::causes::rows;
 use crate::http::Shared;
-use crate::store::{Committed, Observer, Reader, StoreError, Totals};
+use crate::store::{Committed, FindingRow, Observer, Reader, StoreError, Totals};
 
 /// How long changes are gathered.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -70,7 +69,7 @@ impl Observer for Notes {
 #[derive(Debug, Serialize)]
 struct Change {
     totals: Totals,
-    findings: Vec<FindingRow>,
+    findings: Vec<FindingChange>,
     causes: Vec<CauseRow>,
     /// Whether more changed than the event says.
     more: bool,
@@ -78,7 +77,7 @@ struct Change {
 
 /// A finding as scripts put it into a row.
 #[derive(Debug, Serialize)]
-struct FindingRow {
+struct FindingChange {
     key: String,
     link: String,
     kind: String,
@@ -90,8 +89,8 @@ struct FindingRow {
     new: bool,
 }
 
-impl FindingRow {
-    fn new(line: FindingLine, new: bool) -> Self {
+impl FindingChange {
+    fn new(line: FindingRow, new: bool) -> Self {
         let key: String = form_urlencoded::byte_serialize(line.fingerprint.as_bytes()).collect();
         Self {
             link: format!("/findings/{key}"),
@@ -218,7 +217,7 @@ async fn publish(shared: &Arc<Shared>, changed: Changed, last: i64) -> i64 {
     let Ok((newest, totals, lines, causes)) = asked.await else { return last };
     let findings = lines.into_iter().map(|line| {
         let is_new = changed.new.contains(&line.id);
-        FindingRow::new(line, is_new)
+        FindingChange::new(line, is_new)
     });
     let causes = causes.iter().map(|row| CauseRow::new(row, row.id > last));
     let change = Change { totals, findings: findings.collect(), causes: causes.collect(), more };

@@ -3,25 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::store::sql::{Row, values};
-use crate::store::{Reader, StoreError};
-
-/// Findings that are looked through for a list.
-const LOOKED_THROUGH: u64 = 20_000;
+use crate::store::{FindingRow, Reader, StoreError};
 
 /// Programs of which a page tells where a finding was seen.
 const ORIGINS: u64 = 500;
-
-/// A finding in a list.
-#[derive(Debug, Clone)]
-pub(super) struct FindingLine {
-    pub(super) id: i64,
-    pub(super) fingerprint: String,
-    pub(super) kind: String,
-    pub(super) title: String,
-    pub(super) first_ms: i64,
-    pub(super) last_ms: i64,
-    pub(super) occurrences: u64,
-}
 
 /// Where a finding was seen.
 #[derive(Debug, Clone)]
@@ -37,20 +22,6 @@ pub(super) struct SeenAt {
 }
 
 const HOUR_MS: i64 = 3_600_000;
-
-const COLUMNS: &str = "id, fingerprint, kind, title, first_ms, last_ms, occurrences";
-
-fn line(row: &Row) -> Result<FindingLine, StoreError> {
-    Ok(FindingLine {
-        id: row.get(0)?,
-        fingerprint: row.get(1)?,
-        kind: row.get(2)?,
-        title: row.get(3)?,
-        first_ms: row.get(4)?,
-        last_ms: row.get(5)?,
-        occurrences: row.get(6)?,
-    })
-}
 
 /// A sequence of records of one sender, and which program its newest records are from.
 #[derive(Debug)]
@@ -90,34 +61,25 @@ impl Reader {
         rows.iter().map(line).collect()
     }
 
-    /// The findings that were seen last.
-    pub(super) fn finding_lines(&self) -> Result<Vec<FindingLine>, StoreError> {
-        let rows = self.ask(|connection| {
-            let sql = format!("SELECT {COLUMNS} FROM finding ORDER BY last_ms DESC, id LIMIT $1");
-            connection.query(&sql, values![LOOKED_THROUGH])
-        })?;
-        rows.iter().map(line).collect()
-    }
-
     /// The findings with these ids, those that are there.
-    pub(super) fn finding_lines_of(&self, ids: &[i64]) -> Result<Vec<FindingLine>, StoreError> {
+    pub(super) fn finding_lines_of(&self, ids: &[i64]) -> Result<Vec<FindingRow>, StoreError> {
         self.ask(|connection| {
             let mut lines = Vec::with_capacity(ids.len());
             for id in ids {
-                let sql = format!("SELECT {COLUMNS} FROM finding WHERE id = $1");
-                lines.extend(connection.row(&sql, values![id])?.as_ref().map(line).transpose()?);
+                let sql = format!("SELECT {} FROM finding WHERE id = $1", FindingRow::COLUMNS);
+                lines.extend(connection.row(&sql, values![id])?.as_ref().map(FindingRow::of).transpose()?);
             }
             Ok(lines)
         })
     }
 
     /// The finding with this fingerprint, and its first record.
-    pub(super) fn finding(&self, fingerprint: &str) -> Result<Option<(FindingLine, String)>, StoreError> {
+    pub(super) fn finding(&self, fingerprint: &str) -> Result<Option<(FindingRow, String)>, StoreError> {
         let row = self.ask(|connection| {
-            let sql = format!("SELECT {COLUMNS}, exemplar FROM finding WHERE fingerprint = $1");
+            let sql = format!("SELECT {}, exemplar FROM finding WHERE fingerprint = $1", FindingRow::COLUMNS);
             connection.row(&sql, values![fingerprint])
         })?;
-        row.as_ref().map(|row| Ok((line(row)?, row.get(7)?))).transpose()
+        row.as_ref().map(|row| Ok((FindingRow::of(row)?, row.get(7)?))).transpose()
     }
 
     /// How often the finding was seen in each hour from the first to the last, both included.

@@ -2,14 +2,18 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use raceguard_evidence::Frame;
+use raceguard_diagnosis::go_source::{Piece, pieces};
+use raceguard_evidence::{Frame, SourcePlace};
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::go_source::{Piece, pieces};
 use super::text::Text;
 
 /// Frames of a stack that are shown; what is below them is counted.
 const SHOWN: usize = 64;
+
+/// Lines of source of a frame that are shown.
+const LINES: usize = 40;
 
 /// A stack.
 #[derive(Debug, Template)]
@@ -32,6 +36,7 @@ pub(super) struct Part {
 #[derive(Debug, Template)]
 #[template(path = "part/frame.html")]
 pub(super) struct FrameView {
+    text: &'static Text,
     /// With the last element of the import path only.
     pub(super) function: String,
     pub(super) full_function: String,
@@ -41,6 +46,8 @@ pub(super) struct FrameView {
     /// Whether it is the frame to look at.
     pub(super) is_anchor: bool,
     pub(super) is_standard: bool,
+    /// Its source, where that is not shown already.
+    pub(super) excerpt: Option<Excerpt>,
 }
 
 /// Lines of source around a frame.
@@ -59,7 +66,7 @@ pub(super) struct Line {
     pub(super) is_marked: bool,
 }
 
-/// What a sender that has the sources puts into a frame, as `source`.
+/// What a sender that has the sources puts into a frame or a place, as `source`.
 #[derive(Debug, Deserialize)]
 struct Source {
     /// Number of the first line, from 1.
@@ -79,21 +86,32 @@ impl StackView {
         let indexes: Vec<usize> = (0..shown.len()).collect();
         let parts = indexes.chunk_by(|a, b| foldable(*a) == foldable(*b)).map(|run| Part {
             folded: run.len() > 1 && foldable(run[0]),
-            frames: run.iter().map(|&index| FrameView::new(&shown[index], Some(index) == anchor)).collect(),
+            frames: run
+                .iter()
+                .map(|&index| FrameView::in_stack(&shown[index], Some(index) == anchor, text))
+                .collect(),
         });
         Self { text, parts: parts.collect(), left_out: stack.len() - shown.len() }
     }
 }
 
 impl FrameView {
-    pub(super) fn new(frame: &Frame, is_anchor: bool) -> Self {
+    /// A frame that stands alone, with its source.
+    pub(super) fn alone(frame: &Frame, text: &'static Text) -> Self {
+        Self::in_stack(frame, false, text)
+    }
+
+    /// A frame of a stack; the source of the anchor stands above the stack.
+    fn in_stack(frame: &Frame, is_anchor: bool, text: &'static Text) -> Self {
         Self {
+            text,
             function: frame.name().short(),
             full_function: frame.function.clone(),
             position: position(frame),
             full_position: format!("{}:{}", frame.file, frame.line),
             is_anchor,
             is_standard: is_standard(frame),
+            excerpt: Excerpt::of(frame).filter(|_| !is_anchor),
         }
     }
 }
@@ -131,16 +149,30 @@ pub(super) fn place(file: &str, line: u32) -> String {
 impl Excerpt {
     /// The source that a frame brings along.
     pub(super) fn of(frame: &Frame) -> Option<Self> {
-        let source: Source = serde_json::from_value(frame.extra.get("source")?.clone()).ok()?;
+        Self::read(frame.extra.get("source")?, &frame.file, frame.line)
+    }
+
+    /// The source around the anchor of a stack.
+    pub(super) fn of_anchor(stack: &[Frame]) -> Option<Self> {
+        Self::of(&stack[anchor(stack)?])
+    }
+
+    /// The source that a place of a static finding brings along.
+    pub(super) fn of_place(at: &SourcePlace) -> Option<Self> {
+        Self::read(at.extra.get("source")?, &at.file, at.line)
+    }
+
+    fn read(source: &Value, file: &str, marked: u32) -> Option<Self> {
+        let source: Source = serde_json::from_value(source.clone()).ok()?;
         let lines: Vec<Line> = (source.first..)
-            .zip(&source.lines)
+            .zip(source.lines.iter().take(LINES))
             .map(|(number, text)| Line {
                 number,
                 pieces: pieces(text),
-                is_marked: number == u64::from(frame.line),
+                is_marked: number == u64::from(marked),
             })
             .collect();
-        (!lines.is_empty()).then(|| Self { position: position(frame), lines })
+        (!lines.is_empty()).then(|| Self { position: place(file, marked), lines })
     }
 }
 

@@ -36,9 +36,9 @@ text! {
     search kind kind_race kind_crash kind_static all sort apply pages previous next nothing_found first_seen
     last_seen occurrences share
     // Findings
-    finding findings findings_intro records what_to_do
+    finding findings findings_intro searched_first records what_to_do
     // Accesses and stacks
-    accesses later_access earlier_access statement no_stack library_frames locks_held started_by goroutines
+    accesses later_access earlier_access statement no_stack source_code library_frames locks_held started_by goroutines
     goroutines_left_out goroutine_graph go_statement shared_memory on_the_heap global_variable reasons
     suggested_fix
     // Occurrences

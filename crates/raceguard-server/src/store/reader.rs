@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::StoreError;
-use super::sql::{Connection, Database, values};
+use super::sql::{Connection, Database, Row, values};
 use crate::clock::now_ms;
 use crate::token::{Holder, table};
 
@@ -39,6 +39,8 @@ pub struct Totals {
 /// A finding, as lists show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FindingRow {
+    /// Its row.
+    pub id: i64,
     /// What makes it this one.
     pub fingerprint: String,
     /// `race`, `crash`, `static_finding`.
@@ -51,6 +53,24 @@ pub struct FindingRow {
     pub last_ms: i64,
     /// How often it was seen.
     pub occurrences: u64,
+}
+
+impl FindingRow {
+    /// The columns of the table `finding` that it is made of.
+    pub(crate) const COLUMNS: &str = "id, fingerprint, kind, title, first_ms, last_ms, occurrences";
+
+    /// The finding of a row that begins with these columns.
+    pub(crate) fn of(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.get(0)?,
+            fingerprint: row.get(1)?,
+            kind: row.get(2)?,
+            title: row.get(3)?,
+            first_ms: row.get(4)?,
+            last_ms: row.get(5)?,
+            occurrences: row.get(6)?,
+        })
+    }
 }
 
 impl Reader {
@@ -75,24 +95,10 @@ impl Reader {
 
     /// The findings that were seen last, at most `limit` of them.
     pub fn findings(&self, limit: usize) -> Result<Vec<FindingRow>, StoreError> {
-        let rows = self.ask(|connection| {
-            connection.query(
-                "SELECT fingerprint, kind, title, first_ms, last_ms, occurrences FROM finding
-                 ORDER BY last_ms DESC, id LIMIT $1",
-                values![limit as u64],
-            )
-        })?;
-        let findings = rows.iter().map(|row| {
-            Ok(FindingRow {
-                fingerprint: row.get(0)?,
-                kind: row.get(1)?,
-                title: row.get(2)?,
-                first_ms: row.get(3)?,
-                last_ms: row.get(4)?,
-                occurrences: row.get(5)?,
-            })
-        });
-        findings.collect()
+        let columns = FindingRow::COLUMNS;
+        let sql = format!("SELECT {columns} FROM finding ORDER BY last_ms DESC, id LIMIT $1");
+        let rows = self.ask(|connection| connection.query(&sql, values![limit as u64]))?;
+        rows.iter().map(FindingRow::of).collect()
     }
 
     /// Asks the database. A connection on which a question failed is not used again.

@@ -1,20 +1,18 @@
-//! What the tests of everything that comes in share: a server of its own folder, and clients.
+//! What the tests of everything that comes in share: a server of its own folder that takes OTLP over gRPC too, and clients.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use raceguard_server::intake::{Intake, Reason};
 use raceguard_server::limits::Limits;
-use raceguard_server::server::{GrpcPort, Options, Server, ServerError};
-use raceguard_server::store::Store;
+use raceguard_server::server::{GrpcPort, Options};
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+
+use crate::support::{self, agent, token};
 
 /// A server, stopped when asked.
 pub(crate) struct Running {
@@ -24,8 +22,7 @@ pub(crate) struct Running {
     pub(crate) write: Token,
     pub(crate) read: Token,
     pub(crate) folder: TempDir,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<Result<(), ServerError>>,
+    server: support::Running,
 }
 
 /// An answer.
@@ -60,18 +57,14 @@ impl Running {
         let any = "127.0.0.1:0".parse().expect("it is an address");
         let options =
             Options { limits, otlp_grpc: GrpcPort::At(any), ..Options::new(folder.path().to_owned(), any) };
-        let server = Server::start(options).await.expect("it starts");
-        let address = server.address().expect("it has one");
-        let grpc = server.grpc_address().expect("it has one");
-        let intake = server.intake();
-        let (stop, stopped) = oneshot::channel();
-        let ended = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, grpc, intake, write, read, folder, stop, ended }
+        let server = support::Running::start_with(options).await;
+        let (address, intake) = (server.address, Arc::clone(&server.intake));
+        let grpc = server.grpc.expect("it has one");
+        Self { address, grpc, intake, write, read, folder, server }
     }
 
     pub(crate) async fn stop(self) {
-        self.stop.send(()).expect("it runs");
-        self.ended.await.expect("it runs").expect("it ends in order");
+        self.server.stop().await;
     }
 
     /// Sends a body as the holder of a token that may write.
@@ -132,14 +125,6 @@ impl Running {
     pub(crate) fn refused(&self, reason: Reason) -> u64 {
         self.intake.counters.refused_for(reason)
     }
-}
-
-fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().into()
-}
-
-pub(crate) fn token(folder: &Path, role: Role) -> Token {
-    Store::add_token(folder, role.as_str(), role, 1).expect("it can be made")
 }
 
 /// A race as one line of evidence.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use raceguard_server::alerts::Alerts;
 use raceguard_server::cluster::Cluster;
+use raceguard_server::intake::Intake;
 use raceguard_server::limits::Limits;
 use raceguard_server::policies::git::GitFolder;
 use raceguard_server::server::{Options, Server, ServerError};
@@ -23,6 +24,9 @@ pub(crate) use backend::{Backend, Scratch};
 /// A server of its own folder, stopped when asked.
 pub struct Running {
     pub address: SocketAddr,
+    /// Where it takes OTLP over gRPC, if it does.
+    pub grpc: Option<SocketAddr>,
+    pub intake: Arc<Intake>,
     alerts: Alerts,
     cluster: Option<Arc<Cluster>>,
     stop: oneshot::Sender<()>,
@@ -43,10 +47,11 @@ impl Running {
     pub async fn start_with(options: Options) -> Self {
         let server = Server::start(options).await.expect("it starts");
         let address = server.address().expect("it has one");
+        let (grpc, intake) = (server.grpc_address(), server.intake());
         let (alerts, cluster) = (server.alerts(), server.cluster());
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { address, alerts, cluster, stop, ended }
+        Self { address, grpc, intake, alerts, cluster, stop, ended }
     }
 
     pub async fn stop(self) {
@@ -139,7 +144,8 @@ impl Running {
     }
 }
 
-fn agent() -> ureq::Agent {
+/// Makes requests; every answer is one.
+pub fn agent() -> ureq::Agent {
     ureq::Agent::config_builder().http_status_as_error(false).build().into()
 }
 

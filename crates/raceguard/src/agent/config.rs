@@ -91,6 +91,9 @@ pub struct TailConfig {
     /// What they hold.
     #[serde(default = "log")]
     pub format: TailFormat,
+    /// Whether findings of evidence bring along the lines of source around their frames.
+    #[serde(default = "yes")]
+    pub source: bool,
     /// Name of the service.
     #[serde(default)]
     service: Name,
@@ -169,6 +172,9 @@ impl Default for SpoolConfig {
 fn four() -> usize {
     4
 }
+fn yes() -> bool {
+    true
+}
 fn log() -> TailFormat {
     TailFormat::Log
 }
@@ -234,15 +240,39 @@ impl Config {
         Ok(config)
     }
 
-    /// Names of the services that evidence is from, each once.
-    pub fn services(&self) -> Vec<&str> {
-        let tails = self.tail.iter().map(|tail| tail.service.0.as_str());
-        let mut services: Vec<_> =
-            tails.chain(self.pprof.iter().map(|pprof| pprof.service.0.as_str())).collect();
-        services.sort_unstable();
-        services.dedup();
-        services.retain(|service| !service.is_empty());
-        services
+    /// The services that evidence is from, with where they run, each pair once.
+    pub fn deployments(&self) -> Vec<Deployment> {
+        let tails = self.tail.iter().map(|tail| (&tail.service, &tail.environment));
+        let profiles = self.pprof.iter().map(|pprof| (&pprof.service, &pprof.environment));
+        let all = tails.chain(profiles);
+        let mut all: Vec<_> = all
+            .map(|(service, environment)| Deployment {
+                service: service.0.clone(),
+                environment: environment.0.clone(),
+            })
+            .filter(|deployment| !deployment.service.is_empty())
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+}
+
+/// A service where it runs.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deployment {
+    /// Name of the service.
+    pub service: String,
+    /// Where, such as `canary`; empty when the configuration does not say.
+    pub environment: String,
+}
+
+impl std::fmt::Display for Deployment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &*self.environment {
+            "" => f.write_str(&self.service),
+            environment => write!(f, "{} in {environment}", self.service),
+        }
     }
 }
 
@@ -300,10 +330,23 @@ impl PprofConfig {
 
     /// Where a profile is.
     pub fn address(&self, profile: ProfileName) -> String {
-        let base = &self.url.0;
-        let path = if base.ends_with("/debug/pprof") { "" } else { "/debug/pprof" };
         let seconds = self.seconds.map_or_else(String::new, |seconds| format!("?seconds={seconds}"));
-        format!("{base}{path}/{}{seconds}", profile.as_str())
+        format!("{}/{}{seconds}", self.base(), profile.as_str())
+    }
+
+    /// Where the profile of the processor's time over some seconds is.
+    pub fn cpu_address(&self, seconds: u64) -> String {
+        format!("{}/profile?seconds={seconds}", self.base())
+    }
+
+    fn base(&self) -> String {
+        let path = if self.url.0.ends_with("/debug/pprof") { "" } else { "/debug/pprof" };
+        format!("{}{path}", self.url.0)
+    }
+
+    /// Whether it is of this service where it runs.
+    pub fn is_of(&self, deployment: &Deployment) -> bool {
+        (&self.service.0, &self.environment.0) == (&deployment.service, &deployment.environment)
     }
 }
 
@@ -367,7 +410,10 @@ mod tests {
         let config = Config::parse(Path::new("agent.toml"), &text).expect("it is right");
         let pprof = &config.pprof[0];
         assert_eq!(pprof.address(ProfileName::Mutex), "http://a:6060/debug/pprof/mutex?seconds=5");
-        assert_eq!(config.services(), ["pay"]);
+        let pay = Deployment { service: "pay".to_owned(), environment: String::new() };
+        assert!(pprof.is_of(&pay));
+        assert_eq!(config.deployments(), [pay]);
+        assert_eq!(pprof.cpu_address(3), "http://a:6060/debug/pprof/profile?seconds=3");
         assert_eq!(pprof.origin("i-1").instance, "i-1");
     }
 }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use raceguard_evidence::Record;
 use raceguard_evidence::foreign::LogFollower;
 
-use super::config::TailFormat;
+use super::config::{TailConfig, TailFormat};
 use super::entry::Class;
 use super::position::{FilePosition, Head};
+use crate::fleet::source_text::SourceText;
 
 /// Bytes that are read at once, unless a line is longer.
 const PIECE: usize = 1 << 20;
@@ -47,7 +48,7 @@ pub struct Followed {
 #[derive(Debug)]
 enum Kind {
     Log(Box<LogFollower>),
-    Evidence { lines: u64 },
+    Evidence { lines: u64, source: Option<Box<SourceText>> },
 }
 
 /// What a look at a file gave.
@@ -67,13 +68,16 @@ pub struct News {
 
 impl Followed {
     /// Goes on with a file at a position.
-    pub fn resume(tail: usize, format: TailFormat, file: File, position: FilePosition) -> Self {
+    pub fn resume(tail: usize, config: &TailConfig, file: File, position: FilePosition) -> Self {
         let FilePosition { path, head, log, source, generation } = position;
-        let kind = match format {
+        let kind = match config.format {
             TailFormat::Log => {
                 Kind::Log(Box::new(LogFollower::resume(&source, &path.to_string_lossy(), log)))
             }
-            TailFormat::Evidence => Kind::Evidence { lines: log.lines },
+            TailFormat::Evidence => Kind::Evidence {
+                lines: log.lines,
+                source: config.source.then(|| source_text(&file, log.offset)),
+            },
         };
         let (read, changed) = (log.offset, Instant::now());
         Self {
@@ -97,7 +101,7 @@ impl Followed {
     pub fn position(&self) -> FilePosition {
         let mut log = match &self.kind {
             Kind::Log(follower) => follower.position(),
-            Kind::Evidence { lines } => raceguard_evidence::foreign::LogPosition {
+            Kind::Evidence { lines, .. } => raceguard_evidence::foreign::LogPosition {
                 offset: self.read,
                 lines: *lines,
                 ..Default::default()
@@ -212,10 +216,14 @@ impl Followed {
                 }
                 self.hand_out(records, &mut news);
             }
-            Kind::Evidence { lines } => {
+            Kind::Evidence { lines, source } => {
                 news.first = Some(*lines);
                 *lines += memchr::memchr_iter(b'\n', &piece.lines).count() as u64;
-                news.lines.push((Class::Finding, piece.lines));
+                let text = match source {
+                    Some(source) => source.add_to(&piece.lines).into_owned(),
+                    None => piece.lines,
+                };
+                news.lines.push((Class::Finding, text));
                 // The line that was too long has a number too.
                 *lines += u64::from(piece.passed_over > 0);
             }
@@ -271,6 +279,17 @@ impl Followed {
             record.append_line(&mut news.lines[place].1);
         }
     }
+}
+
+/// What adds source to the evidence in a file that was read up to there. Which module it is about stands in its first line.
+fn source_text(file: &File, read: u64) -> Box<SourceText> {
+    let mut source = Box::<SourceText>::default();
+    let mut first = vec![0; PIECE.min(usize::try_from(read).unwrap_or(PIECE))];
+    if let Ok(length) = file.read_at(&mut first, 0) {
+        let end = memchr::memchr(b'\n', &first[..length]).map_or(0, |end| end + 1);
+        let _ = source.add_to(&first[..end]);
+    }
+    source
 }
 
 /// How much it hurts to lose the record.

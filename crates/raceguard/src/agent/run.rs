@@ -50,8 +50,7 @@ pub fn run(config: &Config, connection: &Connection) -> Result<(), AgentError> {
         }
         scope.spawn(move || {
             let _all_end = StopWhenDropped(stop);
-            let services = config.services();
-            Instructed::new(connection, &config.state, &services, config.server.instructions.0).run(stop);
+            Instructed::new(connection, config).run(stop);
         });
         scope.spawn(move || {
             while !stop.wait(config.status.0) {

@@ -122,7 +122,7 @@ impl<'a> Scraper<'a> {
 
     /// Takes a profile; returns whether there was anything in it.
     fn take(&self, target: &Target) -> Result<bool, String> {
-        let body = get(target)?;
+        let body = fetch(&target.address, target.timeout, target.max_size)?;
         let id = format!("p{}", self.spool.new_source());
         let mut records = Vec::new();
         let source = read(&id, &target.address, &body, &mut records)?;
@@ -147,24 +147,26 @@ impl<'a> Scraper<'a> {
     }
 }
 
-fn get(target: &Target) -> Result<Vec<u8>, String> {
+/// What a service answers at an address.
+pub fn fetch(address: &str, timeout: Duration, max_size: u64) -> Result<Vec<u8>, String> {
     let config = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
-        .timeout_global(Some(target.timeout));
+        .timeout_global(Some(timeout));
     let agent: ureq::Agent = config.build().into();
-    let mut response = agent.get(&target.address).call().map_err(|error| error.to_string())?;
+    let mut response = agent.get(address).call().map_err(|error| error.to_string())?;
     if response.status() != 200 {
         return Err(format!("it answered {}", response.status()));
     }
-    let read = response.body_mut().with_config().limit(target.max_size).read_to_vec();
+    let read = response.body_mut().with_config().limit(max_size).read_to_vec();
     read.map_err(|error| match error {
-        ureq::Error::BodyExceedsLimit(_) => format!("it is larger than max_size, {} bytes", target.max_size),
+        ureq::Error::BodyExceedsLimit(_) => format!("it is larger than max_size, {max_size} bytes"),
         error => error.to_string(),
     })
 }
 
-fn read(id: &str, address: &str, body: &[u8], records: &mut Vec<Record>) -> Result<Source, String> {
+/// The records of a profile in any of its formats.
+pub fn read(id: &str, address: &str, body: &[u8], records: &mut Vec<Record>) -> Result<Source, String> {
     let known = |format: &&Format| FORMATS.contains(&format.name);
     let mut take = |record| {
         records.push(record);

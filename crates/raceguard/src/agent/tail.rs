@@ -158,12 +158,12 @@ impl<'a> Tails<'a> {
             }
             known => self.beginning(seen, head, known.map_or(0, |known| known.generation + 1)),
         };
-        let format = self.config.tail[seen.tail].format;
-        if format == TailFormat::Log && is_compressed(&file)? {
+        let config = &self.config.tail[seen.tail];
+        if config.format == TailFormat::Log && is_compressed(&file)? {
             self.tell(&seen.path, "is compressed, so it is not followed: it is a copy of what was read");
             return Ok(());
         }
-        self.files.insert(key.to_owned(), Followed::resume(seen.tail, format, file, position));
+        self.files.insert(key.to_owned(), Followed::resume(seen.tail, config, file, position));
         Ok(())
     }
 
@@ -188,9 +188,8 @@ impl<'a> Tails<'a> {
             let tail = self.tail_of(&position.path);
             match (tail, renamed(&key, &position.path)) {
                 (Some(tail), Some((path, file))) if position.head.fits(&file).unwrap_or(false) => {
-                    let format = self.config.tail[tail].format;
                     let position = FilePosition { path, ..position };
-                    let mut followed = Followed::resume(tail, format, file, position);
+                    let mut followed = Followed::resume(tail, &self.config.tail[tail], file, position);
                     followed.missing_since = Some(Instant::now());
                     self.files.insert(key, followed);
                 }

@@ -133,22 +133,9 @@ impl Place {
 }
 
 fn ask(connection: &Connection, after: u64) -> Result<Vec<Entry>, SendError> {
-    let server = || connection.server().to_owned();
-    let answer = connection
-        .get(&format!("/v1/audit?after={after}&limit={PAGE}"))
-        .map_err(|error| SendError::Unreachable { server: server(), tries: 1, reason: error.to_string() })?;
-    if answer.status != 200 {
-        return Err(SendError::Refused {
-            server: server(),
-            status: answer.status,
-            reason: answer.explanation(),
-        });
-    }
-    let page: Page = serde_json::from_str(&answer.text).map_err(|error| SendError::Refused {
-        server: server(),
-        status: 200,
-        reason: format!("its answer is none of a raceguard server: {error}"),
-    })?;
+    let answer = connection.get(&format!("/v1/audit?after={after}&limit={PAGE}"));
+    let answer = answer.map_err(|error| connection.unanswered(&error))?;
+    let page: Page = answer.done(connection.server())?;
     Ok(page.entries)
 }
 

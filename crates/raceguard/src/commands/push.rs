@@ -10,6 +10,7 @@ use raceguard_server::origin::Origin;
 use super::report::find_run;
 use crate::error::CommandError;
 use crate::fleet::client::{Client, Sent, SentFile, Target};
+use crate::fleet::source_text::SourceText;
 
 /// Flags of `raceguard push`.
 #[derive(Debug, Args)]
@@ -42,6 +43,11 @@ pub struct PushArgs {
     /// Name of the environment, such as ci, canary or production
     #[arg(long, value_name = "NAME", default_value = "")]
     environment: String,
+
+    /// Send no lines of source. Without it, findings bring along the lines around their frames, of files of the module that
+    /// have not changed since the run began
+    #[arg(long)]
+    no_source: bool,
 }
 
 /// Sends what was named. Sending it again is harmless.
@@ -59,21 +65,27 @@ pub fn run(arguments: &PushArgs) -> Result<u8, CommandError> {
     };
     let client = Client::new(target)?;
     if arguments.what.is_empty() {
-        push_run(&client, None)?;
+        push_run(&client, None, !arguments.no_source)?;
     }
     for what in &arguments.what {
         if is_foreign(what) {
             push_file(&client, what)?;
         } else {
-            push_run(&client, Some(what))?;
+            push_run(&client, Some(what), !arguments.no_source)?;
         }
     }
     Ok(0)
 }
 
-fn push_run(client: &Client, run: Option<&Path>) -> Result<(), CommandError> {
-    let Sent { accepted, duplicates, rejected } = client.send_file(&find_run(run)?.evidence_path())?;
+fn push_run(client: &Client, run: Option<&Path>, with_source: bool) -> Result<(), CommandError> {
+    let mut source = SourceText::default();
+    let Sent { accepted, duplicates, rejected } =
+        client.send_file(&find_run(run)?.evidence_path(), with_source.then_some(&mut source))?;
     println!("{accepted} records sent, {duplicates} were there already, {rejected} lines are no records");
+    if source.changed() > 0 {
+        let count = source.changed();
+        println!("no source of {count} files, which changed since the run began; push where and when it ran");
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use raceguard_server::server::{GrpcPort, Options, Server};
 use raceguard_server::store::Place;
 use raceguard_server::store::sql::postgres::PostgresDatabase;
 use raceguard_server::tls::{Tls, TlsFiles};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::limits::LimitArgs;
 use crate::error::{CommandError, print_warning};
@@ -200,6 +200,8 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
         .map_err(system("start the threads of the server"))?;
     runtime.block_on(async {
         let data = options.data.clone();
+        // From here on it no longer ends the process.
+        let hangup = signal(SignalKind::hangup()).map_err(system("wait for SIGHUP"))?;
         let server = Server::start(options).await?;
         let address = server.address().map_err(system("say where the server listens"))?;
         let tls = server.tls();
@@ -215,24 +217,25 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
             )),
             None => {}
         }
-        let reloading = tls.map(|tls| tokio::spawn(reload_at_hangup(tls)));
+        let reloading = tokio::spawn(reload_at_hangup(hangup, tls));
         let ended = server.run(stop_signal()).await;
-        if let Some(reloading) = reloading {
-            reloading.abort();
-        }
+        reloading.abort();
         ended?;
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
         Ok(0)
     })
 }
 
-/// Reads certificate and key again at each SIGHUP.
-async fn reload_at_hangup(tls: Arc<Tls>) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+/// Reads again at each SIGHUP what can be read again: certificate and key.
+async fn reload_at_hangup(mut hangup: Signal, tls: Option<Arc<Tls>>) {
     while hangup.recv().await.is_some() {
-        match tls.reload() {
-            Ok(()) => eprintln!("raceguard: certificate and key were read again"),
-            Err(error) => print_warning(format!("{error}; those from before stay in use")),
+        match tls.as_ref().map(|tls| tls.reload()) {
+            None => print_warning(
+                "SIGHUP changes nothing: only the files of --tls-cert and --tls-key are read again, and there are \
+                 none; restart the server for other settings",
+            ),
+            Some(Ok(())) => eprintln!("raceguard: certificate and key were read again"),
+            Some(Err(error)) => print_warning(format!("{error}; those from before stay in use")),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::child::{Group, Message, RunningChild};
 use crate::crashes::{TestCrashes, is_finding};
 use crate::error::{CommandError, print_hint};
 use crate::evidence_tail::EvidenceTail;
-use crate::go_failure::{GoFailure, KEPT_MESSAGES, diagnose};
+use crate::go_failure::{Fault, GoFailure, KEPT_MESSAGES, diagnose};
 use crate::interrupt::Interrupts;
 use crate::progress::Progress;
 use crate::report_output::{ReportOptions, Stream};
@@ -78,7 +78,22 @@ struct Outcome {
     failed_packages: usize,
     /// Packages that Go could not find or load.
     setup_failures: usize,
+    /// Packages that do not compile.
+    build_failures: usize,
     interrupted: Option<u8>,
+}
+
+impl Outcome {
+    /// Where the failure of the run lies: in tests as soon as one package failed in them.
+    fn fault(&self) -> Fault {
+        if self.failed_packages > self.setup_failures + self.build_failures {
+            Fault::Tests
+        } else if self.build_failures > 0 {
+            Fault::Code
+        } else {
+            Fault::Unknown
+        }
+    }
 }
 
 impl RunningTests {
@@ -162,6 +177,7 @@ impl RunningTests {
                 self.outcome.setup_failures += 1;
                 self.keep_message(output);
             }
+            (Action::Output, None) if output.contains("[build failed]") => self.outcome.build_failures += 1,
             (Action::Start, None) => self.running += 1,
             (action, None) if action.is_end() => {
                 self.running = self.running.saturating_sub(1);
@@ -234,10 +250,10 @@ fn conclude(
 
     let failed = outcome.status.is_none_or(|status| !status.success());
     let caches = [environment.env.gomodcache.as_path(), environment.env.gocache.as_path()];
-    // A package that failed in another way ran its tests, or does not compile.
-    let ran_tests = outcome.failed_packages > outcome.setup_failures;
-    let failure =
-        failed.then(|| diagnose(&outcome.messages, &caches, ran_tests)).flatten().filter(|_| !has_findings);
+    let failure = failed
+        .then(|| diagnose(&outcome.messages, &caches, outcome.fault()))
+        .flatten()
+        .filter(|_| !has_findings);
     let is_complete = session.is_complete() && damaged == 0;
     let code = exit_code(&Verdict {
         interrupted: outcome.interrupted,
@@ -301,7 +317,7 @@ struct Verdict<'a> {
     status: Option<ExitStatus>,
 }
 
-/// 0 clean, 1 races or failing tests or tests that don't compile, 2 usage or environment, 130 interrupted.
+/// 0 clean, 1 races or failing tests, 2 usage, environment, or code that does not compile, 130 interrupted.
 fn exit_code(verdict: &Verdict<'_>) -> u8 {
     let status = verdict.status.and_then(|status| status.code());
     match verdict {

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::connection::{Answer, Connection, Outgoing, is_untrusted};
 use super::error::SendError;
+use super::source_text::SourceText;
 
 /// Lines and bytes after which a batch is sent.
 const BATCH_LINES: u64 = 500;
@@ -86,17 +87,22 @@ impl Client {
         Ok(Self { connection, origin: target.origin })
     }
 
-    /// Sends all lines of a file.
-    pub fn send_file(&self, path: &Path) -> Result<Sent, SendError> {
+    /// Sends all lines of a file, findings with source if `source` is given.
+    pub fn send_file(&self, path: &Path, mut source: Option<&mut SourceText>) -> Result<Sent, SendError> {
         let failed = |source| SendError::Read { path: path.to_owned(), source };
         let stream = stream_name(path);
         let mut lines = BufReader::new(File::open(path).map_err(failed)?);
         let (mut total, mut first) = (Sent::default(), 0);
         loop {
-            let (mut batch, mut count) = (Vec::new(), 0);
+            let (mut batch, mut count, mut line) = (Vec::new(), 0, Vec::new());
             while count < BATCH_LINES && batch.len() < BATCH_BYTES {
-                if lines.read_until(b'\n', &mut batch).map_err(failed)? == 0 {
+                line.clear();
+                if lines.read_until(b'\n', &mut line).map_err(failed)? == 0 {
                     break;
+                }
+                match &mut source {
+                    Some(source) => batch.extend_from_slice(&source.add_to(&line)),
+                    None => batch.extend_from_slice(&line),
                 }
                 count += 1;
             }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use raceguard_server::origin::Origin;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::error::SendError;
@@ -73,6 +74,16 @@ impl Connection {
         &self.server
     }
 
+    /// What it means that there is no answer.
+    pub fn unanswered(&self, error: &ureq::Error) -> SendError {
+        let (server, reason) = (self.server.clone(), error.to_string());
+        if is_untrusted(error) {
+            SendError::Untrusted { server, reason }
+        } else {
+            SendError::Unanswered { server, reason }
+        }
+    }
+
     /// Sends evidence.
     pub fn post_evidence(&self, batch: &Outgoing<'_>) -> Result<Answer, ureq::Error> {
         let request = self
@@ -91,6 +102,13 @@ impl Connection {
         body: &[u8],
     ) -> Result<Answer, ureq::Error> {
         Answer::of(self.post("/v1/raw", origin, encoding).query("name", name).send(body)?)
+    }
+
+    /// Tells the server something.
+    pub fn post_json(&self, path: &str, body: &serde_json::Value) -> Result<Answer, ureq::Error> {
+        let request = self.agent.post(format!("{}{path}", self.server));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        Answer::of(request.header("content-type", "application/json").send(body.to_string())?)
     }
 
     fn post(
@@ -117,6 +135,16 @@ impl Connection {
 }
 
 impl Answer {
+    /// What the server answered, when it did what was asked.
+    pub fn done<T: DeserializeOwned>(&self, server: &str) -> Result<T, SendError> {
+        let denied = |reason| SendError::Denied { server: server.to_owned(), status: self.status, reason };
+        if self.status != 200 {
+            return Err(denied(self.explanation()));
+        }
+        serde_json::from_str(&self.text)
+            .map_err(|error| denied(format!("its answer is none of a raceguard server: {error}")))
+    }
+
     fn of(mut response: ureq::http::Response<ureq::Body>) -> Result<Self, ureq::Error> {
         let retry_after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|value| wait(value, Timestamp::now()));

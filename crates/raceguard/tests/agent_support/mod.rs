@@ -3,40 +3,15 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::fs::{self, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// A process, killed when dropped.
-pub(crate) struct Running {
-    child: Child,
-    /// Kept open, so that the process can write to it.
-    stderr: Option<BufReader<ChildStderr>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    /// Asks it to end; gives the rest of what it says and its exit code.
-    pub(crate) fn stop(mut self) -> (String, Option<i32>) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("it runs").success());
-        let mut text = String::new();
-        if let Some(stderr) = &mut self.stderr {
-            std::io::Read::read_to_string(stderr, &mut text).expect("it is text");
-        }
-        (text, self.child.wait().expect("it ends").code())
-    }
-}
+use crate::serve_support::{Running, client, free_port, raceguard, token};
 
 /// Where a server and an agent keep what they have.
 pub(crate) struct Place {
@@ -49,20 +24,9 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("there is room");
-        // Free a moment ago; servers that are killed leave it free again.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("there is a port")
-            .port();
-        let token = |role: &str| {
-            let output = Command::new(env!("CARGO_BIN_EXE_raceguard"))
-                .args(["token", "add", role, "--role", role, "--data"])
-                .arg(folder.path().join("data"))
-                .output()
-                .expect("it runs");
-            String::from_utf8(output.stdout).expect("it is text").trim().to_owned()
-        };
-        let (write, read) = (token("write"), token("read"));
+        let port = free_port();
+        let data = folder.path().join("data");
+        let (write, read) = (token(&data, "write"), token(&data, "read"));
         fs::create_dir_all(folder.path().join("logs")).expect("it is made");
         Self { folder, port, write, read }
     }
@@ -76,24 +40,7 @@ impl Place {
     }
 
     pub(crate) fn server(&self) -> Running {
-        let data = self.folder.path().join("data");
-        let listen = format!("127.0.0.1:{}", self.port);
-        let words = ["serve", "--otlp-grpc", "none", "--listen", &listen, "--data", &data.to_string_lossy()];
-        Self::start(&words, "http://")
-    }
-
-    /// Starts a server; it must say that it serves at an address that begins like this.
-    pub(crate) fn start(words: &[&str], scheme: &str) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_raceguard"))
-            .args(words)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-        stderr.read_line(&mut line).expect("it says where it serves");
-        assert!(line.contains("serving") && line.contains(scheme), "{line}");
-        Running { child, stderr: Some(stderr) }
+        Running::on(&self.folder.path().join("data"), self.port)
     }
 
     /// Writes the agent's configuration: the usual head, and what is to be followed.
@@ -109,29 +56,16 @@ impl Place {
     }
 
     pub(crate) fn agent(&self, stderr: Stdio) -> Running {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_raceguard"))
-            .args(["agent", "--config"])
-            .arg(self.folder.path().join("agent.toml"))
-            .stderr(stderr)
-            .spawn()
-            .expect("it starts");
-        let stderr = child.stderr.take().map(|stderr| {
-            let (mut stderr, mut line) = (BufReader::new(stderr), String::new());
-            stderr.read_line(&mut line).expect("it says what it does");
-            assert!(line.contains("sending evidence"), "{line}");
-            stderr
-        });
-        Running { child, stderr }
+        let config = self.folder.path().join("agent.toml");
+        let running = Running::start(raceguard().args(["agent", "--config"]).arg(config), stderr);
+        let said = &running.first_line;
+        assert!(said.is_empty() || said.contains("sending evidence"), "{said}");
+        running
     }
 
     /// What the server answers on what it found; `None` when it can't be asked.
     pub(crate) fn findings(&self) -> Option<Value> {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(5)))
-            .build()
-            .into();
-        let mut answer = agent
+        let mut answer = client()
             .get(format!("{}/v1/findings?limit=1000", self.base()))
             .header("authorization", format!("Bearer {}", self.read))
             .call()

@@ -51,6 +51,7 @@ pub(crate) const EN: Text = Text {
     // Findings
     finding: "Finding",
     findings: "findings",
+    searched_first: "The text was looked for in the first of this order only:",
     findings_intro: "Everything that was seen, by fingerprint: races, crashes, and what static analysis reports.",
     records: "Records",
     what_to_do: "What to do",
@@ -60,6 +61,7 @@ pub(crate) const EN: Text = Text {
     earlier_access: "Earlier access",
     statement: "Statement",
     no_stack: "No stack was recorded.",
+    source_code: "source",
     library_frames: "frames of Go's library",
     locks_held: "Locks held:",
     started_by: "Its goroutine was started here:",

@@ -51,6 +51,7 @@ pub(crate) const ZH: Text = Text {
     // Findings
     finding: "发现",
     findings: "项发现",
+    searched_first: "仅在按此排序的前若干项中查找了该文本：",
     findings_intro: "按指纹汇总的全部发现：数据竞争、崩溃和静态分析结果。",
     records: "记录数",
     what_to_do: "处理建议",
@@ -60,6 +61,7 @@ pub(crate) const ZH: Text = Text {
     earlier_access: "先发生的访问",
     statement: "语句",
     no_stack: "未记录调用栈。",
+    source_code: "源代码",
     library_frames: "个标准库栈帧",
     locks_held: "持有的锁：",
     started_by: "该 goroutine 在此处启动：",

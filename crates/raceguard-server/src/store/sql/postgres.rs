@@ -6,6 +6,7 @@
 //! Unlike with SQLite, a statement that fails takes its whole transaction with it: [`Connection::commit`] then fails too.
 
 mod convert;
+mod tls;
 
 use std::collections::HashMap;
 use std::str::FromStr as _;
@@ -16,7 +17,9 @@ use postgres::config::Config;
 use postgres::error::SqlState;
 use postgres::types::ToSql;
 use postgres::{Client, NoTls, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
+use self::tls::Security;
 use super::{Connection, Database, Dialect, Row, StoreError, Value};
 
 /// Statements that a connection keeps prepared; beyond that all are prepared anew.
@@ -33,19 +36,45 @@ const WRITING: &str = "SET statement_timeout = '60s'; SET idle_in_transaction_se
                        SET client_min_messages = warning";
 
 /// A database of a PostgreSQL server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PostgresDatabase {
-    config: Arc<Config>,
+    server: Arc<Server>,
+}
+
+/// Where it is, and how it is spoken with.
+struct Server {
+    config: Config,
+    /// Nothing when connections are never encrypted.
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl std::fmt::Debug for PostgresDatabase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresDatabase").field("config", &self.server.config).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    fn connect(&self) -> Result<Client, postgres::Error> {
+        match &self.tls {
+            None => self.config.connect(NoTls),
+            Some(tls) => self.config.connect(tls.clone()),
+        }
+    }
 }
 
 impl PostgresDatabase {
-    /// The one at this address: `postgres://USER:PASSWORD@HOST:PORT/NAME`, or `host=… user=… dbname=…`.
+    /// The one at this address: `postgres://USER:PASSWORD@HOST:PORT/NAME`, or `host=… user=… dbname=…`; `sslmode` and
+    /// `sslrootcert` may be among its parameters.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Address`] when it is no address. Nothing is connected yet.
+    /// [`StoreError::Address`] when it is no address, or the certificates that it names can't be read. Nothing is
+    /// connected yet.
     pub fn new(address: &str) -> Result<Self, StoreError> {
-        let mut config = Config::from_str(address).map_err(|error| StoreError::Address(say(&error)))?;
+        let (address, security) = Security::take(address)?;
+        let mut config = Config::from_str(&address).map_err(|error| StoreError::Address(say(&error)))?;
+        config.ssl_mode(security.mode);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIME);
         }
@@ -53,12 +82,12 @@ impl PostgresDatabase {
             config.application_name("raceguard");
         }
         config.tcp_user_timeout(Duration::from_secs(20)).keepalives_idle(Duration::from_secs(10));
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { server: Arc::new(Server { config, tls: security.connector()? }) })
     }
 
     fn connect(&self, session: &'static str) -> Result<Box<dyn Connection>, StoreError> {
         let mut connection = PostgresConnection {
-            config: Arc::clone(&self.config),
+            server: Arc::clone(&self.server),
             session,
             client: None,
             prepared: HashMap::new(),
@@ -89,7 +118,7 @@ enum Transaction {
 }
 
 struct PostgresConnection {
-    config: Arc<Config>,
+    server: Arc<Server>,
     session: &'static str,
     client: Option<Client>,
     prepared: HashMap<String, Statement>,
@@ -157,8 +186,7 @@ impl PostgresConnection {
             if self.transaction != Transaction::None {
                 return Err(StoreError::Unreachable("the connection broke in a transaction".to_owned()));
             }
-            let mut client =
-                self.config.connect(NoTls).map_err(|error| StoreError::Unreachable(say(&error)))?;
+            let mut client = self.server.connect().map_err(|error| StoreError::Unreachable(say(&error)))?;
             client.batch_execute(self.session).map_err(|error| StoreError::Unreachable(say(&error)))?;
             self.client = Some(client);
         }

@@ -1,6 +1,8 @@
-//! Go source as markup: enough of a lexer to colour keywords, strings, numbers and comments of single lines.
+//! Go source as markup: lines with their tokens coloured, and pieces of code within text.
 
 use std::ops::Range;
+
+use raceguard_diagnosis::go_source::pieces;
 
 use crate::report::source::Excerpt;
 
@@ -12,34 +14,6 @@ pub(crate) struct CodeLine {
     /// Whether it is the line that the excerpt is about.
     pub(crate) marked: bool,
 }
-
-const KEYWORDS: [&str; 25] = [
-    "break",
-    "case",
-    "chan",
-    "const",
-    "continue",
-    "default",
-    "defer",
-    "else",
-    "fallthrough",
-    "for",
-    "func",
-    "go",
-    "goto",
-    "if",
-    "import",
-    "interface",
-    "map",
-    "package",
-    "range",
-    "return",
-    "select",
-    "struct",
-    "switch",
-    "type",
-    "var",
-];
 
 /// The lines of an excerpt, with what is marked inside `<mark>`.
 pub(crate) fn lines(excerpt: &Excerpt) -> Vec<CodeLine> {
@@ -75,48 +49,14 @@ pub(crate) fn inline_code(text: &str) -> String {
 
 fn highlighted(line: &str) -> String {
     let mut markup = String::with_capacity(line.len() * 2);
-    let mut rest = line;
-    while let Some(first) = rest.chars().next() {
-        let (class, length) = token(rest, first);
-        let (token, behind) = rest.split_at(length);
-        match class {
-            "" => push_escaped(&mut markup, token),
-            class => push_span(&mut markup, "span", class, token),
+    for piece in pieces(line) {
+        match piece.class.chars().next() {
+            None => push_escaped(&mut markup, &piece.text),
+            // The page's style sheet knows them by their first letter.
+            Some(initial) => push_span(&mut markup, "span", initial.encode_utf8(&mut [0; 4]), &piece.text),
         }
-        rest = behind;
     }
     markup
-}
-
-/// Class and length in bytes of the token that `text` starts with.
-fn token(text: &str, first: char) -> (&'static str, usize) {
-    let while_true = |wanted: fn(char) -> bool| text.find(|c| !wanted(c)).unwrap_or(text.len());
-    if text.starts_with("//") {
-        ("c", text.len())
-    } else if matches!(first, '"' | '\'' | '`') {
-        ("s", literal_length(text, first))
-    } else if first.is_ascii_digit() {
-        ("n", while_true(|c| c.is_alphanumeric() || c == '.' || c == '_'))
-    } else if first.is_alphabetic() || first == '_' {
-        let length = while_true(|c| c.is_alphanumeric() || c == '_');
-        (if KEYWORDS.contains(&&text[..length]) { "k" } else { "" }, length)
-    } else {
-        ("", first.len_utf8())
-    }
-}
-
-fn literal_length(text: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in text.char_indices().skip(1) {
-        if escaped {
-            escaped = false;
-        } else if c == '\\' && quote != '`' {
-            escaped = true;
-        } else if c == quote {
-            return at + 1;
-        }
-    }
-    text.len()
 }
 
 fn push_span(markup: &mut String, element: &str, class: &str, text: &str) {

@@ -1,13 +1,15 @@
-//! A line of Go in coloured pieces: keywords, strings, numbers, comments.
+//! A line of Go in pieces for colouring: keywords, strings, numbers, comments.
 //!
-//! Pieces are text; the template that shows them escapes them.
+//! Lines are looked at one by one, so a comment or a raw string that spans several is only known on its first one. Pieces are
+//! text; who shows them escapes them.
 
 /// A piece of a line.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Piece {
+pub struct Piece {
     /// `keyword`, `string`, `number`, `comment`; empty for all else.
-    pub(super) class: &'static str,
-    pub(super) text: String,
+    pub class: &'static str,
+    /// As the line has it.
+    pub text: String,
 }
 
 const KEYWORDS: [&str; 25] = [
@@ -39,7 +41,7 @@ const KEYWORDS: [&str; 25] = [
 ];
 
 /// The pieces of a line; together they are the line.
-pub(super) fn pieces(line: &str) -> Vec<Piece> {
+pub fn pieces(line: &str) -> Vec<Piece> {
     let mut pieces: Vec<Piece> = Vec::new();
     let mut rest = line;
     while let Some(first) = rest.chars().next() {
