@@ -19,7 +19,7 @@ impl<E> PartialEq for Look<E> {
         // All of them, instead of up to the first that differs: buckets seldom change between two looks.
         let same =
             self.slots.iter().zip(&other.slots).fold(true, |same, (one, other)| same & ptr::eq(*one, *other));
-        same & (self.word == other.word) & (self.overflow == other.overflow)
+        same && self.word == other.word && self.overflow == other.overflow
     }
 }
 

@@ -35,9 +35,9 @@ const PATIENCE: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } els
 const SPARE_ITEMS: usize = 32 * BAG_ITEMS;
 const SPARE_BYTES: usize = 256 << 10;
 /// How often `collect` lets others run while it waits for them.
-const COLLECT_ROUNDS: usize = if cfg!(any(raceguard_shuttle, raceguard_loom)) { 4 } else { 100 };
+const COLLECT_ROUNDS: u64 = if cfg!(any(raceguard_shuttle, raceguard_loom)) { 4 } else { 100 };
 /// How often a brief `flush` tries: as often as the epoch must move, and once more to look.
-const BRIEF_ROUNDS: usize = GRACE as usize + 1;
+const BRIEF_ROUNDS: u64 = GRACE + 1;
 
 /// The garbage of one data structure, of type `T` allocated by [`Local::alloc`] or `Box`.
 pub(crate) struct Limbo<T> {
@@ -157,7 +157,7 @@ impl<T> Limbo<T> {
         self.flush_within(BRIEF_ROUNDS);
     }
 
-    fn flush_within(&self, rounds: usize) {
+    fn flush_within(&self, rounds: u64) {
         for _ in 0..rounds {
             let guard = pin();
             let local = self.local(&guard);
