@@ -24,6 +24,15 @@ const SMALLEST: u64 = 1_000;
 
 /// One tree for each kind of profile in the evidence that has waiting.
 pub(crate) fn flames(evidence: &Evidence) -> Vec<FlameNode> {
+    let records = evidence.runs.iter().flat_map(|run| &run.evidence.foreign);
+    of_profiles(records.filter_map(|record| match record {
+        Record::Profile(profile) => Some(&**profile),
+        _ => None,
+    }))
+}
+
+/// One tree for each kind of profile that has waiting.
+pub fn of_profiles<'a>(profiles: impl IntoIterator<Item = &'a Profile>) -> Vec<FlameNode> {
     let mut trees = vec![
         FlameNode {
             name: "waits caused, by who released the lock (mutex profile)".to_owned(),
@@ -31,8 +40,7 @@ pub(crate) fn flames(evidence: &Evidence) -> Vec<FlameNode> {
         },
         FlameNode { name: "waits suffered (block profile)".to_owned(), ..FlameNode::default() },
     ];
-    for record in evidence.runs.iter().flat_map(|run| &run.evidence.foreign) {
-        let Record::Profile(profile) = record else { continue };
+    for profile in profiles {
         match profile.profile {
             ProfileKind::Mutex => add_profile(&mut trees[0], profile),
             ProfileKind::Block => add_profile(&mut trees[1], profile),

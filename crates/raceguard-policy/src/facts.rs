@@ -196,8 +196,12 @@ facts! {
         pub fingerprint: String,
         /// `race`, `crash` or `static`.
         pub kind: String,
-        /// Code of the rule of static analysis; empty for races and crashes.
+        /// Code of the rule, `RG102`; of another tool its own. Races of which only sources tell more are `RG213`.
         pub rule: String,
+        /// Class of the cause, the name of the rule: `map-read-during-write`; empty for a rule of another tool.
+        pub class: String,
+        /// Whether it is one of the map traps, RG1xx.
+        pub map_trap: bool,
         /// Whether it is a mistake of concurrency for sure: a race, or a crash whose message names one.
         pub concurrency: bool,
         /// `error`, `warning` or `advice`; races and crashes are errors.

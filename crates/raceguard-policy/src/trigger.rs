@@ -73,6 +73,8 @@ pub enum Label {
     Kind,
     /// Code of the rule.
     Rule,
+    /// Class of the cause.
+    Class,
     /// Import path of the package.
     Package,
     /// Name of the service.
@@ -87,10 +89,11 @@ pub enum Label {
 
 impl Label {
     /// All, in the order of the docs.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Fingerprint,
         Self::Kind,
         Self::Rule,
+        Self::Class,
         Self::Package,
         Self::Service,
         Self::Version,
@@ -104,6 +107,7 @@ impl Label {
             Self::Fingerprint => "fingerprint",
             Self::Kind => "kind",
             Self::Rule => "rule",
+            Self::Class => "class",
             Self::Package => "package",
             Self::Service => "service",
             Self::Version => "version",
@@ -118,6 +122,7 @@ impl Label {
             Self::Fingerprint => &sighting.fingerprint,
             Self::Kind => &sighting.kind,
             Self::Rule => &sighting.rule,
+            Self::Class => &sighting.class,
             Self::Package => &sighting.package,
             Self::Service => &sighting.service,
             Self::Version => &sighting.version,

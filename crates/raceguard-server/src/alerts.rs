@@ -26,6 +26,8 @@ use tokio::sync::Notify;
 pub use silences::{BadSilence, NewSilence, Silence};
 pub use table::{Alert, Delivery};
 
+use crate::audit;
+use crate::store::sql::Connection;
 use crate::store::{StoreError, Writer};
 
 /// Labels of an alert, and bytes of their names and values, of its title and of its text. What is longer is cut.
@@ -129,38 +131,92 @@ impl Alerts {
         Ok(resolved)
     }
 
+    /// Somebody says that what made the alert fire is over; it fires again when that happens anew. False when there is no
+    /// such open alert. Like each of the acts below it is logged, as one of whoever holds the token `by`.
+    pub async fn close(&self, id: i64, by: &str, at_ms: i64) -> Result<bool, StoreError> {
+        let by = by.to_owned();
+        let close = move |connection: Open<'_>| {
+            let closed = table::close(connection, id, at_ms)?;
+            log_if(closed, connection, &by, "alert.resolve", &id.to_string(), "")
+        };
+        let closed = self.writer.change(close).await?;
+        self.changed.notify_one();
+        Ok(closed)
+    }
+
     /// Somebody looks at it: it is not repeated any more. False when there is no such open alert.
     pub async fn acknowledge(&self, id: i64, by: &str, at_ms: i64) -> Result<bool, StoreError> {
         let by = by.to_owned();
-        self.writer.change(move |connection| table::acknowledge(connection, id, &by, at_ms)).await
+        let acknowledge = move |connection: Open<'_>| {
+            let found = table::acknowledge(connection, id, &by, at_ms)?;
+            log_if(found, connection, &by, "alert.acknowledge", &id.to_string(), "")
+        };
+        self.writer.change(acknowledge).await
     }
 
     /// Alerts with these labels are not sent for a time. Gives the silence's id.
     pub async fn silence(&self, silence: NewSilence) -> Result<i64, StoreError> {
-        let id = self.writer.change(move |connection| silences::add(connection, &silence)).await?;
+        let add = move |connection: Open<'_>| {
+            let id = silences::add(connection, &silence)?;
+            let detail = table::labels_text(&silence.labels);
+            log_if(true, connection, &silence.author, "silence.add", &id.to_string(), &detail)?;
+            Ok(id)
+        };
+        let id = self.writer.change(add).await?;
         self.changed.notify_one();
         Ok(id)
     }
 
     /// Ends a silence now. False when there is none that lasts.
-    pub async fn end_silence(&self, id: i64, at_ms: i64) -> Result<bool, StoreError> {
-        let ended = self.writer.change(move |connection| silences::end(connection, id, at_ms)).await?;
+    pub async fn end_silence(&self, id: i64, by: &str, at_ms: i64) -> Result<bool, StoreError> {
+        let by = by.to_owned();
+        let end = move |connection: Open<'_>| {
+            let ended = silences::end(connection, id, at_ms)?;
+            log_if(ended, connection, &by, "silence.end", &id.to_string(), "")
+        };
+        let ended = self.writer.change(end).await?;
         self.changed.notify_one();
         Ok(ended)
     }
 
     /// Adds a receiver, or gives the one of this name other settings.
-    pub async fn set_receiver(&self, receiver: receiver::Receiver) -> Result<(), StoreError> {
-        self.writer.change(move |connection| receiver::set(connection, &receiver)).await?;
+    pub async fn set_receiver(&self, receiver: receiver::Receiver, by: &str) -> Result<(), StoreError> {
+        let by = by.to_owned();
+        let set = move |connection: Open<'_>| {
+            receiver::set(connection, &receiver)?;
+            log_if(true, connection, &by, "receiver.set", &receiver.name, "")
+        };
+        self.writer.change(set).await?;
         self.changed.notify_one();
         Ok(())
     }
 
     /// Removes a receiver, and what was still to be sent to it. False when there is none.
-    pub async fn remove_receiver(&self, name: &str) -> Result<bool, StoreError> {
-        let name = name.to_owned();
-        self.writer.change(move |connection| receiver::remove(connection, &name)).await
+    pub async fn remove_receiver(&self, name: &str, by: &str) -> Result<bool, StoreError> {
+        let (name, by) = (name.to_owned(), by.to_owned());
+        let remove = move |connection: Open<'_>| {
+            let removed = receiver::remove(connection, &name)?;
+            log_if(removed, connection, &by, "receiver.remove", &name, "")
+        };
+        self.writer.change(remove).await
     }
+}
+
+type Open<'a> = &'a mut (dyn Connection + 'static);
+
+/// Logs an act of whoever holds the token `by`, if it was one; gives whether it was.
+fn log_if(
+    was_done: bool,
+    connection: Open<'_>,
+    by: &str,
+    act: &str,
+    subject: &str,
+    detail: &str,
+) -> Result<bool, StoreError> {
+    if was_done {
+        audit::record(connection, &format!("token:{by}"), act, subject, detail)?;
+    }
+    Ok(was_done)
 }
 
 impl Firing {

@@ -16,7 +16,7 @@
 //! - Who owns what is decided by leases in a key-value bucket, changed only by compare-and-set. Two replicas that both
 //!   believe that they own a partition, for as long as a lease lives, do double work but no harm.
 //! - What is told of commits may be lost when a connection breaks. Each replica numbers what it tells, so a gap is seen
-//!   ([`Cluster::gaps`]); the tables hold the truth.
+//!   ([`Cluster::gaps`]), and live state is read anew from the tables, which hold the truth.
 //!
 //! Start reading at [`Cluster::connect`], then [`queue`] and [`consumer`].
 
@@ -157,7 +157,12 @@ impl Cluster {
         self.counters.read()
     }
 
-    /// How often something that another replica committed was not heard of: live state is then behind the tables.
+    /// Messages and bytes that wait in the queue, and bytes beyond which senders are told to wait.
+    pub fn queued(&self) -> (u64, u64, u64) {
+        self.fill.read()
+    }
+
+    /// How often something that another replica committed was not heard of: live state is then read anew from the tables.
     pub fn gaps(&self) -> u64 {
         self.counters.read().gaps
     }

@@ -9,6 +9,7 @@
 //! | `GET /events` | read | [`events`] |
 //! | `/v1/alerts`, `/v1/silences`, `/v1/receivers`, `/v1/deliveries` | read, admin to change | [`alerts`] |
 //! | `/v1/causes`, `/v1/services`, `/v1/live/maps` | read, admin to change a state | [`causes`] |
+//! | `/v1/bundles` | read, admin to make one | [`bundles`] |
 //! | `GET /v1/slts`, `GET /v1/slo`, `GET /v1/locks` | read | [`windows`] |
 //! | `GET /v1/audit`, `/v1/tokens` | admin | [`audit`], [`tokens`] |
 //! | `/v1/queue/set-aside` and below | admin | [`queue`] |
@@ -24,6 +25,7 @@
 mod agent;
 mod alerts;
 mod audit;
+mod bundles;
 mod causes;
 mod events;
 mod evidence;
@@ -47,6 +49,7 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::routing::{get, post};
 
+pub(crate) use bundles::file as bundle_file;
 pub use problem::Problem;
 
 use crate::alerts::Alerts;
@@ -107,6 +110,7 @@ pub fn routes(shared: Arc<Shared>) -> Router {
         .merge(alerts::routes())
         .merge(causes::routes())
         .merge(windows::routes())
+        .merge(bundles::routes())
         .merge(audit::routes())
         .merge(tokens::routes())
         .merge(queue::routes())

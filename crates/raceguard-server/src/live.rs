@@ -9,15 +9,17 @@
 //! | `activity`, `service_activity` | `WindowCounterMap` | what happened in the last five minutes, bounded | the writing thread | metrics, `/v1/services` |
 //! | `suspects` | `CounterMap` | causes that may have come back, drained by who looks | the writing thread | [`crate::causes::diagnoser`] |
 //!
-//! The tables have all of it: after a restart it is rebuilt from them ([`rebuild`]). The first four are `Observed`: their hit rates
+//! The tables have all of it: after a restart, and when a replica did not hear what another one committed, it is rebuilt from
+//! them ([`rebuild`], [`keeper`]). The first four are `Observed`: their hit rates
 //! and lock waits are at `GET /v1/live/maps` and in the metrics; the counters are no `ConcurrentMap`, of them only the sizes are told.
 
+pub mod keeper;
 mod observing;
 mod rebuild;
 pub mod report;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use raceguard_maps::counters::WindowSettings;
@@ -51,12 +53,12 @@ pub struct Live {
     pub(crate) suspects: CounterMap<i64>,
     /// There is something to diagnose or to look at.
     pub(crate) work: Notify,
+    /// Held while something is read from the tables, so that an older reading never replaces a newer one.
+    reading: Mutex<()>,
     /// How often causes had been assigned when this was read.
     assigned: AtomicU64,
     /// Until when what is known of waiting for locks may be behind, in milliseconds since the Unix epoch.
     contended_until_ms: AtomicI64,
-    /// Revision of the policies in force; 0 when there are none.
-    policy_revision: AtomicU64,
 }
 
 /// What readers need of a cause without asking the database.
@@ -116,26 +118,14 @@ impl Live {
             service_activity: WindowCounterMap::new(&settings)?,
             suspects: CounterMap::new(),
             work: Notify::new(),
+            reading: Mutex::default(),
             assigned: AtomicU64::new(u64::MAX),
             contended_until_ms: AtomicI64::new(0),
-            policy_revision: AtomicU64::new(0),
         })
     }
 }
 
 impl Live {
-    /// Says which revision of the policies is in force, for the metrics.
-    pub fn set_policy_revision(&self, revision: u64) {
-        // ORDERING: Relaxed: a number for display.
-        self.policy_revision.store(revision, Ordering::Relaxed);
-    }
-
-    /// Which one is; nothing when there is none.
-    pub fn policy_revision(&self) -> Option<u64> {
-        // ORDERING: Relaxed: as above.
-        Some(self.policy_revision.load(Ordering::Relaxed)).filter(|revision| *revision > 0)
-    }
-
     /// A batch is on its way that tells of long waits for locks: whoever keeps live state fresh looks again for a while.
     fn expect_contention(&self, now_ms: i64) {
         // ORDERING: Relaxed: it says when to look, nothing of what is there.
@@ -145,6 +135,10 @@ impl Live {
     pub(crate) fn expects_contention(&self, now_ms: i64) -> bool {
         // ORDERING: Relaxed: as above.
         self.contended_until_ms.load(Ordering::Relaxed) > now_ms
+    }
+
+    fn reading(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn assigned(&self) -> u64 {

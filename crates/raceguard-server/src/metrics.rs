@@ -12,6 +12,7 @@
 pub mod definitions;
 mod encode;
 mod gather;
+mod machinery;
 mod samples;
 
 pub use encode::{CONTENT_TYPE, encode};

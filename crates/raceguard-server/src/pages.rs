@@ -16,6 +16,7 @@
 pub(crate) mod alerts;
 pub(crate) mod assets;
 pub(crate) mod audit;
+pub(crate) mod bundle;
 pub(crate) mod cause;
 pub(crate) mod causes;
 mod chart;

@@ -7,19 +7,21 @@
 //!
 //! [`set`] is a checked set of texts, [`revision`] how sets are kept, [`registry`] what changes them, [`in_force`] what
 //! readers see. [`stream`] feeds [`evaluator`] from committed batches or, for what it missed, from stored blocks
-//! ([`events`]). [`shadow`] says what a set would have done in the last hour. [`git`] watches a folder.
+//! ([`events`]), in the order of [`commits`]; [`progress`] says who evaluates which trigger, and up to where it did. [`shadow`] says what a set would have done in the last hour. [`git`] watches a folder.
 //!
 //! Invariants:
 //!
 //! - A reader sees the set of one revision (or of one pair of revisions, while one is tried on some services), whole.
 //! - What has a mistake or a failing example never comes into force.
-//! - A batch is evaluated once; a firing, what it changes here, and the note up to where the stream was evaluated are
-//!   one transaction.
+//! - A batch is evaluated once for each trigger, by the one replica that holds it; a firing, what it changes here, and the
+//!   note up to where the trigger was evaluated are one transaction.
 
+pub mod commits;
 pub mod evaluator;
 pub mod events;
 pub mod git;
 pub mod in_force;
+pub mod progress;
 pub mod registry;
 pub mod revision;
 pub mod set;
@@ -27,14 +29,14 @@ pub mod shadow;
 pub mod stream;
 
 pub use registry::{Registry, RegistryError};
-pub use stream::{Owns, Stream};
+pub use stream::Owns;
+pub use stream::task::Stream;
 
 use std::sync::Arc;
 
 use tokio::sync::Notify;
 
 use crate::alerts::Alerts;
-use crate::clock::now_ms;
 use crate::cluster::Cluster;
 use crate::responses::delivery::Deliveries;
 use crate::store::{Reader, Writer};
@@ -77,13 +79,13 @@ impl Policies {
         owns: Owns,
         folder: Option<GitFolder>,
     ) -> Result<(Self, PolicyTasks), RegistryError> {
-        stream::begin(writer, now_ms()).await?;
+        let name = evaluator_name().map_err(RegistryError::Random)?;
         let registry = Arc::new(Registry::open(writer.clone(), reader.clone()).await?);
         let sending = Arc::new(Notify::new());
         let deliveries =
             Deliveries::new(writer.clone(), reader.clone(), alerts.clone(), Arc::clone(&sending));
         let (stream, handle) =
-            Stream::new(Arc::clone(&registry), writer.clone(), reader.clone(), queue, owns, sending);
+            Stream::new(name, Arc::clone(&registry), writer.clone(), reader.clone(), queue, owns, sending);
         let watch = folder.map(|folder| {
             Watch::new(folder, Arc::clone(&registry), writer.clone(), reader.clone(), alerts.clone())
         });
@@ -113,4 +115,11 @@ impl PolicyTasks {
             tasks.spawn("watching policies in git", |stop| watch.run(stop));
         }
     }
+}
+
+/// A name that no other evaluator has.
+fn evaluator_name() -> Result<String, getrandom::Error> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)?;
+    Ok(crate::hex::hex(&random))
 }

@@ -16,32 +16,43 @@ use serde_json::json;
 pub use questions::{Blocked, FiringRow, Quarantine, Sampling, TicketRow};
 pub(crate) use questions::{block_build, end_quarantine, lower_sampling, unblock_build};
 
+use crate::policies::commits::{self, Place};
 use crate::policies::evaluator::Fired;
-use crate::policies::events::Checkpoint;
+use crate::policies::progress;
 use crate::store::StoreError;
 use crate::store::sql::{Connection, values};
 
 type Open<'a> = &'a mut (dyn Connection + 'static);
 
-/// How long checkpoints are kept, in milliseconds: longer than the longest window.
-const CHECKPOINTS_MS: i64 = 25 * 3_600_000;
+/// What became of firings.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// Those that were kept.
+    pub(crate) kept: usize,
+    /// Hashes of triggers that somebody else evaluates by now.
+    pub(crate) lost: Vec<String>,
+}
 
-/// Keeps firings, does what they lead to, and notes up to where the stream was evaluated. A firing in the cool-down of
-/// another one is left out. Gives how many were kept.
-pub(crate) fn record(connection: Open<'_>, firings: &[Fired], upto: Checkpoint) -> Result<usize, StoreError> {
-    let mut kept = 0;
+/// Keeps the firings of an evaluator, does what they lead to, and notes up to where it looked at everything. Left out is a
+/// firing in the cool-down of another one, and one of a trigger that somebody else evaluates by now: they go on where this
+/// evaluator noted it last, and find the same.
+pub(crate) fn record(
+    connection: Open<'_>,
+    evaluator: &str,
+    firings: &[Fired],
+    upto: Place,
+) -> Result<Recorded, StoreError> {
+    let mut recorded = Recorded::default();
     for fired in firings {
-        kept += usize::from(record_one(connection, fired)?);
+        if progress::is_held(connection, evaluator, &fired.trigger.hash)? {
+            recorded.kept += usize::from(record_one(connection, fired)?);
+        } else {
+            recorded.lost.push(fired.trigger.hash.clone());
+        }
     }
-    connection.execute(
-        "INSERT INTO policy_checkpoint (block, finding, at_ms) VALUES ($1, $2, $3) ON CONFLICT (block) DO NOTHING",
-        values![upto.block, upto.finding, upto.at_ms],
-    )?;
-    connection.execute(
-        "DELETE FROM policy_checkpoint WHERE at_ms < $1 AND block < $2",
-        values![upto.at_ms - CHECKPOINTS_MS, upto.block],
-    )?;
-    Ok(kept)
+    progress::advance(connection, evaluator, upto)?;
+    commits::forget(connection, upto)?;
+    Ok(recorded)
 }
 
 fn record_one(connection: Open<'_>, fired: &Fired) -> Result<bool, StoreError> {

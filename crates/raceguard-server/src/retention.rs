@@ -1,13 +1,14 @@
 //! What is kept, and for how long.
 //!
 //! Evidence older than the limit is removed in steps of a few milliseconds, each a change of its own, so that batches that
-//! wait are written in between. Counters of findings stay. The room goes back to the disk in steps too.
+//! wait are written in between. Root-cause bundles go with it, counters of findings stay. The room goes back to the disk in steps too.
 
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
+use crate::slts::bundle::table::forget as forget_bundles;
 use crate::store::sql::{Connection, Dialect, values};
 use crate::store::{StoreError, Writer, partitions};
 
@@ -73,6 +74,7 @@ impl Retention {
     ) -> Result<Removed, StoreError> {
         let oldest = now_ms - i64::from(self.days) * DAY_MS;
         let (mut removed, mut size) = (Removed::default(), FIRST_BLOCKS);
+        writer.change(move |connection| forget_bundles(connection, oldest)).await?;
         // Whole days first, where they are tables: that costs nothing, however much they hold.
         let (blocks, longest) =
             writer.change(move |connection| timed(|| partitions::drop_days(connection, oldest))).await?;

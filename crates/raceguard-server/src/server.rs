@@ -75,7 +75,7 @@ impl Server {
         let owns: Owns = match &cluster {
             Some(cluster) => {
                 let ownership = Arc::clone(cluster.ownership());
-                Arc::new(move |fingerprint| ownership.owns(fingerprint))
+                Arc::new(move |trigger| ownership.owns(trigger))
             }
             None => Arc::new(|_| true),
         };

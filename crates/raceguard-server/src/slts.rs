@@ -15,6 +15,7 @@
 //!
 //! Start reading at [`digest`], then [`counting`], then [`compliance`].
 
+pub mod bundle;
 pub mod code;
 pub mod compliance;
 pub(crate) mod counting;

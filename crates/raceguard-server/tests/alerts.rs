@@ -168,6 +168,29 @@ async fn silences_and_acknowledgements_are_kept_with_who_made_them(backend: Back
     let path = format!("/v1/silences/{}", answer["silence"]);
     assert_eq!(server.send(&admin, "DELETE", &path, None).await.0, 204);
     assert_eq!(server.send(&admin, "DELETE", &path, None).await.0, 404);
+    let (status, answer) = server.send(&admin, "POST", &format!("/v1/alerts/{id}/resolve"), None).await;
+    assert_eq!((status, &answer["by"]), (200, &json!("admin")), "{answer}");
+    let resolved = server.send(&admin, "POST", &format!("/v1/alerts/{id}/resolve"), None).await;
+    assert_eq!(resolved.0, 404, "it is over already");
+    let settings = json!({"kind": "generic", "url": "http://127.0.0.1:1/"});
+    assert_eq!(server.send(&admin, "PUT", "/v1/receivers/chat", Some(settings)).await.0, 200);
+    assert_eq!(server.send(&admin, "DELETE", "/v1/receivers/chat", None).await.0, 204);
+    let (_, log) = server.send(&admin, "GET", "/v1/audit", None).await;
+    let entries = log["entries"].as_array().expect("it is a list");
+    let acts: Vec<&str> = entries
+        .iter()
+        .filter(|entry| entry["actor"] == "token:admin")
+        .filter_map(|entry| entry["act"].as_str())
+        .collect();
+    let expected = [
+        "alert.acknowledge",
+        "silence.add",
+        "silence.end",
+        "alert.resolve",
+        "receiver.set",
+        "receiver.remove",
+    ];
+    assert_eq!(acts, expected, "each once, and nothing of what was refused: {log}");
     server.stop().await;
 }
 

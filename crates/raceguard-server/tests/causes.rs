@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use raceguard_server::clock::now_ms;
 use raceguard_server::limits::Limits;
+use raceguard_server::store::Place;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use support::{Running, token};
+use support::{Backend, Running, Scratch, token};
 
 const GATEWAY: &str = include_str!("../../raceguard-diagnosis/tests/examples/payment-gateway.jsonl");
 const QUOTA: &str = include_str!("../../raceguard-diagnosis/tests/examples/margin-quota.jsonl");
@@ -22,9 +23,9 @@ struct Fleet {
 }
 
 impl Fleet {
-    async fn start(folder: &std::path::Path) -> Self {
-        let (write, admin) = (token(folder, Role::Write), token(folder, Role::Admin));
-        Self { server: Running::start(folder, Limits::default()).await, write, admin }
+    async fn start(place: &Place) -> Self {
+        let (write, admin) = (token(place, Role::Write), token(place, Role::Admin));
+        Self { server: Running::start(place, Limits::default()).await, write, admin }
     }
 
     /// Sends lines of evidence as if they had been recorded now.
@@ -78,10 +79,9 @@ fn lines(text: &str) -> Vec<&str> {
     text.lines().collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn findings_of_one_reason_are_one_cause_whenever_they_come() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let fleet = Fleet::start(folder.path()).await;
+async fn findings_of_one_reason_are_one_cause_whenever_they_come(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let fleet = Fleet::start(scratch.place()).await;
     let gateway = lines(GATEWAY);
     fleet.send("run-1", "gateway", "1.0.0", &gateway[..1]).await;
     let first = fleet.until("/v1/causes", causes(1)).await["causes"][0].clone();
@@ -114,10 +114,9 @@ async fn findings_of_one_reason_are_one_cause_whenever_they_come() {
     fleet.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cause_tells_all_that_is_known_of_it() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let fleet = Fleet::start(folder.path()).await;
+async fn a_cause_tells_all_that_is_known_of_it(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let fleet = Fleet::start(scratch.place()).await;
     fleet.send("run-1", "gateway", "1.0.0", &lines(GATEWAY)).await;
     let list = fleet.until("/v1/causes?service=gateway", |answer| answer["causes"][0]["findings"] == 2).await;
     let cause = fleet.get(&format!("/v1/causes/{}", list["causes"][0]["id"])).await;
@@ -155,10 +154,9 @@ async fn a_cause_tells_all_that_is_known_of_it() {
     fleet.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_was_fixed_and_comes_back_is_regressed() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let fleet = Fleet::start(folder.path()).await;
+async fn what_was_fixed_and_comes_back_is_regressed(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let fleet = Fleet::start(scratch.place()).await;
     let gateway = lines(GATEWAY);
     fleet.send("run-1", "gateway", "1.4.0", &gateway[..1]).await;
     let id = fleet.until("/v1/causes", causes(1)).await["causes"][0]["id"].clone();
@@ -199,10 +197,9 @@ async fn what_was_fixed_and_comes_back_is_regressed() {
     fleet.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_sighting_again_regresses_without_a_new_finding() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let fleet = Fleet::start(folder.path()).await;
+async fn the_same_sighting_again_regresses_without_a_new_finding(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let fleet = Fleet::start(scratch.place()).await;
     let race = lines(GATEWAY)[0];
     // Commits have no order of their own: the first one seen is the earlier one.
     fleet.send("run-1", "gateway", "4f0c1d2", &[race]).await;
@@ -218,10 +215,9 @@ async fn the_same_sighting_again_regresses_without_a_new_finding() {
     fleet.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_worst_of_a_window_goes_first_and_pages_follow_each_other() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let fleet = Fleet::start(folder.path()).await;
+async fn the_worst_of_a_window_goes_first_and_pages_follow_each_other(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let fleet = Fleet::start(scratch.place()).await;
     fleet.send("run-1", "gateway", "1", &lines(GATEWAY)[..1]).await;
     for run in 0..3 {
         fleet.send(&format!("quota-{run}"), "quota", "1", &lines(QUOTA)).await;
@@ -262,15 +258,14 @@ async fn the_worst_of_a_window_goes_first_and_pages_follow_each_other() {
     fleet.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn causes_outlive_a_restart_and_live_state_comes_back() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let fleet = Fleet::start(folder.path()).await;
+async fn causes_outlive_a_restart_and_live_state_comes_back(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let fleet = Fleet::start(scratch.place()).await;
     fleet.send("run-1", "gateway", "1.0.0", &lines(GATEWAY)).await;
     let before = fleet.until("/v1/causes", |answer| answer["causes"][0]["findings"] == 2).await;
     let Fleet { server, write, admin } = fleet;
     server.stop().await;
-    let server = Running::start(folder.path(), Limits::default()).await;
+    let server = Running::start(scratch.place(), Limits::default()).await;
     let fleet = Fleet { server, write, admin };
     assert_eq!(fleet.get("/v1/causes").await, before);
     let maps = fleet.get("/v1/live/maps").await;
@@ -301,10 +296,9 @@ fn race(number: usize) -> String {
     .to_string()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_findings_of_a_package_are_diagnosed_in_parts() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let fleet = Fleet::start(folder.path()).await;
+async fn many_findings_of_a_package_are_diagnosed_in_parts(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let fleet = Fleet::start(scratch.place()).await;
     let races: Vec<String> = (0..500).map(race).collect();
     fleet.send("run-1", "many", "1", &races.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let all = fleet.until("/v1/causes?limit=1000", causes(500)).await;
@@ -331,11 +325,10 @@ async fn many_findings_of_a_package_are_diagnosed_in_parts() {
     fleet.server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_makes_no_sense_is_refused() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let read = token(folder.path(), Role::Read);
-    let fleet = Fleet::start(folder.path()).await;
+async fn what_makes_no_sense_is_refused(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let read = token(scratch.place(), Role::Read);
+    let fleet = Fleet::start(scratch.place()).await;
     fleet.send("run-1", "gateway", "1", &lines(GATEWAY)[..1]).await;
     let id = fleet.until("/v1/causes", causes(1)).await["causes"][0]["id"].clone();
     for (change, part) in [
@@ -361,4 +354,15 @@ async fn what_makes_no_sense_is_refused() {
     }
     assert_eq!(fleet.server.send(&fleet.write, "GET", "/v1/causes", None).await.0, 403);
     fleet.server.stop().await;
+}
+
+on_both! {
+    findings_of_one_reason_are_one_cause_whenever_they_come,
+    a_cause_tells_all_that_is_known_of_it,
+    what_was_fixed_and_comes_back_is_regressed,
+    the_same_sighting_again_regresses_without_a_new_finding,
+    the_worst_of_a_window_goes_first_and_pages_follow_each_other,
+    causes_outlive_a_restart_and_live_state_comes_back,
+    many_findings_of_a_package_are_diagnosed_in_parts,
+    what_makes_no_sense_is_refused,
 }

@@ -8,8 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use raceguard_server::batch::Batch;
+use raceguard_server::clock::now_ms;
 use raceguard_server::cluster::{Cluster, ClusterOptions, PARTITIONS, Partition};
 use raceguard_server::limits::Limits;
+use raceguard_server::origin::{Origin, StreamName};
 use raceguard_server::server::{Options, Server, ServerError};
 use raceguard_server::store::{Committed, Observer, Place, Store};
 use raceguard_server::tasks::Tasks;
@@ -295,6 +298,55 @@ async fn a_full_queue_tells_senders_to_wait_and_keeps_what_it_took() {
         answer["totals"]["records"] == json!(taken)
     })
     .await;
+    server.stop().await;
+}
+
+/// What another replica tells of itself and its commits.
+async fn tell(nats: &Nats, number: u64) {
+    let address = nats.addresses();
+    let client =
+        async_nats::connect(address.split(',').next().expect("there is one")).await.expect("it answers");
+    let told = json!({"from": "forged", "number": number, "batches": []});
+    let packed = zstd::bulk::compress(told.to_string().as_bytes(), 1).expect("it compresses");
+    client.publish("raceguard.committed.forged", packed.into()).await.expect("it is taken");
+    client.flush().await.expect("it is sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_told_is_read_from_the_tables() {
+    let (nats, scratch) = (Nats::start(1), Scratch::new(Backend::Postgres));
+    let read = token(scratch.place(), Role::Read);
+    let server = replica(&nats, scratch.place()).await;
+    // Another replica commits and tells nobody.
+    let place = scratch.place().clone();
+    let silent = tokio::task::spawn_blocking(move || Store::open(&place, Vec::new())).await;
+    let silent = silent.expect("it runs").expect("it opens");
+    let origin = Origin { service: "pay".to_owned(), ..Origin::default() };
+    let stream = StreamName::new("silent").expect("it is a name");
+    let batch = Batch::read(origin, stream, 0, support::race("1-1", "m.Put").into_bytes(), 10);
+    silent.writer.write(batch.expect("it is a batch"), now_ms()).await.expect("it is written");
+    let entries = async |name: &str| {
+        let (_, answer) = server.send(&read, "GET", "/v1/live/maps", None).await;
+        let maps = answer["maps"].as_array().cloned().unwrap_or_default();
+        maps.iter().find(|map| map["name"] == name).and_then(|map| map["entries"].as_u64())
+    };
+    let second = Duration::from_secs(20);
+    eventually(second, "it is diagnosed", async || entries("findings").await == Some(1)).await;
+    assert_eq!(entries("service_activity").await, Some(0), "nobody told of it");
+    tell(&nats, 5).await;
+    tell(&nats, 7).await;
+    eventually(second, "it is made up for", async || entries("service_activity").await == Some(1)).await;
+    assert_eq!((server.cluster().gaps(), entries("activity").await), (1, Some(1)));
+    let (_, page) = server.send(&read, "GET", "/metrics", None).await;
+    let page = page.as_str().expect("it is text");
+    for line in [
+        "raceguard_cluster_gaps_total 1.0",
+        "raceguard_cluster_ready 1.0",
+        "raceguard_cluster_queue_messages 0.0",
+        "raceguard_cluster_messages_total{result=\"redelivered\"} 0.0",
+    ] {
+        assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
+    }
     server.stop().await;
 }
 

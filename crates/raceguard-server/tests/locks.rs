@@ -9,7 +9,7 @@ use raceguard_server::limits::Limits;
 use raceguard_server::slts::WINDOW_MS;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use support::{Running, token};
+use support::{Backend, Running, Scratch, token};
 
 const MILLISECOND: i64 = 1_000_000;
 
@@ -42,11 +42,10 @@ async fn calls(server: &Running, read: &Token) -> Vec<Value> {
     answer["calls"].as_array().expect("it is a list").clone()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_counts_since_the_start_counts_once() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn what_counts_since_the_start_counts_once(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let (write, read) = (token(scratch.place(), Role::Write), token(scratch.place(), Role::Read));
+    let server = Running::start(scratch.place(), Limits::default()).await;
     let now = now_ms();
     let mutex = |contentions, delay| profile("mutex", "Unlock", now, 0, contentions, delay);
     send(&server, &write, "a1", "a", mutex(10, 1_000)).await;
@@ -69,11 +68,10 @@ async fn what_counts_since_the_start_counts_once() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn profiles_of_a_span_of_time_add_up_by_window() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn profiles_of_a_span_of_time_add_up_by_window(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let (write, read) = (token(scratch.place(), Role::Write), token(scratch.place(), Role::Read));
+    let server = Running::start(scratch.place(), Limits::default()).await;
     let now = now_ms();
     let block = |at_ms| profile("block", "Lock", at_ms, 10, 3, 300);
     send(&server, &write, "1", "a", block(now - 2 * WINDOW_MS)).await;
@@ -97,11 +95,10 @@ async fn profiles_of_a_span_of_time_add_up_by_window() {
     server.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_through_a_function_that_waits_long_are_affected() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn requests_through_a_function_that_waits_long_are_affected(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let (write, read) = (token(scratch.place(), Role::Write), token(scratch.place(), Role::Read));
+    let server = Running::start(scratch.place(), Limits::default()).await;
     let at = (now_ms() / WINDOW_MS - 1) * WINDOW_MS;
     // 20 ms on average in the window before this one, which is over.
     send(&server, &write, "profile", "a", profile("block", "Lock", at, 10, 3, 60 * MILLISECOND)).await;
@@ -128,4 +125,10 @@ async fn requests_through_a_function_that_waits_long_are_affected() {
     let before = &slts["services"][0]["windows"][0];
     assert_eq!((&before["start_ms"], &before["affected"]), (&json!(at - WINDOW_MS), &json!(0)));
     server.stop().await;
+}
+
+on_both! {
+    what_counts_since_the_start_counts_once,
+    profiles_of_a_span_of_time_add_up_by_window,
+    requests_through_a_function_that_waits_long_are_affected,
 }

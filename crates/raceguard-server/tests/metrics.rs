@@ -15,7 +15,7 @@ use raceguard_server::limits::Limits;
 use raceguard_server::metrics::definitions::METRICS;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use support::{Running, token};
+use support::{Backend, Running, Scratch, token};
 
 const GATEWAY: &str = include_str!("../../raceguard-diagnosis/tests/examples/payment-gateway.jsonl");
 
@@ -49,11 +49,11 @@ async fn until(server: &Running, token: &Token, sample: &str, value: f64) -> BTr
     panic!("{sample} never becomes {value}:\n{}", page(server, token).await);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn numbers_follow_the_evidence() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn numbers_follow_the_evidence(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let (write, read) = (token(scratch.place(), Role::Write), token(scratch.place(), Role::Read));
+    let admin = token(scratch.place(), Role::Admin);
+    let server = Running::start(scratch.place(), Limits::default()).await;
     let headers = [
         ("raceguard-stream", "run-1"),
         ("raceguard-service", "gateway"),
@@ -90,18 +90,48 @@ async fn numbers_follow_the_evidence() {
         ("raceguard_slo_burn_rate{service=\"gateway\",window=\"5m\"}", 0.0),
         ("raceguard_alerts{severity=\"P1\"}", 0.0),
         ("raceguard_map_entries{map=\"findings\"}", 3.0),
+        ("raceguard_policy_revision", 0.0),
+        ("raceguard_policy_triggers", 0.0),
+        ("raceguard_policy_deliveries_waiting", 0.0),
+        ("raceguard_alert_messages_waiting", 0.0),
     ] {
         assert_eq!(samples.get(sample), Some(&value), "{sample}");
     }
     assert!(samples.contains_key("raceguard_ingest_lag_seconds{service=\"gateway\"}"));
     assert!(samples.contains_key("raceguard_map_lock_wait_seconds_total{map=\"services\"}"));
-    // Nobody has set it, so there is none.
-    assert!(!samples.contains_key("raceguard_policy_revision"));
+    what_triggers_do_is_counted(&server, &admin, &write).await;
 
     assert_eq!(server.send(&write, "GET", "/metrics", None).await.0, 403);
     let checked = check_page(&page(&server, &read).await);
     server.stop().await;
     assert_eq!(checked, Ok(()));
+}
+
+/// A map trap fires once; what does not match is looked at too.
+async fn what_triggers_do_is_counted(server: &Running, admin: &Token, write: &Token) {
+    let text = "schema: 1\ntriggers:\n  - id: traps\n    version: 1\n    description: a map trap\n    \
+                when: sighting.map_trap && sighting.class == 'concurrent-map-writes'\n    window: 5m\n    \
+                responses: [alert]\n";
+    let saved = server.send(admin, "PUT", "/v1/policies/traps", Some(json!({ "text": text }))).await;
+    assert_eq!(saved.0, 200, "{}", saved.1);
+    let crash = |message: &str| json!({"schema": 1, "kind": "crash", "message": message, "goroutines": []});
+    let body = format!("{}\n{}", crash("fatal error: concurrent map writes"), crash("panic: no idea"));
+    let headers = [("raceguard-stream", "crashes"), ("raceguard-service", "web")];
+    assert_eq!(server.post(write, &headers, body).await.0, 200);
+    let fired = "raceguard_policy_firings_total{trigger=\"traps\"}";
+    let samples = until(server, admin, fired, 1.0).await;
+    for (sample, value) in [
+        ("raceguard_policy_revision", 1.0),
+        ("raceguard_policy_generation", 1.0),
+        ("raceguard_policy_triggers", 1.0),
+        ("raceguard_policy_matches_total{trigger=\"traps\"}", 1.0),
+        ("raceguard_policy_queue_overflows_total", 0.0),
+        ("raceguard_map_entries{map=\"policies_in_force\"}", 1.0),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample}");
+    }
+    assert!(samples["raceguard_policy_sightings_total"] >= 2.0, "{samples:?}");
+    assert!(!samples.contains_key("raceguard_policy_canary_revision"), "there is none");
 }
 
 /// What promtool says of a page.
@@ -135,11 +165,10 @@ fn check_page(page: &str) -> Result<(), String> {
     if output.status.success() && said.trim().is_empty() { Ok(()) } else { Err(said) }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn services_beyond_the_fiftieth_are_one() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, read) = (token(folder.path(), Role::Write), token(folder.path(), Role::Read));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn services_beyond_the_fiftieth_are_one(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let (write, read) = (token(scratch.place(), Role::Write), token(scratch.place(), Role::Read));
+    let server = Running::start(scratch.place(), Limits::default()).await;
     for service in 0..60 {
         let (stream, service) = (format!("s{service}"), format!("service-{service:02}"));
         let headers = [("raceguard-stream", stream.as_str()), ("raceguard-service", service.as_str())];
@@ -221,4 +250,9 @@ fn the_dashboard_asks_what_prometheus_understands() {
         .output()
         .expect("promtool is on PATH; Debian: apt-get install prometheus");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+on_both! {
+    numbers_follow_the_evidence,
+    services_beyond_the_fiftieth_are_one,
 }

@@ -16,7 +16,7 @@ use raceguard_server::slts::{LATE_MS, WINDOW_MS, window_of};
 use raceguard_server::store::Store;
 use raceguard_server::token::Role;
 use serde_json::{Value, json};
-use support::{Running, token};
+use support::{Backend, Running, Scratch, token};
 
 const GATEWAY: &str = include_str!("../../raceguard-diagnosis/tests/examples/payment-gateway.jsonl");
 
@@ -117,9 +117,9 @@ fn counts(slts: &Slts) -> Counts {
 }
 
 /// A store as the server opens it.
-fn store(folder: &std::path::Path) -> Store {
+fn store(scratch: &Scratch) -> Store {
     let live = std::sync::Arc::new(Live::new().expect("its settings are right"));
-    Store::open(folder, vec![live]).expect("it is new")
+    Store::open(scratch.place(), vec![live]).expect("it is new")
 }
 
 fn batch(stream: &str, spans: &[Made]) -> Batch {
@@ -128,44 +128,68 @@ fn batch(stream: &str, spans: &[Made]) -> Batch {
     Batch::read(Origin::default(), stream, 0, lines.join("\n").into_bytes(), 1000).expect("it can be read")
 }
 
+fn batches() -> impl Strategy<Value = Vec<Vec<Made>>> {
+    prop::collection::vec(prop::collection::vec(made(), 1..20), 1..8)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
     fn requests_are_counted_as_the_definition_says(
-        batches in prop::collection::vec(prop::collection::vec(made(), 1..20), 1..8),
+        batches in batches(),
         again in any::<prop::sample::Index>(),
     ) {
-        let folder = tempfile::tempdir().expect("there is room");
-        let runtime = tokio::runtime::Runtime::new().expect("it starts");
-        let Store { writer, reader, thread, lock } = store(folder.path());
-        let mut received = Vec::new();
-        for (number, spans) in batches.iter().enumerate() {
-            let at = BASE_MS + i64::try_from(number).expect("it is small") * WINDOW_MS;
-            let sent = writer.write(batch(&format!("b{number}"), spans), at);
-            runtime.block_on(sent).expect("it is written");
-            received.extend(spans.iter().map(|span| (span.clone(), at)));
-        }
-        // A batch that is sent again changes nothing.
-        let number = again.index(batches.len());
-        let sent = writer.write(batch(&format!("b{number}"), &batches[number]), BASE_MS + 100 * WINDOW_MS);
-        prop_assert_eq!(runtime.block_on(sent).expect("it is taken").accepted, 0);
-
-        let slts = reader.slts(None, 24, BASE_MS + 8 * WINDOW_MS).expect("it answers");
-        prop_assert_eq!(counts(&slts), model(&received));
-        let requests: u64 = slts.services.iter().flat_map(|s| &s.operations).map(|o| o.requests).sum();
-        let windows: u64 = slts.services.iter().flat_map(|s| &s.windows).map(|w| w.requests).sum();
-        prop_assert_eq!(requests, windows);
-        thread.stop().expect("it ends");
-        drop(lock);
+        counted_as_defined(Backend::Sqlite, &batches, again)?;
     }
 }
 
-#[test]
-fn too_many_operations_and_late_spans_are_counted_apart() {
-    let folder = tempfile::tempdir().expect("there is room");
+proptest! {
+    // Each makes a database of its own.
+    #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+    #[test]
+    fn requests_are_counted_as_the_definition_says_on_postgres(
+        batches in batches(),
+        again in any::<prop::sample::Index>(),
+    ) {
+        counted_as_defined(Backend::Postgres, &batches, again)?;
+    }
+}
+
+fn counted_as_defined(
+    backend: Backend,
+    batches: &[Vec<Made>],
+    again: prop::sample::Index,
+) -> Result<(), TestCaseError> {
+    let scratch = Scratch::new(backend);
     let runtime = tokio::runtime::Runtime::new().expect("it starts");
-    let Store { writer, reader, thread, .. } = store(folder.path());
+    let Store { writer, reader, thread, lock } = store(&scratch);
+    let mut received = Vec::new();
+    for (number, spans) in batches.iter().enumerate() {
+        let at = BASE_MS + i64::try_from(number).expect("it is small") * WINDOW_MS;
+        let sent = writer.write(batch(&format!("b{number}"), spans), at);
+        runtime.block_on(sent).expect("it is written");
+        received.extend(spans.iter().map(|span| (span.clone(), at)));
+    }
+    // A batch that is sent again changes nothing.
+    let number = again.index(batches.len());
+    let sent = writer.write(batch(&format!("b{number}"), &batches[number]), BASE_MS + 100 * WINDOW_MS);
+    prop_assert_eq!(runtime.block_on(sent).expect("it is taken").accepted, 0);
+
+    let slts = reader.slts(None, 24, BASE_MS + 8 * WINDOW_MS).expect("it answers");
+    prop_assert_eq!(counts(&slts), model(&received));
+    let requests: u64 = slts.services.iter().flat_map(|s| &s.operations).map(|o| o.requests).sum();
+    let windows: u64 = slts.services.iter().flat_map(|s| &s.windows).map(|w| w.requests).sum();
+    prop_assert_eq!(requests, windows);
+    thread.stop().expect("it ends");
+    drop(lock);
+    Ok(())
+}
+
+async fn too_many_operations_and_late_spans_are_counted_apart(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let Store { writer, reader, thread, .. } = tokio::task::block_in_place(|| store(&scratch));
     let span = |number: usize, start_ms: i64| {
         json!({"schema": 1, "kind": "span", "service": "pay", "span_kind": "server", "name": format!("GET /{number}"),
                "start_unix_ns": start_ms * 1_000_000})
@@ -178,15 +202,18 @@ fn too_many_operations_and_late_spans_are_counted_apart() {
     let stream = StreamName::new("s").expect("it is a name");
     let batch =
         Batch::read(Origin::default(), stream, 0, lines.join("\n").into_bytes(), 1000).expect("it reads");
-    runtime.block_on(writer.write(batch, BASE_MS)).expect("it is written");
-    let slts = reader.slts(Some("pay"), 1, BASE_MS).expect("it answers");
+    writer.write(batch, BASE_MS).await.expect("it is written");
+    let (slts, others) = tokio::task::block_in_place(|| {
+        (reader.slts(Some("pay"), 1, BASE_MS), reader.slts(Some("other"), 1, BASE_MS))
+    });
+    let slts = slts.expect("it answers");
     let pay = &slts.services[0];
     assert_eq!((pay.windows.len(), pay.windows[0].requests, pay.late), (1, 251, 1));
     assert_eq!(pay.operations.len(), 101);
     let other = pay.operations.iter().find(|operation| operation.operation == "(other)");
     assert_eq!(other.map(|operation| operation.requests), Some(150));
-    assert_eq!(reader.slts(Some("other"), 1, BASE_MS).expect("it answers").services, []);
-    thread.stop().expect("it ends");
+    assert_eq!(others.expect("it answers").services, []);
+    tokio::task::block_in_place(|| thread.stop()).expect("it ends");
 }
 
 /// A request that went through `function`, in a trace of its own.
@@ -202,11 +229,10 @@ fn request(number: u64, function: &str, at_ms: i64) -> String {
     format!("{inner}\n{}", span("server", 1, "", json!({})))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn requests_through_racy_code_are_affected_and_told() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (write, admin) = (token(folder.path(), Role::Write), token(folder.path(), Role::Admin));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn requests_through_racy_code_are_affected_and_told(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let (write, admin) = (token(scratch.place(), Role::Write), token(scratch.place(), Role::Admin));
+    let server = Running::start(scratch.place(), Limits::default()).await;
     let headers = |stream| [("raceguard-stream", stream), ("raceguard-service", "gateway")];
     let racy = "example.com/payment-gateway.(*RouteTable).HealthCheck";
     let last = now_ms() - WINDOW_MS;
@@ -266,4 +292,9 @@ async fn wait(
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("{path}: {}", server.send(token, "GET", path, None).await.1);
+}
+
+on_both! {
+    too_many_operations_and_late_spans_are_counted_apart,
+    requests_through_racy_code_are_affected_and_told,
 }

@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use raceguard_policy::facts::SightingFact;
 use raceguard_server::limits::Limits;
+use raceguard_server::policies::commits::Place;
 use raceguard_server::policies::evaluator::{BUCKETS, Evaluator, Moment, TriggerCounts};
 use raceguard_server::policies::in_force::{InForce, Release, Released};
+use raceguard_server::policies::progress::Progress;
 use raceguard_server::policies::set::CompiledSet;
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
-use support::{Running, race, repeat, token};
+use support::{Backend, Running, Scratch, race, repeat, token};
 
 mod support;
 
@@ -45,14 +47,21 @@ fn text(said: &Said) -> String {
     )
 }
 
-fn evaluator(said: &Said) -> Evaluator {
+/// An evaluator of a trigger whose batches up to `done` were evaluated before.
+fn evaluator(said: &Said, done: i64) -> Evaluator {
     let set = CompiledSet::compile([("p".to_owned(), text(said))].into()).expect("it is a set");
     let in_force = InForce::new().expect("it is open");
     in_force
-        .publish(Arc::new(Released { revision: 1, set, release: Release::ALL, problem: None }), None)
+        .publish(
+            Arc::new(Released { revision: 1, set: Arc::new(set), release: Release::ALL, problem: None }),
+            None,
+        )
         .expect("it is open");
     let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
-    evaluator.adopt(&in_force.current().expect("it is open"), &HashMap::new()).expect("it is open");
+    let current = in_force.current().expect("it is open");
+    let hash = current.stable().expect("it is there").set.triggers[0].hash.clone();
+    let progress = Progress { since: 0, done: Place { number: done, at_ms: 0 } };
+    evaluator.adopt(&current, &|_| true, &[(hash, progress)].into()).expect("it is open");
     evaluator
 }
 
@@ -98,7 +107,7 @@ const START_MS: i64 = 1_790_000_000_123;
 /// When the evaluator fires. After `restart` happenings another one takes over, as after a restart: it looks through the
 /// window again without firing, and knows the cool-downs.
 fn evaluated(said: &Said, happenings: &[Happening], restart: usize) -> Vec<(i64, String, u64)> {
-    let mut evaluator = evaluator(said);
+    let mut evaluator = evaluator(said, 0);
     let (mut now, mut fired) = (START_MS, Vec::new());
     let mut still: Vec<(String, i64)> = Vec::new();
     let mut history: Vec<(Arc<SightingFact>, Moment)> = Vec::new();
@@ -107,7 +116,7 @@ fn evaluated(said: &Said, happenings: &[Happening], restart: usize) -> Vec<(i64,
         .clone();
     for (index, it) in happenings.iter().enumerate() {
         if index == restart {
-            evaluator = self::evaluator(said);
+            evaluator = self::evaluator(said, i64::try_from(restart).expect("it fits"));
             for (group, until) in &still {
                 let labels =
                     said.grouped.then(|| ("service".to_owned(), group.clone())).into_iter().collect();
@@ -115,7 +124,7 @@ fn evaluated(said: &Said, happenings: &[Happening], restart: usize) -> Vec<(i64,
             }
             let from = now - i64::try_from(said.window_s * 1000).expect("it fits");
             for (sighting, moment) in history.iter().filter(|(_, moment)| moment.at_ms >= from) {
-                assert!(evaluator.see(sighting, *moment, true).expect("it is open").is_empty());
+                assert!(evaluator.see(sighting, *moment).expect("it is open").is_empty());
             }
         }
         now += it.pause_ms;
@@ -126,10 +135,10 @@ fn evaluated(said: &Said, happenings: &[Happening], restart: usize) -> Vec<(i64,
             occurrences: it.occurrences,
             ..SightingFact::default()
         });
-        let block = i64::try_from(index).expect("it fits") + 1;
-        let moment = Moment { block, at_ms: now, finding: 1 };
+        let number = i64::try_from(index).expect("it fits") + 1;
+        let moment = Moment { number, at_ms: now, finding: 1 };
         history.push((Arc::clone(&sighting), moment));
-        for firing in evaluator.see(&sighting, moment, false).expect("it is open") {
+        for firing in evaluator.see(&sighting, moment).expect("it is open") {
             let group = firing.group.first().cloned().unwrap_or_default();
             still.push((group.clone(), firing.until_ms));
             fired.push((firing.moment.at_ms, group, firing.count));
@@ -211,12 +220,12 @@ async fn put(server: &Running, admin: &Token, text: &str) {
 }
 
 /// A small queue is full all the time, so that most of it is read from the stored blocks.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_queue_left_out_and_restarts_are_evaluated_once() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (admin, write) = (token(folder.path(), Role::Admin), token(folder.path(), Role::Write));
+async fn what_the_queue_left_out_and_restarts_are_evaluated_once(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (admin, write) = (token(place, Role::Admin), token(place, Role::Write));
     let limits = Limits { policy_queue: 1, ..Limits::default() };
-    let mut server = Running::start(folder.path(), limits).await;
+    let mut server = Running::start(place, limits).await;
     // Fires once for each service, when it showed 12 races, and then not for an hour.
     put(&server, &admin, "schema: 1\ntriggers:\n  - id: many\n    version: 1\n    description: many races\n    \
         when: sighting.kind == 'race'\n    window: 1h\n    threshold: 12\n    group_by: [service]\n    responses: [alert, ticket]\n")
@@ -236,7 +245,7 @@ async fn what_the_queue_left_out_and_restarts_are_evaluated_once() {
             one.await;
         }
         server.stop().await;
-        server = Running::start(folder.path(), limits).await;
+        server = Running::start(place, limits).await;
     }
     let total = 6 * 40;
     until(&server, &admin, "/v1/policies", |it| it["stream"]["block"] == total).await;
@@ -294,11 +303,11 @@ const CANARY: [(&str, &str); 5] = [
     ("raceguard-environment", "canary"),
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer() {
-    let folder = tempfile::tempdir().expect("there is room");
-    let (admin, write) = (token(folder.path(), Role::Admin), token(folder.path(), Role::Write));
-    let server = Running::start(folder.path(), Limits::default()).await;
+async fn a_firing_is_told_and_blocks_sets_aside_and_looks_closer(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let place = scratch.place();
+    let (admin, write) = (token(place, Role::Admin), token(place, Role::Write));
+    let server = Running::start(place, Limits::default()).await;
     let (url, hook) = webhook();
     let text = format!(
         "schema: 1\ntriggers:\n  - id: bad-canary\n    version: 1\n    description: a canary races\n    \
@@ -379,4 +388,9 @@ async fn what_costs_too_much_is_lowered(server: &Running, write: &Token) {
     let (_, told) = server.send(write, "GET", "/v1/agent/instructions?service=pay", None).await;
     assert_eq!(told["sampling"], json!([]), "a rate that stays too dear is taken back");
     assert_eq!(overhead(-1.0).await.0, 422);
+}
+
+on_both! {
+    what_the_queue_left_out_and_restarts_are_evaluated_once,
+    a_firing_is_told_and_blocks_sets_aside_and_looks_closer,
 }

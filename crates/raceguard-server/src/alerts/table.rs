@@ -106,6 +106,11 @@ pub(super) fn resolve(connection: &mut Session, key: &str, at_ms: i64) -> Result
     Ok(changed > 0)
 }
 
+pub(super) fn close(connection: &mut Session, id: i64, at_ms: i64) -> Result<bool, StoreError> {
+    let sql = "UPDATE alert SET resolved_ms = $2 WHERE id = $1 AND resolved_ms IS NULL";
+    Ok(connection.execute(sql, values![id, at_ms])? > 0)
+}
+
 pub(super) fn acknowledge(
     connection: &mut Session,
     id: i64,
@@ -245,6 +250,15 @@ impl Reader {
     pub fn alert(&self, id: i64) -> Result<Option<Alert>, StoreError> {
         let row = self.ask(|connection| {
             connection.row(&format!("SELECT {COLUMNS} FROM alert WHERE id = $1"), values![id])
+        })?;
+        row.as_ref().map(Alert::of_row).transpose()
+    }
+
+    /// The open alert of this key.
+    pub fn open_alert(&self, key: &str) -> Result<Option<Alert>, StoreError> {
+        let row = self.ask(|connection| {
+            let sql = format!("SELECT {COLUMNS} FROM alert WHERE name = $1 AND resolved_ms IS NULL");
+            connection.row(&sql, values![key])
         })?;
         row.as_ref().map(Alert::of_row).transpose()
     }

@@ -34,14 +34,14 @@ const KEPT_MINUTES: i64 = 120;
 pub struct Diagnoser {
     shared: Arc<Shared>,
     failures: u32,
-    /// When all live state was read last, in milliseconds since the Unix epoch.
-    reloaded_ms: i64,
+    /// When sightings by minute were forgotten last, in milliseconds since the Unix epoch.
+    forgot_ms: i64,
 }
 
 impl Diagnoser {
     /// The task of this server.
     pub fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, failures: 0, reloaded_ms: 0 }
+        Self { shared, failures: 0, forgot_ms: 0 }
     }
 
     /// Works until it is told to stop.
@@ -68,7 +68,7 @@ impl Diagnoser {
     async fn pass(&mut self, stop: &CancellationToken, now_ms: i64) -> Result<(), StoreError> {
         self.look_at_suspects(now_ms).await?;
         while !stop.is_cancelled() && diagnose(&self.shared, now_ms).await? {}
-        self.catch_up(now_ms).await
+        self.forget(now_ms).await
     }
 
     /// Whether causes that were said to be fixed have come back.
@@ -82,17 +82,10 @@ impl Diagnoser {
         Ok(())
     }
 
-    /// Reads what others changed; once a minute all, since findings may have come to further services.
-    async fn catch_up(&mut self, now_ms: i64) -> Result<(), StoreError> {
-        let live = Arc::clone(&self.shared.live);
-        let all = now_ms - self.reloaded_ms > 60_000;
-        let reload = all || live.expects_contention(now_ms);
-        let read = move |reader: &crate::store::Reader| {
-            if reload || live.is_behind(reader)? { live.reload(reader) } else { Ok(()) }
-        };
-        self.shared.question(read).await?;
-        if all {
-            self.reloaded_ms = now_ms;
+    /// Forgets sightings by minute that are too old, once a minute.
+    async fn forget(&mut self, now_ms: i64) -> Result<(), StoreError> {
+        if now_ms - self.forgot_ms > 60_000 {
+            self.forgot_ms = now_ms;
             self.shared
                 .writer
                 .change(move |connection| {

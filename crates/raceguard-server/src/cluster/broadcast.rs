@@ -146,6 +146,7 @@ mod tests {
             received_ms: 5,
             accepted: 2,
             duplicates: 0,
+            number: 2,
             seen: Vec::new(),
         };
         let told = Told { from: from.to_owned(), number, batches: vec![batch] };

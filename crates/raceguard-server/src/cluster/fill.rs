@@ -22,17 +22,24 @@ pub(super) struct Fill {
     asked: AtomicU64,
     /// What this replica has put in since.
     since: AtomicU64,
+    /// Messages, when it was last asked for.
+    messages: AtomicU64,
 }
 
 impl Fill {
     pub(super) fn new(limit: u64) -> Self {
-        Self { limit, asked: AtomicU64::new(0), since: AtomicU64::new(0) }
+        Self { limit, asked: AtomicU64::new(0), since: AtomicU64::new(0), messages: AtomicU64::new(0) }
     }
 
     /// Whether so many bytes more still fit. Other replicas may put in as many within half a second.
     pub(super) fn has_room_for(&self, bytes: u64) -> bool {
         let (asked, since) = (self.asked.load(Ordering::Relaxed), self.since.load(Ordering::Relaxed));
         asked.saturating_add(since).saturating_add(bytes) <= self.limit
+    }
+
+    /// Messages and bytes in the queue, and how many bytes there may be.
+    pub(super) fn read(&self) -> (u64, u64, u64) {
+        (self.messages.load(Ordering::Relaxed), self.asked.load(Ordering::Relaxed), self.limit)
     }
 
     /// Notes that this many were put in.
@@ -48,6 +55,7 @@ impl Fill {
             // When NATS is away nothing can be put in anyway.
             if let Ok(info) = stream.get_info().await {
                 self.asked.store(info.state.bytes, Ordering::Relaxed);
+                self.messages.store(info.state.messages, Ordering::Relaxed);
                 self.since.fetch_sub(before, Ordering::Relaxed);
             }
             if !super::wait(&stop, ASK).await {

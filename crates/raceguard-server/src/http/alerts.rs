@@ -5,6 +5,7 @@
 //! | `GET /v1/alerts?all=true&limit=` | open alerts, or all of them, the last one first |
 //! | `GET /v1/alerts/ID` | one |
 //! | `POST /v1/alerts/ID/acknowledge` | somebody looks at it |
+//! | `POST /v1/alerts/ID/resolve` | somebody says that it is over |
 //! | `GET`, `POST /v1/silences`, `DELETE /v1/silences/ID` | what is not sent for a time |
 //! | `GET /v1/receivers`, `PUT`, `DELETE /v1/receivers/NAME` | where alerts are sent; a webhook's URL is never shown again |
 //! | `POST /v1/receivers/NAME/test` | sends a message that says that it is a test |
@@ -36,6 +37,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/v1/alerts", get(list))
         .route("/v1/alerts/{id}", get(one))
         .route("/v1/alerts/{id}/acknowledge", post(acknowledge))
+        .route("/v1/alerts/{id}/resolve", post(resolve))
         .route("/v1/silences", get(silences).post(silence))
         .route("/v1/silences/{id}", delete(end_silence))
         .route("/v1/receivers", get(receivers))
@@ -89,6 +91,18 @@ async fn acknowledge(
     Ok(Json(json!({"acknowledged": id, "by": holder.name})))
 }
 
+async fn resolve(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    id: Numbered,
+) -> Result<Json<Value>, Problem> {
+    let holder = shared.authorize(&headers, Role::Admin).await?;
+    let Path(id) = id?;
+    let found = shared.alerts.close(id, &holder.name, now_ms()).await?;
+    Problem::unless(found, format_args!("open alert {id}"))?;
+    Ok(Json(json!({"resolved": id, "by": holder.name})))
+}
+
 async fn silences(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
@@ -114,9 +128,9 @@ async fn end_silence(
     headers: HeaderMap,
     id: Numbered,
 ) -> Result<StatusCode, Problem> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
     let Path(id) = id?;
-    let found = shared.alerts.end_silence(id, now_ms()).await?;
+    let found = shared.alerts.end_silence(id, &holder.name, now_ms()).await?;
     Problem::unless(found, format_args!("silence {id} that lasts"))?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -148,11 +162,11 @@ async fn set_receiver(
     Path(name): Path<String>,
     receiver: Result<Json<Receiver>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    shared.authorize(&headers, Role::Admin).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
     let Json(receiver) = receiver?;
     let receiver = Receiver { name, ..receiver }.checked()?;
     let answer = shown(&receiver);
-    shared.alerts.set_receiver(receiver).await?;
+    shared.alerts.set_receiver(receiver, &holder.name).await?;
     Ok(Json(answer))
 }
 
@@ -161,8 +175,8 @@ async fn remove_receiver(
     headers: HeaderMap,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    shared.authorize(&headers, Role::Admin).await?;
-    let found = shared.alerts.remove_receiver(&name).await?;
+    let holder = shared.authorize(&headers, Role::Admin).await?;
+    let found = shared.alerts.remove_receiver(&name, &holder.name).await?;
     Problem::unless(found, format_args!("receiver {name}"))?;
     Ok(StatusCode::NO_CONTENT)
 }

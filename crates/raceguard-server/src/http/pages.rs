@@ -18,7 +18,8 @@ use super::Shared;
 use crate::pages::fault::PageFault;
 use crate::pages::preferences::Preferences;
 use crate::pages::{
-    alerts, assets, audit, cause, causes, findings, ingest, locks, login, overview, policies, services,
+    alerts, assets, audit, bundle, cause, causes, findings, ingest, locks, login, overview, policies,
+    services,
 };
 
 /// What a page may load: our own files, nothing inside the page, nothing from elsewhere.
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/alerts/{id}/acknowledge", post(alerts::acknowledge))
         .route("/alerts/silences", post(alerts::silence))
         .route("/alerts/silences/{id}/end", post(alerts::end_silence))
+        .route("/bundles/{id}", get(bundle::download))
         .route("/policies", get(policies::list))
         .route("/policies/edit", get(policies::edit))
         .route("/policies/try", post(policies::try_out))

@@ -84,7 +84,7 @@ impl From<RegistryError> for Refusal {
             RegistryError::Conflict { .. } => StatusCode::PRECONDITION_FAILED,
             RegistryError::NoRevision(_) | RegistryError::NoPolicies(_) => StatusCode::NOT_FOUND,
             RegistryError::Share(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            RegistryError::Map(_) => StatusCode::SERVICE_UNAVAILABLE,
+            RegistryError::Map(_) | RegistryError::Random(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::Plain(Problem::new(status, error.to_string()))
     }
@@ -334,10 +334,11 @@ async fn change(
 
 /// What texts would have done in the last hour.
 async fn look(shared: &Arc<Shared>, texts: Texts, time: Duration) -> Answer<Shadow> {
+    let end = Instant::now() + time;
     let recent = tokio::time::timeout(time, shared.policies.stream.recent()).await.ok().flatten();
     let reader = shared.reader.clone();
     let looked =
-        tokio::task::spawn_blocking(move || shadow(texts, recent.as_ref(), &reader, now_ms(), time)).await;
+        tokio::task::spawn_blocking(move || shadow(texts, recent.as_ref(), &reader, now_ms(), end)).await;
     let stopping = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
     Ok(looked.map_err(stopping)??)
 }

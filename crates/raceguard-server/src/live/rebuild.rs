@@ -28,6 +28,11 @@ impl Live {
 
     /// Reads everything.
     pub(crate) fn reload(&self, reader: &Reader) -> Result<(), StoreError> {
+        let _one = self.reading();
+        self.read_all(reader)
+    }
+
+    fn read_all(&self, reader: &Reader) -> Result<(), StoreError> {
         let now = crate::clock::now_ms();
         let (number, findings, causes, code) = reader.ask(|connection| {
             let number = number(connection)?;
@@ -59,8 +64,9 @@ impl Live {
         changed: &BTreeSet<i64>,
         findings: &[(i64, i64)],
     ) -> Result<(), StoreError> {
+        let _one = self.reading();
         if number != self.assigned().wrapping_add(1) {
-            return self.reload(reader);
+            return self.read_all(reader);
         }
         let now = crate::clock::now_ms();
         let (causes, code) = reader.ask(|connection| {
@@ -90,13 +96,15 @@ impl Live {
         Ok(())
     }
 
-    /// Reads everything once, and what happened in the last minutes; for a process that begins.
+    /// Reads everything, and makes up for what happened in the last minutes and was not counted: for a process that begins,
+    /// and for one that missed what another replica committed.
     ///
     /// What is counted in windows is taken for as recent as now, so in the first five minutes it may be too much.
     pub fn rebuild(&self, reader: &Reader, now_ms: i64) -> Result<(), StoreError> {
-        self.reload(reader)?;
+        let _one = self.reading();
+        self.read_all(reader)?;
         let stopped = |_: MapError| StoreError::Stopping;
-        let (recent, services) = reader.ask(|connection| {
+        let (recent, suspects, services) = reader.ask(|connection| {
             let recent = connection.query(
                 "SELECT m.cause, o.service, CAST(sum(r.occurrences) AS BIGINT) FROM recent r
                  JOIN finding_cause m ON m.finding = r.finding
@@ -105,16 +113,35 @@ impl Live {
                  WHERE r.minute > $1 GROUP BY m.cause, o.service",
                 values![now_ms / 60_000 - 5],
             )?;
+            let suspects = connection.query(
+                "SELECT DISTINCT c.id FROM cause c JOIN finding_cause m ON m.cause = c.id
+                 JOIN recent r ON r.finding = m.finding WHERE c.state = 'fixed' AND c.merged_into IS NULL ORDER BY c.id",
+                &[],
+            )?;
             let services = connection.query("SELECT DISTINCT service FROM origin ORDER BY service", &[])?;
-            Ok((recent, services))
+            Ok((recent, suspects, services))
         })?;
+        let (mut causes, mut by_service) = (BTreeMap::<i64, u64>::new(), BTreeMap::<String, u64>::new());
         for row in &recent {
-            self.activity.add(&row.get::<i64>(0)?, row.get(2)?).map_err(stopped)?;
-            self.service_activity.add(&row.get::<String>(1)?, row.get(2)?).map_err(stopped)?;
+            let occurrences: u64 = row.get(2)?;
+            *causes.entry(row.get(0)?).or_default() += occurrences;
+            *by_service.entry(row.get(1)?).or_default() += occurrences;
+        }
+        for (cause, occurrences) in causes {
+            let counted = self.activity.get(&cause).map_err(stopped)?.map_or(0, |it| it.in_window);
+            self.activity.add(&cause, occurrences.saturating_sub(counted)).map_err(stopped)?;
+        }
+        for (service, occurrences) in by_service {
+            let counted = self.service_activity.get(&service).map_err(stopped)?.map_or(0, |it| it.in_window);
+            self.service_activity.add(&service, occurrences.saturating_sub(counted)).map_err(stopped)?;
+        }
+        for row in &suspects {
+            self.suspects.add(&row.get::<i64>(0)?, 1).map_err(stopped)?;
         }
         for row in &services {
             self.services.insert_if_absent(row.get(0)?, LiveService::default()).map_err(stopped)?;
         }
+        self.work.notify_one();
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/live/maps`: how the maps of live state do.
 
-use raceguard_maps::{ConcurrentMap as _, Kind, Observation};
+use raceguard_maps::{ConcurrentMap as _, Kind, MapError, Observation};
 use serde::Serialize;
 
 use super::Live;
@@ -44,52 +44,51 @@ pub struct MapCalls {
     pub errors: u64,
 }
 
+impl MapReport {
+    /// Of a map that is observed.
+    pub(crate) fn observed(
+        name: &'static str,
+        strategy: &'static str,
+        entries: Result<usize, MapError>,
+        observation: &Observation,
+    ) -> Self {
+        let reads = observation.of(Kind::Get);
+        let calls = Kind::ALL.into_iter().map(|kind| {
+            let counted = observation.of(kind);
+            let (hits, misses) = (counted.hits, counted.misses + counted.batched);
+            MapCalls { kind: kind.name(), hits, misses, errors: counted.errors }
+        });
+        Self {
+            hit_rate: share(reads.hits, reads.hits + reads.misses),
+            calls: calls.filter(|calls| calls.hits + calls.misses + calls.errors > 0).collect(),
+            lock_waits: observation.lock_waits.buckets.iter().sum(),
+            lock_wait_ns: observation.lock_waits.sum_nanos,
+            ..Self::plain(name, strategy, entries)
+        }
+    }
+
+    fn plain(name: &'static str, strategy: &'static str, entries: Result<usize, MapError>) -> Self {
+        let entries = entries.map_or(0, |entries| entries as u64);
+        Self { name, strategy, entries, hit_rate: None, calls: Vec::new(), lock_waits: 0, lock_wait_ns: 0 }
+    }
+}
+
 impl Live {
     /// How the maps do.
     pub fn report(&self) -> LiveMaps {
-        let count = |entries: Result<usize, _>| entries.map_or(0, |entries: usize| entries as u64);
         let observed = |name, strategy, entries, observation: Observation| {
-            let reads = observation.of(Kind::Get);
-            let calls = Kind::ALL.into_iter().map(|kind| {
-                let counted = observation.of(kind);
-                let (hits, misses) = (counted.hits, counted.misses + counted.batched);
-                MapCalls { kind: kind.name(), hits, misses, errors: counted.errors }
-            });
-            MapReport {
-                name,
-                strategy,
-                entries,
-                hit_rate: share(reads.hits, reads.hits + reads.misses),
-                calls: calls.filter(|calls| calls.hits + calls.misses + calls.errors > 0).collect(),
-                lock_waits: observation.lock_waits.buckets.iter().sum(),
-                lock_wait_ns: observation.lock_waits.sum_nanos,
-            }
+            MapReport::observed(name, strategy, entries, &observation)
         };
-        let plain = |name, strategy, entries| MapReport {
-            name,
-            strategy,
-            entries,
-            hit_rate: None,
-            calls: Vec::new(),
-            lock_waits: 0,
-            lock_wait_ns: 0,
-        };
-        LiveMaps {
-            maps: vec![
-                observed(
-                    "findings",
-                    "ReadMostlyMap",
-                    count(self.findings.len()),
-                    self.findings.observation(),
-                ),
-                observed("causes", "SnapshotMap", count(self.causes.len()), self.causes.observation()),
-                observed("code", "SnapshotMap", count(self.code.len()), self.code.observation()),
-                observed("services", "SerialMap", count(self.services.len()), self.services.observation()),
-                plain("activity", "WindowCounterMap", count(self.activity.len())),
-                plain("service_activity", "WindowCounterMap", count(self.service_activity.len())),
-                plain("suspects", "CounterMap", count(self.suspects.len())),
-            ],
-        }
+        let maps = vec![
+            observed("findings", "ReadMostlyMap", self.findings.len(), self.findings.observation()),
+            observed("causes", "SnapshotMap", self.causes.len(), self.causes.observation()),
+            observed("code", "SnapshotMap", self.code.len(), self.code.observation()),
+            observed("services", "SerialMap", self.services.len(), self.services.observation()),
+            MapReport::plain("activity", "WindowCounterMap", self.activity.len()),
+            MapReport::plain("service_activity", "WindowCounterMap", self.service_activity.len()),
+            MapReport::plain("suspects", "CounterMap", self.suspects.len()),
+        ];
+        LiveMaps { maps }
     }
 }
 

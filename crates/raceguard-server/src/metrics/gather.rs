@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use raceguard_evidence::CrashCause;
 use raceguard_maps::{ConcurrentMap as _, MapSnapshot as _};
 
-use super::{BUILDS, SERVICES, Samples};
+use super::{BUILDS, SERVICES, Samples, machinery};
 use crate::alerts::Alerts;
 use crate::causes::services::DETECTOR_MS;
 use crate::http::Shared;
 use crate::intake::IntakeCounters;
 use crate::live::Live;
+use crate::live::report::MapReport;
 use crate::slts::questions::objectives;
 use crate::slts::{OBJECTIVE, window_of};
 use crate::store::StoreError;
@@ -28,6 +29,7 @@ pub fn gather(shared: &Shared, now_ms: i64) -> Result<Samples, StoreError> {
         slts(connection, &mut samples, now_ms)?;
         locks(connection, &mut samples, now_ms)?;
         alerts(connection, &mut samples)?;
+        machinery::waiting(connection, &mut samples, now_ms)?;
         Ok(samples)
     })?;
     samples.count("raceguard_build_info", &[env!("CARGO_PKG_VERSION")], 1);
@@ -35,6 +37,10 @@ pub fn gather(shared: &Shared, now_ms: i64) -> Result<Samples, StoreError> {
     intake(&shared.intake.counters, &mut samples);
     messages(&shared.alerts, &mut samples);
     live(&shared.live, &mut samples);
+    machinery::policies(&shared.policies, &mut samples);
+    if let Some(cluster) = &shared.cluster {
+        machinery::cluster(cluster, &mut samples);
+    }
     Ok(samples)
 }
 
@@ -256,9 +262,6 @@ fn messages(alerts: &Alerts, samples: &mut Samples) {
 }
 
 fn live(live: &Live, samples: &mut Samples) {
-    if let Some(revision) = live.policy_revision() {
-        samples.count("raceguard_policy_revision", &[], revision);
-    }
     if let Ok(services) = live.services.snapshot() {
         for (name, service) in services.iter() {
             let label = samples.service(name);
@@ -269,15 +272,17 @@ fn live(live: &Live, samples: &mut Samples) {
             }
         }
     }
-    for map in live.report().maps {
-        samples.count("raceguard_map_entries", &[map.name], map.entries);
-        samples.count("raceguard_map_lock_waits_total", &[map.name], map.lock_waits);
-        #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are floats")]
-        samples.add("raceguard_map_lock_wait_seconds_total", &[map.name], map.lock_wait_ns as f64 / 1e9);
-        for calls in map.calls {
-            for (result, count) in [("hit", calls.hits), ("miss", calls.misses), ("error", calls.errors)] {
-                samples.count("raceguard_map_operations_total", &[map.name, calls.kind, result], count);
-            }
+    live.report().maps.iter().for_each(|report| map(report, samples));
+}
+
+pub(super) fn map(map: &MapReport, samples: &mut Samples) {
+    samples.count("raceguard_map_entries", &[map.name], map.entries);
+    samples.count("raceguard_map_lock_waits_total", &[map.name], map.lock_waits);
+    #[expect(clippy::cast_precision_loss, reason = "Prometheus' numbers are floats")]
+    samples.add("raceguard_map_lock_wait_seconds_total", &[map.name], map.lock_wait_ns as f64 / 1e9);
+    for calls in &map.calls {
+        for (result, count) in [("hit", calls.hits), ("miss", calls.misses), ("error", calls.errors)] {
+            samples.count("raceguard_map_operations_total", &[map.name, calls.kind, result], count);
         }
     }
 }

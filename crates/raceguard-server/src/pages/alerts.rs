@@ -16,7 +16,6 @@ use super::preferences::Language;
 use super::session::Viewer;
 use super::shell::{Place, Shell};
 use crate::alerts::{Alert, Delivery, NewSilence, Silence};
-use crate::audit;
 use crate::clock::now_ms;
 use crate::http::Shared;
 
@@ -183,7 +182,6 @@ pub(crate) async fn acknowledge(
     if !shared.alerts.acknowledge(id, &viewer.name, now_ms()).await? {
         return Err(PageFault::nothing_there(format!("there is no open alert {id}")));
     }
-    note(&shared, &viewer, "alert.acknowledge", id.to_string(), "").await?;
     Ok(Redirect::to("/alerts"))
 }
 
@@ -215,9 +213,7 @@ pub(crate) async fn silence(
         ends_ms: now.saturating_add(silencing.hours.saturating_mul(HOUR_MS)),
     };
     let silence = silence.checked().map_err(|error| refused(error.to_string()))?;
-    let detail = silencing.labels;
-    let id = shared.alerts.silence(silence).await?;
-    note(&shared, &viewer, "silence.add", id.to_string(), &detail).await?;
+    shared.alerts.silence(silence).await?;
     Ok(Redirect::to("/alerts"))
 }
 
@@ -229,25 +225,10 @@ pub(crate) async fn end_silence(
     Form(act): Form<Act>,
 ) -> Result<Redirect, PageFault> {
     viewer.may_change(&act.form_token)?;
-    if !shared.alerts.end_silence(id, now_ms()).await? {
+    if !shared.alerts.end_silence(id, &viewer.name, now_ms()).await? {
         return Err(PageFault::nothing_there(format!("there is no silence {id} that lasts")));
     }
-    note(&shared, &viewer, "silence.end", id.to_string(), "").await?;
     Ok(Redirect::to("/alerts"))
-}
-
-/// Notes an act in the log of acts.
-async fn note(
-    shared: &Arc<Shared>,
-    viewer: &Viewer,
-    act: &'static str,
-    subject: String,
-    detail: &str,
-) -> Result<(), PageFault> {
-    let (actor, detail) = (viewer.actor(), detail.to_owned());
-    let noted =
-        shared.writer.change(move |connection| audit::record(connection, &actor, act, &subject, &detail));
-    Ok(noted.await?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `GET /policies`: what is in force and its revisions; forms to try, save, roll back and release.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use askama::Template;
 use axum::Form;
@@ -198,7 +198,8 @@ pub(crate) async fn try_out(
 /// What texts would have done in the last hour, or what is wrong with them.
 async fn look(shared: &Arc<Shared>, texts: Texts) -> Result<Result<Shadow, String>, PageFault> {
     let recent = tokio::time::timeout(LOOK, shared.policies.stream.recent()).await.ok().flatten();
-    let looked = shared.ask(move |reader| Ok(shadow(texts, recent.as_ref(), reader, now_ms(), LOOK))).await?;
+    let end = Instant::now() + LOOK;
+    let looked = shared.ask(move |reader| Ok(shadow(texts, recent.as_ref(), reader, now_ms(), end))).await?;
     match looked {
         Ok(shadow) => Ok(Ok(shadow)),
         Err(ShadowError::Set(error)) => Ok(Err(error.to_string())),
@@ -332,7 +333,7 @@ impl From<RegistryError> for PageFault {
             RegistryError::Conflict { .. } => StatusCode::CONFLICT,
             RegistryError::NoRevision(_) | RegistryError::NoPolicies(_) => StatusCode::NOT_FOUND,
             RegistryError::Set(_) | RegistryError::Share(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            RegistryError::Map(_) => StatusCode::SERVICE_UNAVAILABLE,
+            RegistryError::Map(_) | RegistryError::Random(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self::new(status, error.to_string())
     }

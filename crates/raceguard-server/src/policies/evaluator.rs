@@ -17,6 +17,7 @@ use raceguard_policy::facts::SightingFact;
 use raceguard_policy::trigger::{Label, Prepared, Trigger};
 
 use super::in_force::{Current, Released};
+use super::progress::Progress;
 
 /// Parts of a window.
 pub const BUCKETS: usize = 60;
@@ -27,8 +28,8 @@ const MAX_GROUPS: usize = 10_000;
 /// Where a sighting is from, in the evidence and in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// Its block.
-    pub block: i64,
+    /// Its batch's place in the order of all batches.
+    pub number: i64,
     /// When the batch came, in milliseconds since the Unix epoch.
     pub at_ms: i64,
     /// Its row in the table `finding`.
@@ -75,8 +76,11 @@ struct Counting {
     /// Revision, for services outside and inside of the canary; none where it is not in force.
     stable: Option<i64>,
     canary: Option<i64>,
-    /// The last block that it does not count.
-    since: i64,
+    /// Up to there batches are counted or not to be: its own place in their order.
+    counted: i64,
+    /// Batches up to there are counted, but make nothing fire: that was done.
+    done: i64,
+    clock: StreamClock,
     counts: WindowCounterMap<Vec<String>, StreamClock>,
     /// Ends of cool-downs. Only the one task that evaluates touches it.
     still: HashMap<Vec<String>, i64>,
@@ -94,9 +98,8 @@ pub struct TriggerCounts {
 }
 
 /// Evaluates the triggers in force.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Evaluator {
-    clock: StreamClock,
     counting: Vec<Counting>,
     canary: Option<Arc<Released>>,
     counts: Arc<TriggerCounts>,
@@ -105,27 +108,32 @@ pub struct Evaluator {
 impl Evaluator {
     /// One without triggers.
     pub fn new(counts: Arc<TriggerCounts>) -> Self {
-        // Counted from the epoch, so that buckets begin at the same moments whenever the server was started.
-        let clock = StreamClock { start: Instant::now(), at_ms: Arc::new(AtomicI64::new(0)) };
-        Self { clock, counting: Vec::new(), canary: None, counts }
+        Self { counting: Vec::new(), canary: None, counts }
     }
 
-    /// Goes over to what is in force. A trigger that says the same as before keeps its counts and cool-downs. `since` gives
-    /// the last block that a trigger does not count, by its hash.
-    pub fn adopt(&mut self, current: &Current, since: &HashMap<String, i64>) -> Result<(), MapError> {
+    /// Goes over to what is in force, as far as it is to be evaluated here. A trigger that was evaluated before and says
+    /// the same keeps its counts and cool-downs; `taken` says where each of the others stands, by its hash. One that
+    /// neither was nor stands there is left out.
+    pub fn adopt(
+        &mut self,
+        current: &Current,
+        owns: &dyn Fn(&str) -> bool,
+        taken: &HashMap<String, Progress>,
+    ) -> Result<(), MapError> {
         let mut before: HashMap<String, Counting> =
             self.counting.drain(..).map(|it| (it.trigger.hash.clone(), it)).collect();
         let stable = current.stable().into_iter().map(|released| (released, false));
         let canary = current.canary().into_iter().map(|released| (released, true));
         for (released, is_canary) in stable.chain(canary) {
-            for trigger in &released.set.triggers {
+            for trigger in released.set.triggers.iter().filter(|trigger| owns(&trigger.hash)) {
                 let known = self.counting.iter().position(|it| it.trigger.hash == trigger.hash);
                 let at = if let Some(at) = known {
                     at
                 } else {
-                    let counting = match before.remove(&trigger.hash) {
-                        Some(counting) => Counting { stable: None, canary: None, ..counting },
-                        None => self.begin(trigger, since.get(&trigger.hash).copied().unwrap_or(0))?,
+                    let counting = match (before.remove(&trigger.hash), taken.get(&trigger.hash)) {
+                        (Some(counting), _) => Counting { stable: None, canary: None, ..counting },
+                        (None, Some(progress)) => Counting::new(trigger, *progress)?,
+                        (None, None) => continue,
                     };
                     self.counting.push(counting);
                     self.counting.len() - 1
@@ -139,20 +147,19 @@ impl Evaluator {
         Ok(())
     }
 
-    fn begin(&self, trigger: &Arc<Trigger>, since: i64) -> Result<Counting, MapError> {
-        let settings = WindowSettings {
-            window: trigger.window,
-            buckets: BUCKETS,
-            half_life: trigger.window,
-            idle_after: trigger.window,
-            max_keys: MAX_GROUPS,
-        };
-        // Made at the epoch: buckets are counted from there.
-        let now = self.clock.at_ms.swap(0, Ordering::Relaxed);
-        let counts = WindowCounterMap::with_clock(&settings, self.clock.clone());
-        self.clock.at_ms.store(now, Ordering::Relaxed);
-        let (stable, canary, still) = (None, None, HashMap::new());
-        Ok(Counting { trigger: Arc::clone(trigger), stable, canary, since, counts: counts?, still })
+    /// Whether it evaluates the trigger with this hash.
+    pub fn has(&self, hash: &str) -> bool {
+        self.counting.iter().any(|it| it.trigger.hash == hash)
+    }
+
+    /// Hashes of the triggers that it evaluates.
+    pub fn hashes(&self) -> impl Iterator<Item = &str> {
+        self.counting.iter().map(|it| it.trigger.hash.as_str())
+    }
+
+    /// Forgets a trigger, which somebody else evaluates now.
+    pub fn drop_trigger(&mut self, hash: &str) {
+        self.counting.retain(|it| it.trigger.hash != hash);
     }
 
     /// A group that fired before, and is still until then.
@@ -164,31 +171,23 @@ impl Evaluator {
         }
     }
 
-    /// The longest window in force.
-    pub fn longest_window(&self) -> Duration {
-        self.counting.iter().map(|it| it.trigger.window).max().unwrap_or_default()
-    }
-
     /// Whether anything could come of a sighting.
     pub fn is_idle(&self) -> bool {
         self.counting.is_empty()
     }
 
-    /// Counts a sighting; gives the triggers that fire. When only `warming`, none does.
-    pub fn see(
-        &mut self,
-        sighting: &Arc<SightingFact>,
-        moment: Moment,
-        warming: bool,
-    ) -> Result<Vec<Fired>, MapError> {
-        let at_ms = self.clock.at_ms.fetch_max(moment.at_ms, Ordering::Relaxed).max(moment.at_ms);
+    /// Counts a sighting; gives the triggers that fire. Those that have counted its batch already pass it by.
+    pub fn see(&mut self, sighting: &Arc<SightingFact>, moment: Moment) -> Result<Vec<Fired>, MapError> {
         let is_canary = self.canary.as_ref().is_some_and(|it| it.release.covers(&sighting.service));
-        let prepared = Prepared::of(sighting);
+        let mut prepared = None;
         let mut fired = Vec::new();
-        for counting in &mut self.counting {
+        for counting in self.counting.iter_mut().filter(|it| moment.number > it.counted) {
+            let at_ms = counting.clock.at_ms.fetch_max(moment.at_ms, Ordering::Relaxed).max(moment.at_ms);
             let revision = if is_canary { counting.canary } else { counting.stable };
-            let Some(revision) = revision.filter(|_| moment.block > counting.since) else { continue };
-            if let Some(firing) = counting.see(sighting, &prepared, at_ms, warming, &self.counts)? {
+            let Some(revision) = revision else { continue };
+            let prepared = prepared.get_or_insert_with(|| Prepared::of(sighting));
+            let warming = moment.number <= counting.done;
+            if let Some(firing) = counting.see(sighting, prepared, at_ms, warming, &self.counts)? {
                 let (group, count, until_ms) = firing;
                 let (trigger, sighting) = (Arc::clone(&counting.trigger), Arc::clone(sighting));
                 let moment = Moment { at_ms, ..moment };
@@ -197,9 +196,30 @@ impl Evaluator {
         }
         Ok(fired)
     }
+
+    /// All sightings of a batch were seen.
+    pub fn pass(&mut self, number: i64) {
+        self.counting.iter_mut().for_each(|it| it.counted = it.counted.max(number));
+    }
 }
 
 impl Counting {
+    fn new(trigger: &Arc<Trigger>, progress: Progress) -> Result<Self, MapError> {
+        let settings = WindowSettings {
+            window: trigger.window,
+            buckets: BUCKETS,
+            half_life: trigger.window,
+            idle_after: trigger.window,
+            max_keys: MAX_GROUPS,
+        };
+        // Made at the epoch, so that buckets begin at the same moments whenever the server was started.
+        let clock = StreamClock { start: Instant::now(), at_ms: Arc::new(AtomicI64::new(0)) };
+        let counts = WindowCounterMap::with_clock(&settings, clock.clone())?;
+        let (stable, canary, still) = (None, None, HashMap::new());
+        let (trigger, counted, done) = (Arc::clone(trigger), progress.since, progress.done.number);
+        Ok(Self { trigger, stable, canary, counted, done, clock, counts, still })
+    }
+
     /// The group, its count and the end of its cool-down, if it fires.
     fn see(
         &mut self,

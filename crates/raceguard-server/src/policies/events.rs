@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use raceguard_analyzer::rules::ALL;
+use raceguard_diagnosis::advice::{Facts, advise};
+use raceguard_diagnosis::rule::Rule;
 use raceguard_evidence::{CrashCause, EvidenceReader, Frame, FunctionName, Record};
 use raceguard_policy::facts::SightingFact;
 
+use super::commits::{self, Noted};
 use crate::batch::{Batch, Sighting};
 use crate::origin::{Origin, StreamName};
-use crate::store::sql::{Connection, Row, values};
+use crate::store::sql::{Connection, values};
 use crate::store::{Reader, StoreError};
 
 /// Tests of a sighting: as many as the cost of conditions is reckoned with.
@@ -17,10 +21,14 @@ const MAX_TESTS: usize = 32;
 /// Bytes of a block when decompressed, at most: more than any batch may have.
 const BLOCK_BYTES: usize = 256 << 20;
 
-/// What one block shows.
+/// What one batch shows.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// The block.
+    /// Its place in the order of all batches.
+    pub number: i64,
+    /// Its new records: the batch before it has the place that lies so much lower.
+    pub records: i64,
+    /// Its row in the table `block`.
     pub block: i64,
     /// When it came, in milliseconds since the Unix epoch.
     pub received_ms: i64,
@@ -35,48 +43,20 @@ pub struct Event {
 pub struct Shown {
     /// Its row in the table `finding`.
     pub finding: i64,
-    /// Whether no block before showed it.
+    /// Whether no batch before showed it.
     pub is_new: bool,
     /// How often the block shows it.
     pub occurrences: u64,
 }
 
-/// Up to where the stream was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Checkpoint {
-    /// The last block.
-    pub block: i64,
-    /// The newest finding: greater ones are new.
-    pub finding: i64,
-    /// When the block came, in milliseconds since the Unix epoch.
-    pub at_ms: i64,
-}
-
-impl Checkpoint {
-    /// Goes on over an event.
-    pub fn pass(&mut self, event: &Event) {
-        self.block = self.block.max(event.block);
-        self.at_ms = self.at_ms.max(event.received_ms);
-        self.finding = event.seen.iter().map(|it| it.finding).fold(self.finding, i64::max);
-    }
-}
-
 impl Reader {
-    /// What the blocks behind a checkpoint show, at most `limit` of them, in their order.
-    ///
-    /// Findings get ascending numbers in the order of the blocks, so those behind the checkpoint's are the new ones.
-    pub fn events_after(&self, from: Checkpoint, limit: usize) -> Result<Vec<Event>, StoreError> {
+    /// What the batches behind a place show, those of at most `limit` transactions, in their order. A batch whose block
+    /// is gone shows nothing.
+    pub(super) fn events_after(&self, number: i64, limit: usize) -> Result<Vec<Event>, StoreError> {
         self.ask(|connection| {
-            let rows = connection.query(
-                "SELECT block.id, block.stream, block.received_ms, block.lines,
-                        origin.service, origin.version, origin.instance, origin.environment
-                 FROM block JOIN origin ON origin.id = block.origin
-                 WHERE block.id > $1 ORDER BY block.id LIMIT $2",
-                values![from.block, limit as u64],
-            )?;
-            let mut newest = from.finding;
+            let noted = commits::after(connection, number, limit)?;
             let mut names = Names::default();
-            rows.iter().map(|row| event(connection, row, &mut newest, &mut names)).collect()
+            noted.into_iter().map(|noted| event(connection, noted, &mut names)).collect()
         })
     }
 
@@ -104,16 +84,32 @@ struct Names {
 
 fn event(
     connection: &mut (dyn Connection + 'static),
-    row: &Row,
-    newest: &mut i64,
+    noted: Noted,
     names: &mut Names,
 ) -> Result<Event, StoreError> {
-    let (block, stream, lines): (i64, i64, Vec<u8>) = (row.get(0)?, row.get(1)?, row.get(3)?);
+    let Noted { number, records, block, new } = noted;
+    let row = connection.row(
+        "SELECT block.stream, block.received_ms, block.lines,
+                origin.service, origin.version, origin.instance, origin.environment
+         FROM block JOIN origin ON origin.id = block.origin WHERE block.id = $1",
+        values![block],
+    )?;
+    let Some(row) = row else {
+        return Ok(Event {
+            number,
+            records,
+            block,
+            received_ms: 0,
+            origin: Arc::default(),
+            seen: Vec::new(),
+        });
+    };
+    let (stream, lines): (i64, Vec<u8>) = (row.get(0)?, row.get(2)?);
     let origin = Origin {
-        service: row.get(4)?,
-        version: row.get(5)?,
-        instance: row.get(6)?,
-        environment: row.get(7)?,
+        service: row.get(3)?,
+        version: row.get(4)?,
+        instance: row.get(5)?,
+        environment: row.get(6)?,
     };
     let mut counted: BTreeMap<i64, u64> = BTreeMap::new();
     for sighting in sightings(&lines) {
@@ -125,14 +121,9 @@ fn event(
             *counted.entry(finding).or_default() += 1;
         }
     }
-    let known = *newest;
-    *newest = counted.keys().copied().fold(known, i64::max);
-    let seen = counted.into_iter().map(|(finding, occurrences)| Shown {
-        finding,
-        is_new: finding > known,
-        occurrences,
-    });
-    Ok(Event { block, received_ms: row.get(2)?, origin: Arc::new(origin), seen: seen.collect() })
+    let shown = |(finding, occurrences)| Shown { finding, is_new: new.contains(&finding), occurrences };
+    let seen = counted.into_iter().map(shown).collect();
+    Ok(Event { number, records, block, received_ms: row.get(1)?, origin: Arc::new(origin), seen })
 }
 
 /// What the lines of a block say of findings. One that can't be read says nothing: it was checked when it came.
@@ -189,6 +180,8 @@ fn fact(fingerprint: String, kind: &str, title: String, exemplar: &str) -> Sight
     let Some(Ok(record)) = EvidenceReader::new(exemplar.as_bytes()).next() else { return fact };
     match record {
         Record::Race(race) => {
+            let of = advise(&Facts { race: &race, lines: [None, None], subject: None }).0;
+            let fact = under(fact, of.code, of.name);
             let stacks = race.accesses.iter().flat_map(|access| &access.stack);
             let created = race.goroutines.iter().flat_map(|it| &it.created_at);
             let subject = race.object.as_ref().and_then(|it| it.name.clone()).unwrap_or_default();
@@ -201,7 +194,9 @@ fn fact(fingerprint: String, kind: &str, title: String, exemplar: &str) -> Sight
             }
         }
         Record::Crash(crash) => {
-            let concurrency = CrashCause::of_message(&crash.message).is_concurrency();
+            let cause = CrashCause::of_message(&crash.message);
+            let (concurrency, of) = (cause.is_concurrency(), Rule::of_crash(cause));
+            let fact = under(fact, of.code, of.name);
             let frames = crash.goroutines.iter().flat_map(|it| it.stack.iter().chain(&it.created_at));
             let statement = crash
                 .goroutines
@@ -212,8 +207,12 @@ fn fact(fingerprint: String, kind: &str, title: String, exemplar: &str) -> Sight
         Record::StaticFinding(finding) => {
             let site = finding.sites.first();
             let function = site.map(|site| site.function.clone()).unwrap_or_default();
+            let is_ours = finding.tool.as_deref().is_none_or(|tool| tool == "raceguard");
+            let known = ALL.iter().find(|rule| is_ours && rule.code == finding.rule);
             SightingFact {
                 rule: finding.rule.clone(),
+                class: known.map(|rule| rule.name.to_owned()).unwrap_or_default(),
+                map_trap: is_ours && finding.rule.starts_with("RG1"),
                 severity: finding.severity.as_str().to_owned(),
                 message: finding.message.clone(),
                 subject: finding.subject.clone(),
@@ -226,6 +225,11 @@ fn fact(fingerprint: String, kind: &str, title: String, exemplar: &str) -> Sight
         }
         _ => fact,
     }
+}
+
+fn under(fact: SightingFact, code: &str, name: &str) -> SightingFact {
+    let map_trap = code.starts_with("RG1");
+    SightingFact { rule: code.to_owned(), class: name.to_owned(), map_trap, ..fact }
 }
 
 fn at(fact: SightingFact, statement: Option<&Frame>) -> SightingFact {

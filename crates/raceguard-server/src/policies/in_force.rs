@@ -8,6 +8,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::set::CompiledSet;
+use crate::live::report::MapReport;
 
 /// Which of the two sets that can be in force at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,7 +25,7 @@ pub struct Released {
     /// Its number; 0 stands for the empty set before the first one.
     pub revision: i64,
     /// What it says.
-    pub set: CompiledSet,
+    pub set: Arc<CompiledSet>,
     /// For which services.
     pub release: Release,
     /// Why it is empty although its texts are not: this version finds a mistake in them that an earlier one did not.
@@ -76,8 +77,7 @@ impl InForce {
     /// The empty set.
     pub fn new() -> Result<Self, MapError> {
         let map = Observed::new(SnapshotMap::new());
-        let nothing =
-            Released { revision: 0, set: CompiledSet::default(), release: Release::ALL, problem: None };
+        let nothing = Released { revision: 0, set: Arc::default(), release: Release::ALL, problem: None };
         map.insert(Slot::Stable, Arc::new(nothing))?;
         Ok(Self { map })
     }
@@ -94,9 +94,9 @@ impl InForce {
         self.map.snapshot().map(Current)
     }
 
-    /// For metrics: what is done with the map, and what it costs.
-    pub fn observed(&self) -> String {
-        self.map.to_prometheus("policies_in_force")
+    /// What is done with the map, and what it costs.
+    pub fn report(&self) -> MapReport {
+        MapReport::observed("policies_in_force", "SnapshotMap", self.map.len(), &self.map.observation())
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     fn released(revision: i64, share: f64) -> Arc<Released> {
         let texts =
             (0..20).map(|part| (format!("part-{part}"), format!("schema: 1\npolicies: []\n# {revision}\n")));
-        let set = CompiledSet::compile(texts.collect()).unwrap();
+        let set = Arc::new(CompiledSet::compile(texts.collect()).unwrap());
         Arc::new(Released { revision, set, release: Release { share, services: Vec::new() }, problem: None })
     }
 

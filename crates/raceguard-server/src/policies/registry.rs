@@ -3,8 +3,9 @@
 //! A change is checked, kept and released in one transaction, and then published in [`InForce`]. Changes are based on
 //! the newest revision; who says which one that was ([`Change::expected`]) is refused when it no longer is.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use raceguard_maps::MapError;
 use tokio::sync::{Mutex, watch};
@@ -43,6 +44,9 @@ pub enum RegistryError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system has no chance to give.
+    #[error("the system gave no random bytes: {0}")]
+    Random(getrandom::Error),
     /// The map of what is in force is closed: the server is stopping.
     #[error("the server is stopping: {0}")]
     Map(#[from] MapError),
@@ -95,7 +99,9 @@ pub struct Registry {
     in_force: InForce,
     /// Makes changes one after the other.
     turn: Mutex<()>,
-    /// The generation that is published.
+    /// The generation that is published; held while that changes, so that it only grows.
+    shown: std::sync::Mutex<i64>,
+    /// The same, for whoever only asks.
     generation: AtomicI64,
     /// Tells when another one is.
     published: watch::Sender<i64>,
@@ -106,8 +112,15 @@ impl Registry {
     pub async fn open(writer: Writer, reader: Reader) -> Result<Self, RegistryError> {
         let in_force = InForce::new()?;
         let (published, _) = watch::channel(0);
-        let registry =
-            Self { writer, reader, in_force, turn: Mutex::new(()), generation: AtomicI64::new(0), published };
+        let registry = Self {
+            writer,
+            reader,
+            in_force,
+            turn: Mutex::new(()),
+            shown: std::sync::Mutex::new(0),
+            generation: AtomicI64::new(0),
+            published,
+        };
         registry.refresh().await?;
         Ok(registry)
     }
@@ -148,10 +161,11 @@ impl Registry {
             Source::Rollback => (format!("token:{}", draft.author), "policy.rollback"),
             Source::Git => (format!("git:{}", draft.author), "policy.save"),
         };
+        let set = Arc::clone(&draft.set);
         let made = self
             .writer
             .change(move |connection| {
-                let found = revision::head(connection)?;
+                let found = revision::head_to_change(connection)?;
                 if found != head {
                     return Ok(Err(found));
                 }
@@ -165,7 +179,8 @@ impl Registry {
             })
             .await?;
         let revision = made.map_err(|found| RegistryError::Conflict { expected: head, head: found })?;
-        self.refresh().await?;
+        // What was checked a moment ago is not read and checked again.
+        self.refresh_knowing([(revision.number, set)].into()).await?;
         Ok(Made { revision, is_new: true })
     }
 
@@ -200,13 +215,30 @@ impl Registry {
 
     /// Publishes what the tables say is in force: after a change, here or in another replica.
     pub async fn refresh(&self) -> Result<(), RegistryError> {
+        self.refresh_knowing(Known::new()).await
+    }
+
+    /// Does the same, where some revisions' sets are known.
+    async fn refresh_knowing(&self, mut known: Known) -> Result<(), RegistryError> {
+        let current = self.in_force.current()?;
+        for released in current.stable().into_iter().chain(current.canary()) {
+            if released.problem.is_none() {
+                known.insert(released.revision, Arc::clone(&released.set));
+            }
+        }
         let reader = self.reader.clone();
-        let loaded = blocking(move || load(&reader)).await?;
+        let loaded = blocking(move || load(&reader, &known)).await?;
         self.show(loaded)
     }
 
     fn show(&self, loaded: Loaded) -> Result<(), RegistryError> {
         let generation = loaded.row.generation;
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if generation < *shown {
+            // Somebody who read later was quicker.
+            return Ok(());
+        }
+        *shown = generation;
         self.in_force.publish(loaded.stable, loaded.canary)?;
         self.generation.store(generation, Ordering::Release);
         self.published.send_replace(generation);
@@ -226,9 +258,15 @@ struct Loaded {
     canary: Option<Arc<Released>>,
 }
 
-fn load(reader: &Reader) -> Result<Loaded, RegistryError> {
+/// Sets of revisions that were checked already.
+type Known = HashMap<i64, Arc<CompiledSet>>;
+
+fn load(reader: &Reader, known: &Known) -> Result<Loaded, RegistryError> {
     let row = reader.policies_in_force()?;
     let released = |revision: i64, release: Release| -> Result<Arc<Released>, RegistryError> {
+        if let Some(set) = known.get(&revision) {
+            return Ok(Arc::new(Released { revision, set: Arc::clone(set), release, problem: None }));
+        }
         // It was checked before it was kept, but a newer version may find more wrong. Evidence is taken all the same, and
         // a mended set can be sent.
         let (set, problem) = match CompiledSet::compile(reader.policy_texts(revision)?) {
@@ -238,7 +276,7 @@ fn load(reader: &Reader) -> Result<Loaded, RegistryError> {
                 (CompiledSet::default(), Some(error.to_string()))
             }
         };
-        Ok(Arc::new(Released { revision, set, release, problem }))
+        Ok(Arc::new(Released { revision, set: Arc::new(set), release, problem }))
     };
     let stable = released(row.stable, Release::ALL)?;
     let canary = row.canary.clone().map(|(number, release)| released(number, release)).transpose()?;
@@ -280,7 +318,7 @@ fn draft(reader: &Reader, change: Change) -> Result<(i64, Option<(Draft, Release
         return Ok((head, None));
     }
     let (author, message, commit) = (change.author, change.message, change.commit);
-    Ok((head, Some((Draft { set, author, message, source, commit }, change.release))))
+    Ok((head, Some((Draft { set: Arc::new(set), author, message, source, commit }, change.release))))
 }
 
 /// Runs something that waits for the database where that is allowed.

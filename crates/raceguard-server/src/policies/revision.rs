@@ -1,7 +1,10 @@
 //! Revisions in the tables: how a set of texts is kept, and which revisions are in force.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
+use super::commits;
 use super::in_force::Release;
 use super::set::{CompiledSet, Texts, diff};
 use crate::store::sql::{Connection, Row, values};
@@ -50,7 +53,7 @@ pub struct Revision {
 /// A revision that is to be made.
 #[derive(Debug)]
 pub(super) struct Draft {
-    pub(super) set: CompiledSet,
+    pub(super) set: Arc<CompiledSet>,
     pub(super) author: String,
     pub(super) message: String,
     pub(super) source: Source,
@@ -88,6 +91,12 @@ fn revision(row: &Row) -> Result<Revision, StoreError> {
 pub(super) fn head(connection: &mut (dyn Connection + 'static)) -> Result<i64, StoreError> {
     let row = connection.row("SELECT number FROM policy_revision ORDER BY number DESC LIMIT 1", &[])?;
     row.map_or(Ok(0), |row| row.get(0))
+}
+
+/// The same, for a transaction that makes the next one: another replica that does so waits until it ends.
+pub(super) fn head_to_change(connection: &mut (dyn Connection + 'static)) -> Result<i64, StoreError> {
+    connection.execute("UPDATE policy_in_force SET generation = generation WHERE id = 0", &[])?;
+    head(connection)
 }
 
 /// The texts of a revision; none of number 0.
@@ -177,20 +186,15 @@ pub(super) fn release(
     if release.is_all() {
         forget_triggers(connection, hashes)?;
     }
-    let newest = newest_block(connection)?;
+    let newest = commits::newest(connection)?.number;
     for hash in hashes {
         connection.execute(
-            "INSERT INTO policy_trigger (hash, since_block) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
-            values![hash, newest],
+            "INSERT INTO policy_trigger (hash, since, number, at_ms, evaluator) VALUES ($1, $2, $2, $3, '')
+             ON CONFLICT (hash) DO NOTHING",
+            values![hash, newest, now_ms],
         )?;
     }
     Ok(())
-}
-
-/// The newest block of evidence; 0 when there is none.
-pub(super) fn newest_block(connection: &mut (dyn Connection + 'static)) -> Result<i64, StoreError> {
-    let row = connection.row("SELECT id FROM block ORDER BY id DESC LIMIT 1", &[])?;
-    row.map_or(Ok(0), |row| row.get(0))
 }
 
 /// Forgets triggers that no revision in force has, so that they begin anew should they come back.

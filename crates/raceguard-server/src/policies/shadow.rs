@@ -3,7 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use raceguard_maps::MapError;
 use raceguard_policy::facts::SightingFact;
@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::evaluator::{Evaluator, Fired, Moment, TriggerCounts};
 use super::events::Shown;
 use super::in_force::{InForce, Release, Released};
+use super::progress::Progress;
 use super::set::{CompiledSet, SetError, Texts};
 use crate::origin::Origin;
 use crate::store::{Reader, StoreError};
@@ -31,8 +32,6 @@ const EXAMPLES: usize = 3;
 /// A finding that a block showed.
 #[derive(Debug, Clone)]
 pub struct Item {
-    /// The block.
-    pub block: i64,
     /// When it came, in milliseconds since the Unix epoch.
     pub at_ms: i64,
     /// Which program it is from.
@@ -154,27 +153,29 @@ pub enum ShadowError {
     Map(#[from] MapError),
 }
 
-/// What texts would have done as a set for all services. Looks for as long as `time` at most; blocks.
+/// What texts would have done as a set for all services. Looks until `end` at most; blocks.
 pub fn shadow(
     texts: Texts,
     recent: Option<&Recent>,
     reader: &Reader,
     now_ms: i64,
-    time: Duration,
+    end: Instant,
 ) -> Result<Shadow, ShadowError> {
-    let set = CompiledSet::compile(texts)?;
+    let set = Arc::new(CompiledSet::compile(texts)?);
     let mut triggers: Vec<ShadowTrigger> = set.triggers.iter().map(|it| ShadowTrigger::new(&it.id)).collect();
     let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
     let in_force = InForce::new()?;
     in_force.publish(Arc::new(Released { revision: 0, set, release: Release::ALL, problem: None }), None)?;
-    evaluator.adopt(&in_force.current()?, &HashMap::new())?;
-    let started = Instant::now();
+    let current = in_force.current()?;
+    let begin = current.stable().into_iter().flat_map(|it| &it.set.triggers);
+    let begin = begin.map(|trigger| (trigger.hash.clone(), Progress::default())).collect();
+    evaluator.adopt(&current, &|_| true, &begin)?;
     let from_ms = recent.map_or(now_ms, |recent| recent.from_ms).max(now_ms - HOUR_MS);
     let (mut sightings, mut complete) = (0_u64, recent.is_some());
     let mut facts: HashMap<i64, Option<SightingFact>> = HashMap::new();
     let items = recent.into_iter().flat_map(Recent::items).filter(|item| item.at_ms >= from_ms);
     for item in items {
-        if sightings % 64 == 0 && started.elapsed() > time {
+        if sightings % 64 == 0 && Instant::now() >= end {
             complete = false;
             break;
         }
@@ -185,9 +186,9 @@ pub fn shadow(
         }
         let Some(Some(fact)) = facts.get(&finding) else { continue };
         let sighting = Arc::new(placed(fact, &item.origin, &item.shown));
-        // Blocks are counted from 1, and triggers here count all of them.
-        let moment = Moment { block: item.block.max(1), at_ms: item.at_ms, finding };
-        for fired in evaluator.see(&sighting, moment, false)? {
+        // Triggers here count all of them, and what they counted is not to be told apart from what they did not.
+        let moment = Moment { number: i64::MAX, at_ms: item.at_ms, finding };
+        for fired in evaluator.see(&sighting, moment)? {
             if let Some(trigger) = triggers.iter_mut().find(|it| it.trigger == fired.trigger.id) {
                 trigger.note(&fired);
             }

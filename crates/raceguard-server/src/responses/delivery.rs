@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Open;
 use crate::alerts::{Alerts, Firing, Severity};
 use crate::clock::now_ms;
-use crate::store::sql::{Row, values};
+use crate::store::sql::values;
 use crate::store::{Reader, StoreError, Writer};
 
 /// How long a webhook may take.
@@ -25,8 +25,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const TRIES: i64 = 150;
 const LONGEST_MS: i64 = 600_000;
 
-/// What is taken at once.
+/// Alerts that are found to be over at once.
 const AT_ONCE: u64 = 16;
+
+/// How long what was taken to be sent is left alone by other replicas: longer than sending it may take.
+const LEASE_MS: i64 = 30_000;
 
 /// Notes that something is to be sent.
 pub(super) fn add(
@@ -98,10 +101,10 @@ impl Deliveries {
         while !stop.is_cancelled() {
             match self.round().await {
                 // More may be due at once.
-                Ok(sent) if sent as u64 == AT_ONCE => continue,
+                Ok(true) => continue,
                 Err(StoreError::Stopping) => return Ok(()),
                 // Nothing is lost: the disk may be full, or the database away.
-                Ok(_) | Err(_) => {}
+                Ok(false) | Err(_) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -112,16 +115,22 @@ impl Deliveries {
         Ok(())
     }
 
-    async fn round(&self) -> Result<usize, StoreError> {
+    /// Sends what is due, one; tells of alerts that are over. Whether there was something to send.
+    async fn round(&self) -> Result<bool, StoreError> {
         let reader = self.reader.clone();
-        let (due, over) = tokio::task::spawn_blocking(move || {
+        let (is_due, over) = tokio::task::spawn_blocking(move || {
             let now = now_ms();
-            Ok::<_, StoreError>((reader.due_deliveries(now)?, reader.alerts_over(now)?))
+            Ok::<_, StoreError>((reader.is_delivery_due(now)?, reader.alerts_over(now)?))
         })
         .await
         .map_err(|_| StoreError::Stopping)??;
-        let count = due.len();
-        for due in due {
+        let due = if is_due {
+            self.writer.change(|connection| take_due(connection, now_ms())).await?
+        } else {
+            None
+        };
+        let had_some = due.is_some();
+        if let Some(due) = due {
             let sent = self.send(&due).await?;
             self.settle(&due, sent).await?;
         }
@@ -135,7 +144,7 @@ impl Deliveries {
                 })
                 .await?;
         }
-        Ok(count)
+        Ok(had_some)
     }
 
     /// Sends one; gives why it did not arrive.
@@ -163,18 +172,18 @@ impl Deliveries {
     }
 
     async fn settle(&self, due: &Due, sent: Result<(), String>) -> Result<(), StoreError> {
-        let (id, attempts, now) = (due.id, due.attempts + 1, now_ms());
+        let (id, attempts, now) = (due.id, due.attempts, now_ms());
         let distance = (1_000_i64 << attempts.min(20)).min(LONGEST_MS);
         self.writer
             .change(move |connection| {
-                let (done, error) = match sent {
+                let (done, error) = match &sent {
                     Ok(()) => (Some(now), String::new()),
                     Err(why) if attempts >= TRIES => (Some(now), format!("given up: {why}")),
-                    Err(why) => (None, why),
+                    Err(why) => (None, why.clone()),
                 };
                 connection.execute(
-                    "UPDATE policy_delivery SET attempts = $2, next_ms = $3, done_ms = $4, error = $5 WHERE id = $1",
-                    values![id, attempts, now + distance, done, &error],
+                    "UPDATE policy_delivery SET next_ms = $2, done_ms = $3, error = $4 WHERE id = $1",
+                    values![id, now + distance, done, &error],
                 )
             })
             .await?;
@@ -196,26 +205,34 @@ fn post(agent: &ureq::Agent, url: &str, body: &str) -> Result<(), String> {
     }
 }
 
+/// Takes the oldest that is due, and counts the try. Other replicas leave it alone for a while; should this one die
+/// meanwhile, it is due again then.
+fn take_due(connection: Open<'_>, now_ms: i64) -> Result<Option<Due>, StoreError> {
+    let row = connection.row(
+        "UPDATE policy_delivery SET next_ms = $1 + $2, attempts = attempts + 1
+         WHERE id = (SELECT id FROM policy_delivery WHERE done_ms IS NULL AND next_ms <= $1 ORDER BY id LIMIT 1)
+           AND done_ms IS NULL AND next_ms <= $1
+         RETURNING id, kind, target, body, attempts, firing",
+        values![now_ms, LEASE_MS],
+    )?;
+    let Some(row) = row else { return Ok(None) };
+    let firing: i64 = row.get(5)?;
+    let fired = connection.row("SELECT fired_ms FROM policy_firing WHERE id = $1", values![firing])?;
+    Ok(Some(Due {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        target: row.get(2)?,
+        body: row.get(3)?,
+        attempts: row.get(4)?,
+        fired_ms: fired.ok_or(StoreError::Incomplete("policy_firing"))?.get(0)?,
+    }))
+}
+
 impl Reader {
-    fn due_deliveries(&self, now_ms: i64) -> Result<Vec<Due>, StoreError> {
+    fn is_delivery_due(&self, now_ms: i64) -> Result<bool, StoreError> {
         self.ask(|connection| {
-            let rows = connection.query(
-                "SELECT delivery.id, delivery.kind, delivery.target, delivery.body, delivery.attempts, firing.fired_ms
-                 FROM policy_delivery delivery JOIN policy_firing firing ON firing.id = delivery.firing
-                 WHERE delivery.done_ms IS NULL AND delivery.next_ms <= $1 ORDER BY delivery.id LIMIT $2",
-                values![now_ms, AT_ONCE],
-            )?;
-            let due = |row: &Row| {
-                Ok(Due {
-                    id: row.get(0)?,
-                    kind: row.get(1)?,
-                    target: row.get(2)?,
-                    body: row.get(3)?,
-                    attempts: row.get(4)?,
-                    fired_ms: row.get(5)?,
-                })
-            };
-            rows.iter().map(due).collect()
+            let sql = "SELECT id FROM policy_delivery WHERE done_ms IS NULL AND next_ms <= $1 LIMIT 1";
+            Ok(connection.row(sql, values![now_ms])?.is_some())
         })
     }
 

@@ -10,6 +10,7 @@ use crate::alerts::send::Sender;
 use crate::causes::diagnoser::Diagnoser;
 use crate::clock::now_ms;
 use crate::http::Shared;
+use crate::live::keeper::Keeper;
 use crate::otlp::grpc;
 use crate::pages::live::Publisher;
 use crate::policies::PolicyTasks;
@@ -56,6 +57,7 @@ impl Beside {
         by_one(&mut tasks, shared, "tables for the days to come", |shared, stop| {
             make_days(shared.writer.clone(), stop)
         });
+        tasks.spawn("live state", |stop| Keeper::new(Arc::clone(shared)).run(stop));
         let sharing = Arc::clone(shared);
         tasks.spawn("live updates", |stop| publisher.run(sharing, stop));
         tasks.spawn("noting uses of tokens", |stop| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::bundle::{Bundle, table};
 use super::compliance::Slo;
 use super::counting::forget;
 use super::questions::{FLEET, Objectives};
@@ -64,7 +65,13 @@ impl Watch {
             let key = alert.key.clone();
             match alert.firing {
                 Some(firing) if before != Some(true) => {
-                    self.shared.alerts.fire(firing).await?;
+                    let firing = match alert.exhausted {
+                        Some(slo) => self.with_bundle(firing, *slo, now_ms).await?,
+                        None => Some(firing),
+                    };
+                    if let Some(firing) = firing {
+                        self.shared.alerts.fire(firing).await?;
+                    }
                     self.firing.insert(key, true);
                 }
                 // Also at the first look: it may have fired before a restart.
@@ -83,6 +90,17 @@ impl Watch {
         Ok(())
     }
 
+    /// Makes the bundle of an exhausted budget and links it. Nothing when that was told before a restart already.
+    async fn with_bundle(&self, firing: Firing, slo: Slo, now_ms: i64) -> Result<Option<Firing>, StoreError> {
+        let key = firing.key.clone();
+        let told = self.shared.question(move |reader| reader.open_alert(&key)).await?;
+        if told.is_some() {
+            return Ok(None);
+        }
+        let id = make_bundle(&self.shared, slo, now_ms).await?;
+        Ok(Some(Firing { link: format!("/bundles/{id}"), ..firing }))
+    }
+
     /// What a service is blamed for ends when the service has no windows any more.
     async fn resolve_gone(&mut self, objectives: &Objectives, now_ms: i64) -> Result<(), StoreError> {
         let keys: BTreeSet<String> = alerts(objectives, now_ms).into_iter().map(|alert| alert.key).collect();
@@ -97,24 +115,37 @@ impl Watch {
 }
 
 /// Something that fires or is well.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
     /// What makes it the same alert.
     pub key: String,
     /// What is to be told, when it fires.
     pub firing: Option<Firing>,
+    /// When it is that a budget is exhausted: of which a bundle is to be made.
+    pub exhausted: Option<Box<Slo>>,
 }
 
-/// What fires and what is well: for each service its newest window against the target (P2) and its last hour against the
-/// objective (P1), and the last hour of the fleet (P1).
+/// Makes a bundle of what is known now, and keeps it; gives its number.
+pub async fn make_bundle(shared: &Arc<Shared>, slo: Slo, now_ms: i64) -> Result<i64, StoreError> {
+    let live = Arc::clone(&shared.live);
+    let packed = shared
+        .question(move |reader| Ok(table::Packed::of(&Bundle::gather(reader, &live, slo, now_ms)?)))
+        .await?;
+    shared.writer.change(move |connection| table::keep(connection, &packed)).await
+}
+
+/// What fires and what is well: for each service its newest window against the target (P2), its last hour against the
+/// objective (P1) and its error budget (P1), and for the fleet the last two.
 pub fn alerts(objectives: &Objectives, now_ms: i64) -> Vec<Watched> {
     let mut alerts = Vec::new();
     for slo in &objectives.services {
         alerts.push(target(slo, now_ms));
         alerts.push(objective(slo, now_ms));
+        alerts.push(budget(slo, now_ms));
     }
     if !objectives.services.is_empty() {
         alerts.push(objective(&objectives.fleet, now_ms));
+        alerts.push(budget(&objectives.fleet, now_ms));
     }
     alerts
 }
@@ -136,7 +167,7 @@ fn target(slo: &Slo, now_ms: i64) -> Watched {
         link: link(slo),
         at_ms: now_ms,
     });
-    Watched { key, firing }
+    Watched { key, firing, exhausted: None }
 }
 
 fn objective(slo: &Slo, now_ms: i64) -> Watched {
@@ -159,7 +190,26 @@ fn objective(slo: &Slo, now_ms: i64) -> Watched {
         link: link(slo),
         at_ms: now_ms,
     });
-    Watched { key, firing }
+    Watched { key, firing, exhausted: None }
+}
+
+fn budget(slo: &Slo, now_ms: i64) -> Watched {
+    let key = format!("budget:{}", slo.service);
+    let is_exhausted = slo.budget.bad > 0 && slo.budget.remaining <= 0.0;
+    let firing = is_exhausted.then(|| Firing {
+        key: key.clone(),
+        severity: Severity::P1,
+        title: format!("{}: the error budget of thread safety is exhausted", name(slo)),
+        text: format!(
+            "{} of {} windows of the last 30 days missed the target, {:.1} may. The link leads to a bundle of what is known \
+             of the root causes.",
+            slo.budget.bad, slo.budget.windows, slo.budget.allowed
+        ),
+        labels: labels(slo, "budget"),
+        link: link(slo),
+        at_ms: now_ms,
+    });
+    Watched { key, exhausted: firing.is_some().then(|| Box::new(slo.clone())), firing }
 }
 
 fn name(slo: &Slo) -> &str {

@@ -20,6 +20,8 @@ pub struct Committed {
     pub accepted: u64,
     /// Records that had been received before.
     pub duplicates: u64,
+    /// How many records had come in all by its end: its place in the order in which batches were committed.
+    pub number: i64,
     /// The findings that its new records show, each once.
     pub seen: Vec<Seen>,
 }

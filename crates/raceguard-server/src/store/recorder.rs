@@ -12,6 +12,7 @@ use super::writer::{Packed, compress};
 use crate::batch::{BatchRecord, Sighting};
 use crate::causes::counting::CauseCounting;
 use crate::origin::Origin;
+use crate::policies::commits;
 use crate::slts::counting::KnownNames;
 
 /// Milliseconds of an hour.
@@ -102,12 +103,13 @@ impl<'a> Recorder<'a> {
             }
         }
         let seen = std::mem::take(&mut self.seen).into_values().collect();
-        self.committed.push(Committed { origin, block, received_ms: now, accepted, duplicates, seen });
+        let (received_ms, number) = (now, 0);
+        self.committed.push(Committed { origin, block, received_ms, accepted, duplicates, number, seen });
         Ok(())
     }
 
     /// Writes what was counted; gives what each batch changed, in their order.
-    pub(super) fn finish(self) -> Result<Vec<Committed>, StoreError> {
+    pub(super) fn finish(mut self) -> Result<Vec<Committed>, StoreError> {
         for ((finding, hour, origin), counted) in &self.counted {
             self.connection.execute(
                 "INSERT INTO sighting (finding, hour, origin, occurrences) VALUES ($1, $2, $3, $4)
@@ -124,10 +126,13 @@ impl<'a> Recorder<'a> {
         }
         self.counting.finish(self.connection)?;
         let sum = |count: fn(&Committed) -> u64| self.committed.iter().map(count).sum::<u64>();
-        self.connection.execute(
-            "UPDATE total SET records = records + $1, duplicates = duplicates + $2, blocks = blocks + $3",
+        let total = self.connection.row(
+            "UPDATE total SET records = records + $1, duplicates = duplicates + $2, blocks = blocks + $3
+             RETURNING records",
             values![sum(|batch| batch.accepted), sum(|batch| batch.duplicates), self.blocks],
         )?;
+        let records = total.ok_or(StoreError::Incomplete("total"))?.get(0)?;
+        commits::note(self.connection, &mut self.committed, records)?;
         Ok(self.committed)
     }
 

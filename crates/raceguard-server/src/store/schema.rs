@@ -18,10 +18,16 @@ const PARTS: &[Part] = &[
     Part { name: "collector", scripts: &[include_str!("schema/collector/0001.sql")] },
     Part { name: "alert", scripts: &[include_str!("schema/alert/0001.sql")] },
     Part { name: "cause", scripts: &[include_str!("schema/cause/0001.sql")] },
-    Part { name: "slts", scripts: &[include_str!("schema/slts/0001.sql")] },
+    Part {
+        name: "slts",
+        scripts: &[include_str!("schema/slts/0001.sql"), include_str!("schema/slts/0002.sql")],
+    },
     Part { name: "lock", scripts: &[include_str!("schema/lock/0001.sql")] },
     Part { name: "operations", scripts: &[include_str!("schema/operations/0001.sql")] },
-    Part { name: "policy", scripts: &[include_str!("schema/policy/0001.sql")] },
+    Part {
+        name: "policy",
+        scripts: &[include_str!("schema/policy/0001.sql"), include_str!("schema/policy/0002.sql")],
+    },
     Part { name: "session", scripts: &[include_str!("schema/session/0001.sql")] },
 ];
 

@@ -3,6 +3,7 @@
 //! A commit costs one flush to the disk however many batches it holds, so the more senders wait the more each flush
 //! carries. When a transaction fails, all that it held is refused and nothing of it is kept, in the database or here.
 //! Other changes (a policy, a token) run on the same thread, each in a transaction of its own, so that none waits for a lock.
+//! They go before the batches that wait: people wait for them, and no batch depends on them.
 
 use std::sync::Arc;
 use std::thread;
@@ -22,7 +23,7 @@ const QUEUE: usize = 512;
 const TRIES: usize = 5;
 
 /// Bytes of lines after which a transaction takes no further batch.
-const GROUP_BYTES: usize = 16 << 20;
+const GROUP_BYTES: usize = 4 << 20;
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,8 @@ type Change = Box<dyn FnOnce(&mut (dyn Connection + 'static)) + Send>;
 
 enum Task {
     Batch(Box<Job>),
-    Change(Change),
+    /// There is a change among those that wait.
+    Change,
     /// What another replica committed.
     Told(Vec<Committed>),
     /// Take nothing further; what waits already is written.
@@ -65,6 +67,7 @@ enum Task {
 #[derive(Clone)]
 pub struct Writer {
     tasks: mpsc::Sender<Task>,
+    changes: mpsc::Sender<Change>,
     observers: Arc<[Arc<dyn Observer>]>,
 }
 
@@ -78,7 +81,7 @@ impl std::fmt::Debug for Task {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Batch(job) => f.debug_tuple("Batch").field(&job.packed.batch.records.len()).finish(),
-            Self::Change(_) => f.write_str("Change(…)"),
+            Self::Change => f.write_str("Change"),
             Self::Told(batches) => f.debug_tuple("Told").field(&batches.len()).finish(),
             Self::Stop => f.write_str("Stop"),
         }
@@ -109,12 +112,14 @@ impl Writer {
         outlet: Option<Arc<dyn Observer>>,
     ) -> (Self, WriterThread) {
         let (tasks, waiting) = mpsc::channel(QUEUE);
+        let (changes, urgent) = mpsc::channel(QUEUE);
         let told: Arc<[Arc<dyn Observer>]> = observers.into();
         let observers = Arc::clone(&told);
         let thread = thread::spawn(move || {
-            Writing { connection, observers: told, outlet, remembered: Remembered::default() }.run(waiting);
+            Writing { connection, observers: told, outlet, remembered: Remembered::default() }
+                .run(waiting, urgent);
         });
-        (Self { tasks: tasks.clone(), observers }, WriterThread { thread, tasks })
+        (Self { tasks: tasks.clone(), changes, observers }, WriterThread { thread, tasks })
     }
 
     /// Writes a batch; returns when it is durable.
@@ -139,17 +144,26 @@ impl Writer {
         answered.await.map_err(|_| StoreError::Stopping)?
     }
 
-    /// Makes a change in a transaction of its own; returns when it is durable, or with why nothing of it is kept.
+    /// Makes a change in a transaction of its own; returns when it is durable, or with why nothing of it is kept. What is
+    /// in the way of another replica's transaction is tried again, so it may be called several times.
     pub async fn change<T: Send + 'static>(
         &self,
-        change: impl FnOnce(&mut (dyn Connection + 'static)) -> Result<T, StoreError> + Send + 'static,
+        mut change: impl FnMut(&mut (dyn Connection + 'static)) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let change: Change = Box::new(move |connection| {
+            let mut changed = connection.transaction(&mut change);
+            for _ in 1..TRIES {
+                let Err(StoreError::Conflict(_)) = changed else { break };
+                changed = connection.transaction(&mut change);
+            }
             // Who asked may have gone; the change holds all the same.
-            let _ = answer.send(connection.transaction(change));
+            let _ = answer.send(changed);
         });
-        self.tasks.send(Task::Change(change)).await.map_err(|_| StoreError::Stopping)?;
+        self.changes.send(change).await.map_err(|_| StoreError::Stopping)?;
+        // When there is no room the thread is awake anyway, and looks for changes before each transaction; when it ends
+        // it does so too.
+        let _ = self.tasks.try_send(Task::Change);
         answered.await.map_err(|_| StoreError::Stopping)?
     }
 
@@ -161,7 +175,8 @@ impl Writer {
 
     /// Batches and changes that wait.
     pub fn waiting(&self) -> usize {
-        self.tasks.max_capacity() - self.tasks.capacity()
+        let batches = self.tasks.max_capacity() - self.tasks.capacity();
+        batches.max(self.changes.max_capacity() - self.changes.capacity())
     }
 }
 
@@ -192,21 +207,30 @@ struct Writing {
 }
 
 impl Writing {
-    fn run(mut self, mut waiting: mpsc::Receiver<Task>) {
+    fn run(mut self, mut waiting: mpsc::Receiver<Task>, mut changes: mpsc::Receiver<Change>) {
         while let Some(first) = waiting.blocking_recv() {
             let mut next = Some(first);
             while let Some(task) = next.take() {
+                self.make_changes(&mut changes);
                 match task {
-                    Task::Change(change) => change(&mut *self.connection),
+                    Task::Change => {}
                     Task::Told(batches) => self.observers.iter().for_each(|live| live.committed(&batches)),
                     Task::Stop => waiting.close(),
                     Task::Batch(job) => next = self.write_with_followers(*job, &mut waiting),
                 }
             }
         }
+        changes.close();
+        self.make_changes(&mut changes);
         if self.connection.dialect() == Dialect::Sqlite {
             // Leaves no log behind that the next start would have to read.
             let _ = self.connection.run_script("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+        }
+    }
+
+    fn make_changes(&mut self, changes: &mut mpsc::Receiver<Change>) {
+        while let Ok(change) = changes.try_recv() {
+            change(&mut *self.connection);
         }
     }
 
