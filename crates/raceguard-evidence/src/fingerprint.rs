@@ -15,13 +15,14 @@
 //!
 //! A crash is fingerprinted likewise over `crash\n`, its message, and the stack of its first goroutine.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::crash::Crash;
 use crate::frame::{Frame, FrameRef, statement_index};
+use crate::hex::hex;
 use crate::race::{AccessOp, MapOp, Race};
 use crate::static_finding::Site;
 
@@ -69,11 +70,7 @@ impl Fingerprint {
 
     fn hash(text: &str) -> Self {
         let digest = Sha256::digest(text.as_bytes());
-        let mut fingerprint = String::from("RG1-");
-        for byte in &digest[..8] {
-            let _ = write!(fingerprint, "{byte:02x}");
-        }
-        Self(fingerprint)
+        Self(format!("RG1-{}", hex(&digest[..8])))
     }
 
     /// The fingerprint as text.

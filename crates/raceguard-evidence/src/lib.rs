@@ -25,6 +25,7 @@ mod fingerprint;
 pub mod foreign;
 mod frame;
 mod goroutine_dump;
+pub mod hex;
 mod metric;
 mod paths;
 mod profile;

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::now_ms;
-use crate::hex::{hex, unhex};
 use crate::store::StoreError;
 use crate::store::sql::{Connection, Dialect, values};
+use raceguard_evidence::hex::{hex, unhex};
 
 /// Longest detail that is kept, in bytes.
 const DETAIL_BYTES: usize = 16 << 10;

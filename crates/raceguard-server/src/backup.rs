@@ -16,10 +16,10 @@ use sha2::{Digest as _, Sha256};
 
 use crate::audit;
 use crate::clock::now_ms;
-use crate::hex::hex;
 use crate::store::sql::sqlite::SqliteDatabase;
 use crate::store::sql::{Database as _, values};
 use crate::store::{Store, StoreError};
+use raceguard_evidence::hex::hex;
 
 /// What a backup says it is.
 const FORMAT: &str = "raceguard backup 1";

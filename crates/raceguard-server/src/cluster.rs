@@ -114,7 +114,7 @@ impl Cluster {
     pub async fn connect(options: &ClusterOptions) -> Result<Self, ClusterError> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(ClusterError::Random)?;
-        let id = crate::hex::hex(&random);
+        let id = raceguard_evidence::hex::hex(&random);
         let connected = connection::connect(options, &id).await?;
         let connection::Connected { client, jetstream, evidence, leases, policies } = connected;
         Ok(Self {

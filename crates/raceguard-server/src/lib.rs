@@ -24,7 +24,6 @@ pub mod cluster;
 pub mod destination;
 pub mod digest;
 pub mod events;
-mod hex;
 pub mod http;
 pub mod intake;
 pub mod limits;

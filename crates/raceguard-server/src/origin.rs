@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::hex::hex;
+use raceguard_evidence::hex::hex;
 
 /// Longest name of anything in an [`Origin`], in bytes.
 pub const NAME_LIMIT: usize = 200;

@@ -8,7 +8,7 @@ pub mod table;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::hex::hex;
+use raceguard_evidence::hex::hex;
 
 /// What the holder of a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

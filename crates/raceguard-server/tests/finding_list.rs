@@ -73,8 +73,8 @@ async fn each_finding_is_on_one_page(backend: Backend) {
                 [("", ""), ("crash", ""), ("race", ""), ("", "%C3%A4rger"), ("crash", "put+"), ("", "rg1-1")]
             {
                 let holds = |n: &u64| {
-                    let angry = n % 40 == 0;
-                    (kind.is_empty() || (kind == "crash") == (n % 3 == 0))
+                    let angry = n.is_multiple_of(40);
+                    (kind.is_empty() || (kind == "crash") == n.is_multiple_of(3))
                         && match text {
                             "" => true,
                             "rg1-1" => n.to_string().starts_with('1'),

@@ -194,7 +194,7 @@ fn a_server_with_tls_shows_who_it_is_as_far_as_the_address_wants() {
         let sql = "SELECT CAST(CASE WHEN ssl THEN 1 ELSE 0 END AS BIGINT) FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
         match (database.reading(), expected) {
             (Ok(mut connection), Ok(encrypted)) => {
-                assert_eq!(count(&mut *connection, sql), encrypted, "{address}")
+                assert_eq!(count(&mut *connection, sql), encrypted, "{address}");
             }
             (Err(error), Err(what)) => assert!(error.to_string().contains(what), "{address}: {error}"),
             (outcome, _) => panic!("{address}: {:?}", outcome.map(|_| "connected")),

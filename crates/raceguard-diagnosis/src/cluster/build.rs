@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use raceguard_evidence::SuggestedFix;
+use raceguard_evidence::hex::hex;
 use sha2::{Digest, Sha256};
 
 use super::{Blame, Cluster, Member, StatementSummary, blame, timeline, verdict};
@@ -237,7 +238,7 @@ fn id(variable: &str, statements: &[StatementSummary]) -> String {
         variable.to_owned()
     };
     let digest = Sha256::digest(text.as_bytes());
-    digest[..4].iter().fold(String::from("RC-"), |id, byte| format!("{id}{byte:02x}"))
+    format!("RC-{}", hex(&digest[..4]))
 }
 
 /// What is shared and the two statements that matter most.

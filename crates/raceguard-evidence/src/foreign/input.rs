@@ -1,6 +1,5 @@
 //! A foreign file on its way to its parser: decompressed, counted, hashed, recognised.
 
-use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +7,7 @@ use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::{FORMATS, Format, Recognition, Sink};
+use crate::hex::hex;
 use crate::record::Record;
 use crate::source::Source;
 
@@ -242,13 +242,6 @@ fn head_of(reader: &mut dyn Read, length: usize) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     reader.take(length as u64).read_to_end(&mut head)?;
     Ok(head)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn printable(head: &[u8]) -> String {

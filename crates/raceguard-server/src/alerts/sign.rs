@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::hex::hex;
+use raceguard_evidence::hex::hex;
 
 /// What Lark wants in the body.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -64,14 +64,12 @@ async fn replay(
 }
 
 async fn queue(shared: &Shared) -> Result<SetAside, Problem> {
-    match &shared.cluster {
-        Some(cluster) => cluster.set_aside().await.map_err(unavailable),
-        None => {
-            let message =
-                "this server is no replica of a cluster, so it has no queue; evidence is written at once";
-            Err(Problem::new(StatusCode::NOT_FOUND, message))
-        }
-    }
+    let Some(cluster) = &shared.cluster else {
+        let message =
+            "this server is no replica of a cluster, so it has no queue; evidence is written at once";
+        return Err(Problem::new(StatusCode::NOT_FOUND, message));
+    };
+    cluster.set_aside().await.map_err(unavailable)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err gives it away")]

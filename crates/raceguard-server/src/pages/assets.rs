@@ -11,7 +11,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest as _, Sha256};
 
-use crate::hex::hex;
+use raceguard_evidence::hex::hex;
 
 /// A file.
 struct Asset {

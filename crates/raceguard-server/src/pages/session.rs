@@ -15,11 +15,11 @@ use super::fault::PageFault;
 use super::login::Bounce;
 use super::preferences::{Preferences, cookie};
 use crate::clock::now_ms;
-use crate::hex::hex;
 use crate::http::Shared;
 use crate::store::sql::values;
 use crate::store::{Reader, StoreError};
 use crate::token::{Holder, Role, Token};
+use raceguard_evidence::hex::hex;
 
 /// The cookie.
 const NAME: &str = "raceguard_session";

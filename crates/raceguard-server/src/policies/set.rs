@@ -12,7 +12,7 @@ use raceguard_policy::{PolicySet, Problems, read};
 use sha2::{Digest as _, Sha256};
 use similar::TextDiff;
 
-use crate::hex::hex;
+use raceguard_evidence::hex::hex;
 
 /// Names and texts.
 pub type Texts = BTreeMap<String, String>;

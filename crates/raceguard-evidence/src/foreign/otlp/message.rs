@@ -13,9 +13,10 @@ use super::resource::{Resource, span_kind, status};
 use super::{DAMAGED_ITEMS, DAMAGED_MESSAGES, LARGEST_MESSAGE, SPANS_WITHOUT_IDS};
 use crate::foreign::protobuf::{Damaged, Fields, Value};
 use crate::foreign::{ForeignError, Input, Sink};
+use crate::hex::hex;
 use crate::record::Record;
 use crate::span::{Span, SpanEvent, SpanLink};
-use value::{hex, key_value, key_values};
+use value::{key_value, key_values};
 
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 

@@ -6,6 +6,7 @@ use super::logs::LogTail;
 use super::{DAMAGED_ITEMS, DAMAGED_MESSAGES, SPANS_WITHOUT_IDS, json, logs, message, metrics};
 use crate::error::EvidenceError;
 use crate::foreign::{ForeignError, Sink};
+use crate::hex::hex;
 use crate::record::Record;
 use crate::source::{Skipped, Source};
 
@@ -183,11 +184,7 @@ impl RequestReader<'_> {
 
 /// The beginning of the digest, by which races of different requests are told apart.
 fn short(digest: &[u8; 32]) -> String {
-    use std::fmt::Write as _;
-    digest[..6].iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex(&digest[..6])
 }
 
 /// Writes records as lines.

@@ -1,11 +1,10 @@
 //! Attributes and their values as protocol buffers.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value as Json};
 
 use crate::foreign::otlp::DEEPEST_VALUE;
 use crate::foreign::protobuf::{Fields, Value};
+use crate::hex::hex;
 
 pub(super) fn key_values<'a>(values: impl Iterator<Item = Value<'a>>) -> Map<String, Json> {
     values.filter_map(|value| key_value(value.bytes(), 0)).collect()
@@ -38,11 +37,4 @@ pub(super) fn any_value(message: &[u8], depth: usize) -> Json {
         7 => hex(value.bytes()).into(),
         _ => Json::Null,
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len().min(64)), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
