@@ -121,5 +121,5 @@ impl PolicyTasks {
 fn evaluator_name() -> Result<String, getrandom::Error> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)?;
-    Ok(crate::hex::hex(&random))
+    Ok(raceguard_evidence::hex::hex(&random))
 }
