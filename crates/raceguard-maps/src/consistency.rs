@@ -3,6 +3,14 @@
 use std::fmt;
 
 /// How a method relates to concurrent calls.
+///
+/// ```
+/// use raceguard_maps::consistency::Promise;
+/// use raceguard_maps::{ConcurrentMap, MutexMap, ShardedMap};
+///
+/// assert_eq!(<MutexMap<u8, u8> as ConcurrentMap<u8, u8>>::CONSISTENCY.snapshot, Promise::Linearizable);
+/// assert_eq!(<ShardedMap<u8, u8> as ConcurrentMap<u8, u8>>::CONSISTENCY.snapshot, Promise::PerShard);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Promise {
     /// The call takes effect at one instant between its start and its end (Herlihy and Wing, 1990).
@@ -32,6 +40,21 @@ impl fmt::Display for Promise {
 }
 
 /// What a panic of the closure of [`update`](crate::ConcurrentMap::update) leaves.
+///
+/// ```
+/// use std::panic::{AssertUnwindSafe, catch_unwind};
+/// use raceguard_maps::{ConcurrentMap, SnapshotMap};
+///
+/// let map: SnapshotMap<&str, Vec<u32>> = SnapshotMap::new();
+/// map.insert("a", vec![1])?;
+/// let panicked = catch_unwind(AssertUnwindSafe(|| map.update(&"a", |list| {
+///     list.clear();
+///     panic!("half-way");
+/// })));
+/// assert!(panicked.is_err());
+/// assert_eq!(map.get(&"a")?, Some(vec![1])); // `Unchanged`
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpdateOnPanic {
     /// What the closure had done until then: it worked in place.
@@ -50,6 +73,15 @@ impl fmt::Display for UpdateOnPanic {
 }
 
 /// The promises of one strategy.
+///
+/// ```
+/// use raceguard_maps::consistency::{Consistency, Promise, UpdateOnPanic};
+/// use raceguard_maps::{ConcurrentMap, LockFreeMap};
+///
+/// let promised: Consistency = <LockFreeMap<u8, u8> as ConcurrentMap<u8, u8>>::CONSISTENCY;
+/// assert_eq!((promised.read, promised.for_each), (Promise::Linearizable, Promise::PerEntry));
+/// assert_eq!(promised.update_on_panic, UpdateOnPanic::Unchanged);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Consistency {
     /// `get`, `get_with`, `contains_key`.

@@ -5,6 +5,18 @@ use thiserror::Error;
 use crate::layers::checked::{Misuse, MisuseKind};
 
 /// Why a call had no effect, or may have had none.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MapError, ShardedMap};
+///
+/// let refused = ShardedMap::<u32, u32>::with_shards(0).unwrap_err();
+/// assert!(matches!(refused, MapError::Configuration { .. }), "{refused}");
+///
+/// let map: ShardedMap<u32, u32> = ShardedMap::new();
+/// map.close()?;
+/// assert_eq!(map.get(&1), Err(MapError::Closed));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MapError {

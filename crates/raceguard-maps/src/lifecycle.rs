@@ -6,6 +6,20 @@ use crate::error::MapError;
 use crate::raw::sync::atomic::{AtomicBool, Ordering};
 
 /// What [`close`](crate::ConcurrentMap::close) found.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, SnapshotMap};
+///
+/// let map: SnapshotMap<u32, u32> = SnapshotMap::new();
+/// map.insert(1, 1)?;
+/// let held = map.snapshot()?;
+/// let report = map.close()?;
+/// assert_eq!((report.entries, report.live_snapshots, report.already_closed), (1, 1, false));
+/// assert!(map.close()?.already_closed);
+/// assert!(map.insert(2, 2).is_err_and(|error| error.is_closed()));
+/// drop(held);
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CloseReport {
     /// Entries that were in the map when it closed.

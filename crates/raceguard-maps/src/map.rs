@@ -9,6 +9,36 @@ use crate::lifecycle::CloseReport;
 use crate::snapshot::MapSnapshot;
 
 /// What can be looked up in a map with keys of type `K`: the key itself, or what it borrows as (`str` for `String`).
+///
+/// ```
+/// use std::hash::{Hash, Hasher};
+/// use raceguard_maps::{ConcurrentMap, Lookup, MutexMap};
+///
+/// /// A key of two parts, without the allocation of a `(String, u32)`.
+/// #[derive(PartialEq, Eq)]
+/// struct Part<'a>(&'a str, u32);
+///
+/// impl Hash for Part<'_> {
+///     fn hash<H: Hasher>(&self, state: &mut H) {
+///         (self.0, self.1).hash(state); // as the tuple does
+///     }
+/// }
+///
+/// impl Lookup<(String, u32)> for Part<'_> {
+///     fn matches(&self, key: &(String, u32)) -> bool {
+///         key.0 == self.0 && key.1 == self.1
+///     }
+///
+///     fn to_key(&self) -> (String, u32) {
+///         (self.0.to_owned(), self.1)
+///     }
+/// }
+///
+/// let map: MutexMap<(String, u32), bool> = MutexMap::new();
+/// map.insert(("a".to_owned(), 1), true)?;
+/// assert_eq!(map.get(&Part("a", 1))?, Some(true));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 pub trait Lookup<K>: Hash + Eq {
     /// Whether this is the given key.
     fn matches(&self, key: &K) -> bool;
@@ -32,6 +62,21 @@ where
 }
 
 /// What [`ConcurrentMap::compute`] does with the entry it was shown.
+///
+/// ```
+/// use raceguard_maps::{Change, ConcurrentMap, MutexMap};
+///
+/// let stock: MutexMap<&str, u32> = MutexMap::new();
+/// stock.insert("apples", 1)?;
+/// // Takes one out; the key goes with the last one.
+/// let take = |left: Option<&u32>| match left {
+///     None => (Change::Keep, false),
+///     Some(1) => (Change::Remove, true),
+///     Some(left) => (Change::Put(left - 1), true),
+/// };
+/// assert_eq!((stock.compute("apples", take)?, stock.compute("apples", take)?), (true, false));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change<V> {
     /// The entry stays as it is, or absent.
@@ -43,6 +88,16 @@ pub enum Change<V> {
 }
 
 /// One element of a batch for [`ConcurrentMap::apply`].
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MutexMap, Operation};
+///
+/// let map: MutexMap<&str, u32> = MutexMap::new();
+/// let batch = [Operation::Insert("a", 1), Operation::InsertIfAbsent("a", 2), Operation::Remove("b")];
+/// assert_eq!(map.apply(batch)?, 1, "one of them changed something");
+/// assert_eq!(map.get(&"a")?, Some(1));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation<K, V> {
     /// As [`ConcurrentMap::insert`].
@@ -63,6 +118,26 @@ pub enum Operation<K, V> {
 /// instead of a hang). A panic of a closure, of `Hash`, `Eq` or `Clone` goes on to the caller; the map stays usable. Only
 /// work that a call does for others besides its own, such as moving entries to a larger table, may stop at a panic of
 /// `Hash` without telling: it is done again later, and the call itself was then done in full.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, LockFreeMap, MapError, ShardedMap};
+///
+/// /// Works with every strategy and layer.
+/// fn count_words(words: &str, counts: &impl ConcurrentMap<String, u32>) -> Result<(), MapError> {
+///     for word in words.split_whitespace() {
+///         if counts.update(word, |count| *count += 1)?.is_none() {
+///             counts.insert(word.to_owned(), 1)?;
+///         }
+///     }
+///     Ok(())
+/// }
+///
+/// let (sharded, lock_free) = (ShardedMap::new(), LockFreeMap::new());
+/// count_words("a b a", &sharded)?;
+/// count_words("a b a", &lock_free)?;
+/// assert_eq!((sharded.get("a")?, lock_free.get("a")?), (Some(2), Some(2)));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 pub trait ConcurrentMap<K, V>
 where
     K: Hash + Eq + Clone,

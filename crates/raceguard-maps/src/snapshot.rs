@@ -1,6 +1,20 @@
 //! Snapshots: the entries of a map at one time, owned by the caller.
 
 /// Entries of a map as they were when the snapshot was taken. Holding one blocks nobody.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MapSnapshot, ShardedMap};
+///
+/// let map: ShardedMap<&str, u32> = ShardedMap::new();
+/// map.insert("a", 1)?;
+/// let seen = map.snapshot()?;
+/// // The map may change while it is walked over, also by the one who walks.
+/// for (key, value) in seen.iter() {
+///     map.insert(*key, value + 1)?;
+/// }
+/// assert_eq!((seen.len(), map.get(&"a")?), (1, Some(2)));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 pub trait MapSnapshot<K, V> {
     /// How many entries there are.
     fn len(&self) -> usize;
@@ -18,6 +32,18 @@ pub trait MapSnapshot<K, V> {
 }
 
 /// A snapshot that copied the entries into one vector.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// let map: MutexMap<&str, u32> = MutexMap::new();
+/// map.insert("b", 2)?;
+/// map.insert("a", 1)?;
+/// let mut entries = map.snapshot()?.into_vec();
+/// entries.sort_unstable();
+/// assert_eq!(entries, [("a", 1), ("b", 2)]);
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Entries<K, V>(Vec<(K, V)>);
 

@@ -31,6 +31,19 @@ union Body {
 }
 const _: () = assert!(size_of::<Node>() == 256);
 
+/// How two nodes compared before they were joined.
+#[derive(Clone, Copy)]
+struct Compared {
+    /// An entry of theirs was greater than mine.
+    theirs_says_more: bool,
+    /// An entry of mine was greater than theirs.
+    mine_says_more: bool,
+}
+
+impl Compared {
+    const EQUAL: Self = Self { theirs_says_more: false, mine_says_more: false };
+}
+
 /// A tree: null, or a leaf at height 0, or an inner node above.
 pub struct Tree {
     root: *mut Node,
@@ -128,7 +141,7 @@ impl Tree {
             theirs.grow();
         }
         // SAFETY: both roots are live or null and of the same height; `self.root` is ours.
-        unsafe { Node::join(&mut self.root, theirs.root, self.height) }
+        unsafe { Node::join(&mut self.root, theirs.root, self.height) }.theirs_says_more
     }
 }
 
@@ -209,40 +222,64 @@ impl Node {
         }
     }
 
-    /// Joins `theirs` into the node at `place`.
+    /// Joins `theirs` into the node at `place`, and shares `theirs` wherever it says all that mine does: of two clocks that
+    /// agree but were made apart, the next join compares only what has changed since.
     ///
     /// # Safety
     /// Both are live or null and of this height; `place` is ours, `theirs` is kept alive by the caller.
-    unsafe fn join(place: &mut *mut Self, theirs: *mut Self, height: u32) -> bool {
-        if theirs.is_null() || theirs == *place {
-            return false;
+    unsafe fn join(place: &mut *mut Self, theirs: *mut Self, height: u32) -> Compared {
+        if theirs == *place {
+            return Compared::EQUAL;
         }
-        // SAFETY: passed on.
+        if theirs.is_null() {
+            return Compared { theirs_says_more: false, mine_says_more: true };
+        }
+        // SAFETY: passed on. Children of a node that is exclusively ours are our places.
         unsafe {
             if place.is_null() {
                 *place = Self::share(theirs);
-                return true;
+                return Compared { theirs_says_more: true, mine_says_more: false };
             }
-            if !Self::says_more(theirs, *place, height) {
-                return false;
-            }
-            if !Self::says_more(*place, theirs, height) {
-                // Theirs says all that mine does: share it.
+            // ORDERING: as in `own`.
+            let is_ours = (**place).references.load(Ordering::Acquire) == 1;
+            let compared = if height > 0 && is_ours {
+                Self::join_children(*place, theirs, height)
+            } else {
+                Compared {
+                    theirs_says_more: Self::says_more(theirs, *place, height),
+                    mine_says_more: Self::says_more(*place, theirs, height),
+                }
+            };
+            if !compared.mine_says_more {
                 Self::release(core::mem::replace(place, Self::share(theirs)), height);
-                return true;
-            }
-            Self::own(place, height);
-            if height == 0 {
+            } else if compared.theirs_says_more && height == 0 {
+                Self::own(place, height);
                 let (mine, theirs) = (&mut (**place).body.values, &(*theirs).body.values);
                 mine.iter_mut().zip(theirs).for_each(|(mine, &theirs)| *mine = (*mine).max(theirs));
-            } else {
-                let (mine, theirs) = (&mut (**place).body.children, &(*theirs).body.children);
-                for (mine, &theirs) in mine.iter_mut().zip(theirs) {
-                    Self::join(mine, theirs, height - 1);
-                }
+            } else if compared.theirs_says_more && !is_ours {
+                Self::own(place, height);
+                Self::join_children(*place, theirs, height);
             }
-            true
+            compared
         }
+    }
+
+    /// Joins the children of `theirs` into those of `mine`.
+    ///
+    /// # Safety
+    /// Both are live and of this height, above the leaves; `mine` is exclusively ours.
+    unsafe fn join_children(mine: *mut Self, theirs: *mut Self, height: u32) -> Compared {
+        let mut all = Compared::EQUAL;
+        // SAFETY: passed on.
+        unsafe {
+            let (mine, theirs) = (&mut (*mine).body.children, &(*theirs).body.children);
+            for (mine, &theirs) in mine.iter_mut().zip(theirs) {
+                let one = Self::join(mine, theirs, height - 1);
+                all.theirs_says_more |= one.theirs_says_more;
+                all.mine_says_more |= one.mine_says_more;
+            }
+        }
+        all
     }
 
     /// Whether an entry of `theirs` is greater than the one of `mine`.
@@ -294,6 +331,41 @@ mod tests {
         assert!(old.join(&new));
         assert!(old.is_same(&new), "nothing of its own is left");
         assert!(!old.join(&new));
+    }
+
+    #[test]
+    fn trees_that_agree_share_their_nodes_after_a_join() {
+        let make = |own: usize| {
+            let mut tree = Tree::new();
+            (0..5000).for_each(|index| tree.set(index, 1));
+            tree.set(own, 2);
+            tree
+        };
+        let (mut left, right) = (make(7), make(4000));
+        assert!(left.join(&right));
+        assert_eq!((left.get(7), left.get(4000)), (2, 2));
+        // SAFETY: both trees have two levels above their leaves.
+        let children = |tree: &Tree| unsafe { (*tree.root).body.children };
+        assert_ne!(children(&left)[0], children(&right)[0], "left says more here");
+        assert_eq!(children(&left)[1..], children(&right)[1..]);
+        // SAFETY: as above.
+        let leaves = |tree: &Tree| unsafe { (*children(tree)[0]).body.children };
+        assert_eq!(leaves(&left)[1..], leaves(&right)[1..], "all leaves but the one that differs");
+    }
+
+    #[test]
+    fn a_join_leaves_the_clocks_alone_that_share_its_nodes() {
+        let mut mine = Tree::new();
+        (0..5000).for_each(|index| mine.set(index, 3));
+        let kept = mine.share();
+        let mut theirs = Tree::new();
+        (0..5000).for_each(|index| theirs.set(index, if index % 100 == 0 { 4 } else { 2 }));
+        assert!(mine.join(&theirs));
+        assert!(!mine.join(&theirs));
+        for index in 0..5000 {
+            assert_eq!(mine.get(index), if index % 100 == 0 { 4 } else { 3 });
+            assert_eq!((kept.get(index), theirs.get(index)), (3, if index % 100 == 0 { 4 } else { 2 }));
+        }
     }
 
     #[test]

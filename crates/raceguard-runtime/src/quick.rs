@@ -55,9 +55,37 @@ fn record(goroutine: &mut Goroutine, address: usize, kind: u64, pc: u64, depth: 
     }
     let Some(context) = context_to_record(goroutine, pc, depth) else { return false };
     if first == Record::EMPTY {
-        return enter(goroutine, cell, [Record::EMPTY; 3], flags, (new, context));
+        return enter_empty(goroutine, cell, (new, context));
     }
-    enter(goroutine, cell, [first, Record::EMPTY, Record::EMPTY], flags, (new, context))
+    if first.same_but_mask(new) && cell.context(0).load(Ordering::Relaxed) == context {
+        return extend_only(goroutine, cell, first, new);
+    }
+    enter_beside(goroutine, cell, first, (new, context))
+}
+
+/// Puts the access `new` into a cell without records, on a page whose first lane is in use.
+#[inline(always)]
+fn enter_empty(goroutine: &mut Goroutine, cell: Cell, (new, context): (Record, u32)) -> bool {
+    let Some(_line) = cell.try_lock_line() else { return false };
+    if cell.load(0) != Record::EMPTY {
+        return false;
+    }
+    cell.set(0, new, context);
+    goroutine.dirty |= ACCESSED;
+    true
+}
+
+/// Adds the bytes of `new` to the only record of a cell, `own`, which has its context.
+#[inline(always)]
+fn extend_only(goroutine: &mut Goroutine, cell: Cell, own: Record, new: Record) -> bool {
+    let Some(_line) = cell.try_lock_line() else { return false };
+    let flags = cell.flags().load(Ordering::Relaxed);
+    if cell.load(0) != own || cell.load_if_used(1, flags) != Record::EMPTY {
+        return false;
+    }
+    cell.store(0, Record(own.0 | new.0));
+    goroutine.dirty |= ACCESSED;
+    true
 }
 
 /// As [`record`], for a cell that has two records at least.
@@ -85,7 +113,7 @@ fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, de
         {
             return extend(goroutine, cell, [(0, first), (2, unchanged(third))], (1, second), new);
         }
-        return enter(goroutine, cell, [first, second, Record::EMPTY], flags, (new, context));
+        return enter_beside_two(goroutine, cell, (first, second), (new, context));
     }
     if is_extended(third, 2)
         && let Some(first) = remains_in_part(goroutine, first, new)
@@ -93,7 +121,36 @@ fn beside_others(goroutine: &mut Goroutine, cell: Cell, new: Record, pc: u64, de
     {
         return extend(goroutine, cell, [(0, first), (1, second)], (2, third), new);
     }
-    enter(goroutine, cell, [first, second, third], flags, (new, context))
+    enter_beside_three(goroutine, cell, (first, second, third), (new, context))
+}
+
+/// [`enter`] for a cell with one record. It and its like are functions of their own, so that what fills buffers byte by byte
+/// saves no registers for them.
+#[inline(never)]
+fn enter_beside(goroutine: &mut Goroutine, cell: Cell, old: Record, new: (Record, u32)) -> bool {
+    enter(goroutine, cell, [old, Record::EMPTY, Record::EMPTY], new)
+}
+
+/// As [`enter_beside`], for two records.
+#[inline(never)]
+fn enter_beside_two(
+    goroutine: &mut Goroutine,
+    cell: Cell,
+    old: (Record, Record),
+    new: (Record, u32),
+) -> bool {
+    enter(goroutine, cell, [old.0, old.1, Record::EMPTY], new)
+}
+
+/// As [`enter_beside`], for three records.
+#[inline(never)]
+fn enter_beside_three(
+    goroutine: &mut Goroutine,
+    cell: Cell,
+    old: (Record, Record, Record),
+    new: (Record, u32),
+) -> bool {
+    enter(goroutine, cell, [old.0, old.1, old.2], new)
 }
 
 /// A record, and what an access makes of it.
@@ -150,7 +207,8 @@ fn context_to_record(goroutine: &mut Goroutine, pc: u64, depth: u32) -> Option<u
 
 /// Puts the access `new` into a cell with the records `old`.
 #[inline(always)]
-fn enter(goroutine: &mut Goroutine, cell: Cell, old: [Record; 3], flags: u8, new: (Record, u32)) -> bool {
+fn enter(goroutine: &mut Goroutine, cell: Cell, old: [Record; 3], new: (Record, u32)) -> bool {
+    let flags = cell.flags().load(Ordering::Relaxed);
     let Some(update) = Update::plan(goroutine, cell, old, new, Lookup::Known) else { return false };
     if !update.fits(flags) {
         return false;

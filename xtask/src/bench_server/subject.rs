@@ -25,6 +25,17 @@ pub(crate) enum Kind {
     Cluster,
 }
 
+impl Kind {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Cluster => "NATS (3 servers) and PostgreSQL, one replica",
+        }
+    }
+}
+
 /// A server that runs.
 pub(crate) struct Subject {
     kind: Kind,
@@ -32,6 +43,7 @@ pub(crate) struct Subject {
     base: String,
     write: String,
     read: String,
+    admin: String,
     /// The session of the one who reads, for pages.
     cookie: String,
     folder: tempfile::TempDir,
@@ -72,7 +84,7 @@ impl Subject {
             command.args(["token", "add", role, "--role", role]).args(&place);
             process::demand(&mut command, "mend what it says").map(|token| token.trim().to_owned())
         };
-        let (write, read) = (token("write")?, token("read")?);
+        let (write, read, admin) = (token("write")?, token("read")?, token("admin")?);
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(binary);
         command.args(["serve", "--otlp-grpc", "none", "--listen", &address]).args(&place);
@@ -95,19 +107,26 @@ impl Subject {
             thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(drop));
         }
         let cookie = String::new();
-        let mut subject = Self { kind, process, base, write, read, cookie, folder, postgres, _nats: nats };
+        let mut subject =
+            Self { kind, process, base, write, read, admin, cookie, folder, postgres, _nats: nats };
         subject.wait_until_ready()?;
         subject.cookie = subject.log_in()?;
         Ok(subject)
     }
 
-    /// What it is called.
+    /// What it keeps its evidence in.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What that is called.
     pub(crate) fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Sqlite => "SQLite",
-            Kind::Postgres => "PostgreSQL",
-            Kind::Cluster => "NATS and PostgreSQL",
-        }
+        self.kind.name()
+    }
+
+    /// A folder on the disk that it writes to.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A connection of its own.
@@ -148,6 +167,20 @@ impl Subject {
             answer.body_mut().read_to_vec().map(|body| (answer.status().as_u16(), body))
         });
         answer.map_err(|error| self.silent(&error))
+    }
+
+    /// Puts a file of policies into force.
+    pub(crate) fn put_policy(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let request = self
+            .agent()
+            .put(format!("{}/v1/policies/{name}", self.base))
+            .header("authorization", format!("Bearer {}", self.admin));
+        let mut answer = request.send(text).map_err(|error| self.silent(&error))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let said = answer.body_mut().read_to_string().unwrap_or_default();
+        Err(Failure::environment(format!("the policies were not taken: {said}"), "mend them in the task"))
     }
 
     /// Where it listens, and the token that may read.

@@ -159,10 +159,13 @@ fn shards(processors: u32) -> u32 {
 }
 
 fn numbers(known: &Known) -> Vec<String> {
-    let mut numbers =
-        vec![format!("{} waits", known.contentions), format!("{} on average", duration(known.mean_wait_ns))];
+    let mut numbers = match known.contentions {
+        0 => vec!["no profile of waits".to_owned()],
+        waits => vec![format!("{waits} waits"), format!("{} on average", duration(known.mean_wait_ns))],
+    };
+    let what = if known.contentions == 0 { "uses" } else { "waits" };
     numbers.extend(known.waiting.map(|waiting| format!("waiting {:.1} % of the time", waiting * 100.0)));
-    numbers.extend(known.reader_share.map(|share| format!("{:.0} % of the waits to read", share * 100.0)));
+    numbers.extend(known.reader_share.map(|share| format!("{:.0} % of the {what} to read", share * 100.0)));
     numbers.extend(known.hold_ns.map(|hold| format!("held {} on average", duration(hold))));
     numbers.extend(known.keys.map(|keys| format!("{keys} keys")));
     numbers

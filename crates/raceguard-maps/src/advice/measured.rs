@@ -20,6 +20,16 @@ use serde::{Deserialize, Serialize};
 use crate::advice::strategy::Strategy;
 
 /// Everything that was measured on one machine.
+///
+/// ```
+/// use raceguard_maps::advice::{Measurements, WorkloadProfile, advise_from};
+///
+/// // Or what `maps-bench --advice FILE` wrote on the machine that the map will run on.
+/// let measured = Measurements::built_in();
+/// let advice = advise_from(&measured, &WorkloadProfile::default())?;
+/// assert!(advice.measured.contains(&measured.machine));
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Measurements {
     /// Version of the format, 1.
@@ -34,6 +44,16 @@ pub struct Measurements {
 }
 
 /// One measured load.
+///
+/// ```
+/// use raceguard_maps::advice::Measurements;
+///
+/// let measured = Measurements::built_in();
+/// for cell in measured.cells.iter().filter(|cell| cell.threads == 2 && cell.keys == 1000) {
+///     let best = cell.mops.iter().max_by(|one, other| one.1.total_cmp(other.1));
+///     println!("{:.0} % writes: {best:?}", cell.writes * 100.0);
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// Threads that work at the same time.
@@ -54,6 +74,14 @@ pub struct Cell {
 }
 
 /// What a cell stores.
+///
+/// ```
+/// use raceguard_maps::advice::{Measurements, Values};
+///
+/// let measured = Measurements::built_in();
+/// assert!(measured.cells.iter().any(|cell| cell.values == Values::Copy));
+/// assert!(measured.cells.iter().any(|cell| cell.values == Values::Any));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Values {

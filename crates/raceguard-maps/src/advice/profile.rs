@@ -84,6 +84,16 @@ pub struct WorkloadProfile {
 
 /// The shares of the operations on single entries, each in 0 to 1. Together they are 1; while some are `None` the others
 /// are at most 1.
+///
+/// ```
+/// use raceguard_maps::advice::{Mix, WorkloadProfile};
+///
+/// let mix = Mix { reads: Some(0.9), inserts: Some(0.1), removes: Some(0.0), ..Mix::default() };
+/// let profile = WorkloadProfile { mix, ..WorkloadProfile::default() };
+/// assert!(profile.validate().is_ok());
+/// let too_much = Mix { reads: Some(0.9), overwrites: Some(0.9), ..Mix::default() };
+/// assert!(WorkloadProfile { mix: too_much, ..WorkloadProfile::default() }.validate().is_err());
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Mix {
     /// Lookups, of keys that are there or not.
@@ -107,6 +117,16 @@ pub struct Mix {
 }
 
 /// What the map has to promise. A field that is missing demands nothing.
+///
+/// ```
+/// use raceguard_maps::advice::{Needs, WorkloadProfile, advise};
+///
+/// let needs = Needs { durable: true, wait_free_reads: true, ..Needs::default() };
+/// let advice = advise(&WorkloadProfile { needs, ..WorkloadProfile::default() })?;
+/// assert!(advice.durable && advice.strategy.reads_never_wait());
+/// assert!(advice.unsuited.iter().any(|one| one.reason.contains("read")), "{:?}", advice.unsuited);
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent needs, each a field of the file")]
 pub struct Needs {
@@ -131,6 +151,15 @@ pub struct Needs {
 }
 
 /// Why a profile cannot be used.
+///
+/// ```
+/// use raceguard_maps::advice::{ProfileError, WorkloadProfile};
+///
+/// let newer = WorkloadProfile::from_json(r#"{ "schema": 99, "mix": {} }"#).unwrap_err();
+/// assert!(matches!(newer, ProfileError::Schema { found: 99 }), "{newer}");
+/// let no_profile = WorkloadProfile::from_json("[]").unwrap_err();
+/// assert!(matches!(no_profile, ProfileError::Format(_)), "{no_profile}");
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProfileError {

@@ -20,6 +20,20 @@ use crate::consistency::Promise;
 const ALIKE: f64 = 1.03;
 
 /// What suits a load, and why.
+///
+/// ```
+/// use raceguard_maps::advice::{Mix, WorkloadProfile, advise};
+///
+/// let mix = Mix { reads: Some(0.5), ..Mix::default() };
+/// let profile = WorkloadProfile { mix, keys: Some(1_000_000), threads: Some(2), ..WorkloadProfile::default() };
+/// let advice = advise(&profile)?;
+/// println!("take {}: {}", advice.strategy, advice.reason);
+/// for note in &advice.notes {
+///     println!("{note}");
+/// }
+/// println!("by the figures of {}", advice.measured);
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Recommendation {
     /// The strategy to take.
@@ -44,6 +58,16 @@ pub struct Recommendation {
 }
 
 /// A value to give to the strategy's constructor or settings.
+///
+/// ```
+/// use raceguard_maps::advice::{Setting, WorkloadProfile, advise};
+///
+/// let advice = advise(&WorkloadProfile::default())?;
+/// for Setting { name, value, reason } in &advice.settings {
+///     println!("{name} = {value}: {reason}");
+/// }
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Setting {
     /// Its name.
@@ -55,6 +79,16 @@ pub struct Setting {
 }
 
 /// A strategy that fits, and what it is expected to do.
+///
+/// ```
+/// use raceguard_maps::advice::{Expected, WorkloadProfile, advise};
+///
+/// let advice = advise(&WorkloadProfile::default())?;
+/// assert!(advice.runners_up.iter().all(|one| one.strategy != advice.strategy));
+/// let Expected { strategy, mops } = &advice.runners_up[0];
+/// println!("next: {strategy}, {} Mops/s", mops.unwrap_or(f64::NAN));
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Expected {
     /// The strategy.
@@ -64,6 +98,17 @@ pub struct Expected {
 }
 
 /// A strategy that does not fit.
+///
+/// ```
+/// use raceguard_maps::advice::{Strategy, WorkloadProfile, advise};
+///
+/// // Of text, which is not `Copy`.
+/// let profile = WorkloadProfile { key_copy: Some(false), ..WorkloadProfile::default() };
+/// let advice = advise(&profile)?;
+/// let inline = advice.unsuited.iter().find(|one| one.strategy == Strategy::InlineMap).expect("it is named");
+/// println!("{}: {}", inline.strategy, inline.reason);
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unsuited {
     /// The strategy.

@@ -12,6 +12,14 @@ use crate::{
 };
 
 /// A strategy of this crate, by the name of its type.
+///
+/// ```
+/// use raceguard_maps::advice::Strategy;
+///
+/// assert_eq!(Strategy::InlineMap.to_string(), "InlineMap");
+/// assert!(Strategy::InlineMap.needs_copy() && !Strategy::BucketMap.needs_copy());
+/// assert!(Strategy::SnapshotMap.reads_never_wait());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Strategy {

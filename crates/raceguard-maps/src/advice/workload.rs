@@ -3,6 +3,15 @@
 use crate::advice::profile::{Mix, Needs, ProfileError, WorkloadProfile};
 
 /// A load with a figure for everything. Made by [`WorkloadProfile::workload`].
+///
+/// ```
+/// use raceguard_maps::advice::WorkloadProfile;
+///
+/// let load = WorkloadProfile { keys: Some(10), ..WorkloadProfile::default() }.workload()?;
+/// assert_eq!((load.keys, load.key_bytes), (10, 8));
+/// assert!(load.assumed.contains(&"key_bytes") && !load.assumed.contains(&"keys"));
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workload {
     /// Shares of the operations on single entries; they add up to 1.
@@ -34,6 +43,15 @@ pub struct Workload {
 }
 
 /// What the operations on single entries are; the shares add up to 1.
+///
+/// ```
+/// use raceguard_maps::advice::{Mix, WorkloadProfile};
+///
+/// let mix = Mix { reads: Some(0.75), ..Mix::default() };
+/// let shares = WorkloadProfile { mix, ..WorkloadProfile::default() }.workload()?.shares;
+/// assert_eq!((shares.reads, shares.overwrites, shares.writes()), (0.75, 0.25, 0.25));
+/// # Ok::<(), raceguard_maps::advice::ProfileError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
     /// Lookups.

@@ -7,12 +7,39 @@ use std::time::{Duration, Instant};
 use crate::raw::sync::Mutex;
 
 /// A monotone clock.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use raceguard_maps::QuotaMap;
+/// use raceguard_maps::counters::Clock;
+///
+/// /// A clock that is an hour ahead.
+/// #[derive(Debug)]
+/// struct Ahead;
+///
+/// impl Clock for Ahead {
+///     fn now(&self) -> Instant {
+///         Instant::now() + Duration::from_hours(1)
+///     }
+/// }
+///
+/// let quotas: QuotaMap<&str, _> = QuotaMap::with_clock(Ahead);
+/// assert!(quotas.is_empty()?);
+/// # Ok::<(), raceguard_maps::counters::QuotaError>(())
+/// ```
 pub trait Clock: Debug + Send + Sync {
     /// The time now; never earlier than what it gave before.
     fn now(&self) -> Instant;
 }
 
 /// The system's monotone clock.
+///
+/// ```
+/// use raceguard_maps::counters::{Clock, SystemClock};
+///
+/// let earlier = SystemClock.now();
+/// assert!(SystemClock.now() >= earlier);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -72,6 +72,18 @@ struct Shared<K, C, S> {
 }
 
 /// What a key has.
+///
+/// ```
+/// use raceguard_maps::QuotaMap;
+/// use raceguard_maps::counters::{Quota, QuotaError};
+///
+/// let margin: QuotaMap<&str> = QuotaMap::new();
+/// margin.open("alice", -20, 100)?;
+/// let held = margin.reserve(&"alice", 30)?;
+/// assert_eq!(margin.quota(&"alice")?, Quota { balance: 100, floor: -20, reserved: 30, available: 90 });
+/// held.cancel();
+/// # Ok::<(), QuotaError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// What the key owns, with what is reserved of it.
@@ -85,6 +97,19 @@ pub struct Quota {
 }
 
 /// All accounts together, at one instant.
+///
+/// ```
+/// use raceguard_maps::QuotaMap;
+/// use raceguard_maps::counters::QuotaError;
+///
+/// let margin: QuotaMap<&str> = QuotaMap::new();
+/// margin.open("alice", 0, 100)?;
+/// margin.open("bob", 0, 50)?;
+/// margin.transfer(&"alice", &"bob", 70)?;
+/// let totals = margin.totals()?;
+/// assert_eq!((totals.accounts, totals.balance, totals.reservations), (2, 150, 0));
+/// # Ok::<(), QuotaError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
     /// How many keys there are.
@@ -98,6 +123,18 @@ pub struct Totals {
 }
 
 /// Why a quota was not changed.
+///
+/// ```
+/// use raceguard_maps::QuotaMap;
+/// use raceguard_maps::counters::QuotaError;
+///
+/// let margin: QuotaMap<&str> = QuotaMap::new();
+/// assert_eq!(margin.credit(&"alice", 5), Err(QuotaError::NoAccount));
+/// margin.open("alice", 0, 100)?;
+/// let refused = margin.try_debit(&"alice", 101).unwrap_err();
+/// assert_eq!(refused.to_string(), "101 asked for, 100 available");
+/// # Ok::<(), QuotaError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum QuotaError {

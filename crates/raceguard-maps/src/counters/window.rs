@@ -65,6 +65,21 @@ struct Shard<K> {
 }
 
 /// How a [`WindowCounterMap`] counts, and what it keeps.
+///
+/// ```
+/// use std::time::Duration;
+/// use raceguard_maps::WindowCounterMap;
+/// use raceguard_maps::counters::WindowSettings;
+///
+/// let settings = WindowSettings { window: Duration::from_secs(10), buckets: 10, ..WindowSettings::default() };
+/// let requests: WindowCounterMap<String> = WindowCounterMap::new(&settings)?;
+/// requests.add("/health", 1)?;
+///
+/// let without_buckets = WindowSettings { buckets: 0, ..settings };
+/// let refused = WindowCounterMap::<String>::new(&without_buckets).unwrap_err();
+/// assert_eq!(refused.to_string(), "buckets = 0 is not possible: 1 to 4096");
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WindowSettings {
     /// How far back `in_window` goes.
@@ -93,6 +108,21 @@ impl Default for WindowSettings {
 }
 
 /// How often a key was counted lately.
+///
+/// ```
+/// use std::time::Duration;
+/// use raceguard_maps::counters::{ManualClock, WindowCounterMap, WindowSettings};
+///
+/// let clock = ManualClock::new();
+/// let settings = WindowSettings { half_life: Duration::from_secs(10), ..WindowSettings::default() };
+/// let logins: WindowCounterMap<&str, _> = WindowCounterMap::with_clock(&settings, clock.clone())?;
+/// logins.add(&"eve", 8)?;
+/// clock.advance(Duration::from_secs(20));
+/// let activity = logins.get(&"eve")?.expect("it was counted");
+/// assert_eq!((activity.in_window, activity.idle), (8, Duration::from_secs(20)));
+/// assert!((activity.decayed - 2.0).abs() < 1e-9);
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Activity {
     /// What was added in the window.

@@ -26,6 +26,18 @@ mod schedules;
 mod tests;
 
 /// How writes are held back.
+///
+/// ```
+/// use raceguard_maps::{Coalesced, Coalescing, ConcurrentMap, MutexMap};
+///
+/// // The map below is written when 100 keys wait, or on demand.
+/// let settings = Coalescing { most_pending: 100, ..Coalescing::default() };
+/// let map = Coalesced::new(MutexMap::new(), settings)?;
+/// map.put("a", 1)?;
+/// assert_eq!((map.get(&"a")?, map.inner().get(&"a")?), (Some(1), None));
+/// assert!(map.merge("a", 1).is_err(), "there is no function that merges");
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug)]
 pub struct Coalescing<V> {
     /// About how many keys may have a pending write: 1 to 16,777,216. The write of one more key flushes first, on the

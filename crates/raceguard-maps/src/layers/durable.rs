@@ -70,6 +70,21 @@ use crate::map::ConcurrentMap;
 use crate::raw::sync::{JoinHandle, Mutex};
 
 /// When a write counts as durable.
+///
+/// ```
+/// use std::time::Duration;
+/// use raceguard_maps::durable::{DurableOptions, Native, Sync};
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// // Fewer writes to the disk: each acknowledgement may take a millisecond longer.
+/// let map = DurableOptions::<u64, u64>::new(Native, Native)
+///     .sync(Sync::Group(Duration::from_millis(1)))
+///     .open(folder, MutexMap::new())?;
+/// map.insert(1, 10)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sync {
     /// After a sync of the disk. Writers that wait at the same time share one.

@@ -39,6 +39,7 @@
 pub(crate) mod bucket;
 mod close;
 mod core;
+mod look;
 mod resize;
 mod scan;
 mod table;

@@ -32,6 +32,7 @@
 
 mod core;
 mod entry;
+mod whole;
 
 pub(crate) use self::core::{Closed, Core};
 

@@ -72,6 +72,19 @@ pub struct SerialMap<K, V, S = FastState> {
 }
 
 /// Settings of a [`SerialMap`].
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MapError, SerialMap, SerialSettings};
+///
+/// let settings = SerialSettings { queue: 16, ..SerialSettings::default() };
+/// let stock: SerialMap<&str, i64> = SerialMap::with_settings(settings)?;
+/// stock.insert("apples", 10)?;
+///
+/// let nothing = SerialSettings { queue: 0, ..SerialSettings::default() };
+/// let refused = SerialMap::<&str, i64>::with_settings(nothing).unwrap_err();
+/// assert!(matches!(refused, MapError::Configuration { setting: "queue", .. }));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SerialSettings {
     /// How many operations may wait in the queue: 1 to 16,777,216. The default is 1,024.

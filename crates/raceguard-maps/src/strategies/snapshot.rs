@@ -28,6 +28,16 @@ use self::handles::Shared;
 pub use self::handles::{Reader, Snapshot};
 
 /// Why a conditional publication had no effect.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, Operation, PublishError, SnapshotMap};
+///
+/// let rates: SnapshotMap<&str, u32> = SnapshotMap::new();
+/// rates.insert("EUR", 108)?;
+/// let late = rates.publish_if(0, [Operation::Insert("EUR", 109)]);
+/// assert_eq!(late, Err(PublishError::Conflict { expected: 0, current: 1 }));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Error, PartialEq, Eq)]
 pub enum PublishError {
     /// Somebody else published first.

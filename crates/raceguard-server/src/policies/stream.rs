@@ -132,6 +132,8 @@ pub struct StreamState {
     pub overflows: u64,
     /// The last block that was looked at.
     pub block: i64,
+    /// Nanoseconds that evaluating took.
+    pub busy_ns: u64,
 }
 
 impl StreamFigures {
@@ -142,6 +144,7 @@ impl StreamFigures {
             fired: self.fired.load(Ordering::Relaxed),
             overflows: self.overflows.load(Ordering::Relaxed),
             block: self.block.load(Ordering::Relaxed),
+            busy_ns: self.busy_ns.load(Ordering::Relaxed),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Compares services with their objective, beside the requests, and tells what is missed and what is well again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,8 +98,15 @@ impl Watch {
         if told.is_some() {
             return Ok(None);
         }
-        let id = make_bundle(&self.shared, slo, now_ms).await?;
-        Ok(Some(Firing { link: format!("/bundles/{id}"), ..firing }))
+        match make_bundle(&self.shared, slo, now_ms).await {
+            Ok(id) => Ok(Some(Firing { link: format!("/bundles/{id}"), ..firing })),
+            Err(StoreError::Stopping) => Err(StoreError::Stopping),
+            // That the budget is exhausted is told all the same.
+            Err(error) => {
+                eprintln!("raceguard: the bundle of root causes of {} can't be made: {error}", firing.key);
+                Ok(Some(firing))
+            }
+        }
     }
 
     /// What a service is blamed for ends when the service has no windows any more.
@@ -129,7 +137,11 @@ pub struct Watched {
 pub async fn make_bundle(shared: &Arc<Shared>, slo: Slo, now_ms: i64) -> Result<i64, StoreError> {
     let live = Arc::clone(&shared.live);
     let packed = shared
-        .question(move |reader| Ok(table::Packed::of(&Bundle::gather(reader, &live, slo, now_ms)?)))
+        .question(move |reader| {
+            let pack = || Ok(table::Packed::of(&Bundle::gather(reader, &live, slo, now_ms)?));
+            // Evidence comes from strangers: what can't be shown must not end the watch.
+            catch_unwind(AssertUnwindSafe(pack)).unwrap_or(Err(StoreError::Incomplete("slts_bundle")))
+        })
         .await?;
     shared.writer.change(move |connection| table::keep(connection, &packed)).await
 }

@@ -21,6 +21,8 @@ pub struct Committed {
     /// Records that had been received before.
     pub duplicates: u64,
     /// How many records had come in all by its end: its place in the order in which batches were committed.
+    /// 0 from a replica of a version that does not say.
+    #[serde(default)]
     pub number: i64,
     /// The findings that its new records show, each once.
     pub seen: Vec<Seen>,

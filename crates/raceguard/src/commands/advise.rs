@@ -29,7 +29,7 @@ pub struct AdviseArgs {
     name: Option<String>,
 
     /// Share of uses that only read, in percent
-    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(f64))]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
     reads: Option<f64>,
 
     /// How long the lock is held on average: 800ns, 5us, 2ms
@@ -37,7 +37,7 @@ pub struct AdviseArgs {
     hold: Option<u64>,
 
     /// How many keys the map has
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     keys: Option<u64>,
 
     /// Keys are written once and then only read or overwritten
@@ -49,7 +49,7 @@ pub struct AdviseArgs {
     number: bool,
 
     /// Processors of the machine that it runs on; those of this one when left out
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     processors: Option<u32>,
 
     /// Write what is known of the load of one lock's map to this file, to replay it on the maps of Rust
@@ -145,10 +145,7 @@ impl AdviseArgs {
     fn known(&self, profiled: Known) -> Known {
         let here = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Known {
-            reader_share: self
-                .reads
-                .map(|percent| (percent / 100.0).clamp(0.0, 1.0))
-                .or(profiled.reader_share),
+            reader_share: self.reads.map(|percent| percent / 100.0).or(profiled.reader_share),
             hold_ns: self.hold.or(profiled.hold_ns),
             keys: self.keys.or(profiled.keys),
             stable_keys: self.stable_keys.then_some(true).or(profiled.stable_keys),
@@ -225,6 +222,11 @@ fn unknown(arguments: &AdviseArgs, diagnosis: &Diagnosis) -> CommandError {
     CommandError::NothingToAdvise { name: arguments.name.clone().unwrap_or_default(), known }
 }
 
+fn percent(text: &str) -> Result<f64, String> {
+    let percent: f64 = text.parse().map_err(|_| "give it in percent, from 0 to 100".to_owned())?;
+    if (0.0..=100.0).contains(&percent) { Ok(percent) } else { Err("it is from 0 to 100".to_owned()) }
+}
+
 /// A duration as Go writes it, in nanoseconds.
 fn nanoseconds(text: &str) -> Result<u64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -244,6 +246,12 @@ fn nanoseconds(text: &str) -> Result<u64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_percentages() {
+        assert_eq!((percent("0"), percent("99.9"), percent("100")), (Ok(0.0), Ok(99.9), Ok(100.0)));
+        assert!(["-1", "100.1", "1e99", "NaN", "inf", "many"].iter().all(|text| percent(text).is_err()));
+    }
 
     #[test]
     fn durations_are_read_as_go_writes_them() {

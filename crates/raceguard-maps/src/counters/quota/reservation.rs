@@ -12,6 +12,20 @@ use crate::map::Lookup;
 /// An amount of one account that nobody else can spend. Dropping it cancels it, also in a panic.
 ///
 /// It keeps the map's accounts in memory, but not the map open.
+///
+/// ```
+/// use raceguard_maps::QuotaMap;
+/// use raceguard_maps::counters::QuotaError;
+///
+/// let margin: QuotaMap<&str> = QuotaMap::new();
+/// margin.open("alice", 0, 100)?;
+/// let held = margin.reserve(&"alice", 60)?;
+/// assert_eq!(held.amount(), 60);
+/// assert_eq!(held.commit()?, 40);
+/// drop(margin.reserve(&"alice", 40)?); // cancels
+/// assert_eq!(margin.quota(&"alice")?.available, 40);
+/// # Ok::<(), QuotaError>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a reservation that is dropped is cancelled"]
 pub struct Reservation<K, C = SystemClock, S = FastState> {

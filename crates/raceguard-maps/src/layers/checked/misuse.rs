@@ -7,6 +7,19 @@ use std::panic::Location;
 pub type Site = &'static Location<'static>;
 
 /// A call that can hang or fail for a reason in the caller's code, with the two places that together make it wrong.
+///
+/// ```
+/// use raceguard_maps::{Checked, ConcurrentMap, MapError, MisuseKind, ShardedMap};
+///
+/// let map = Checked::new(ShardedMap::new());
+/// map.insert("a", 1)?;
+/// map.for_each(|key, _| {
+///     let Err(MapError::Misuse(misuse)) = map.remove(key) else { panic!("it would hang") };
+///     assert_eq!(misuse.kind, MisuseKind::WriteWhileIterating);
+///     println!("{misuse}"); // names both calls, with file and line
+/// })?;
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Misuse {
     /// What is wrong.
@@ -18,6 +31,16 @@ pub struct Misuse {
 }
 
 /// The kinds of [`Misuse`].
+///
+/// ```
+/// use raceguard_maps::{Checked, ConcurrentMap, MapError, MisuseKind, MutexMap};
+///
+/// let map: Checked<MutexMap<u32, u32>> = Checked::new(MutexMap::new());
+/// map.close()?;
+/// let Err(MapError::Misuse(misuse)) = map.get(&1) else { panic!("it is closed") };
+/// assert_eq!(misuse.kind, MisuseKind::UseAfterClose);
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MisuseKind {

@@ -13,6 +13,22 @@ use crate::error::MapError;
 use crate::map::{Change, ConcurrentMap, Lookup};
 
 /// The acknowledgement of a write that did not wait for its record. Dropping it cancels nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use raceguard_maps::MutexMap;
+/// use raceguard_maps::durable::Durable;
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// let ack = limits.behind().insert(1, 10)?;
+/// while !ack.wait_timeout(Duration::from_millis(10)) {
+///     println!("the disk takes its time");
+/// }
+/// assert_eq!(ack.wait()?, None); // there was no value before
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "without waiting nobody learns whether the write became durable"]
 pub struct Ack<R> {
@@ -57,6 +73,23 @@ impl<R> Ack<R> {
 }
 
 /// The methods of a [`Durable`] map that do not wait: see [`Durable::behind`].
+///
+/// ```
+/// use raceguard_maps::durable::Durable;
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// let behind = limits.behind();
+/// // All three go to the disk together.
+/// let acks = [behind.insert(1, 10)?, behind.insert(2, 20)?, behind.remove(&1)?];
+/// for ack in acks {
+///     ack.wait()?;
+/// }
+/// assert_eq!((limits.get(&1)?, limits.get(&2)?), (None, Some(20)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct WriteBehind<'a, K, V, M> {
     pub(super) map: &'a Durable<K, V, M>,

@@ -3,6 +3,14 @@
 use thiserror::Error;
 
 /// Bytes that are no value, or a value that has no bytes.
+///
+/// ```
+/// use raceguard_maps::durable::{Codec, CodecError, Native};
+///
+/// let broken: Result<String, CodecError> = Native.decode(&[0xFF]);
+/// assert!(!broken.unwrap_err().to_string().is_empty());
+/// assert_eq!(CodecError::new("a side is one byte").to_string(), "a side is one byte");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct CodecError(String);
@@ -63,6 +71,15 @@ pub trait Codec<T>: Send + Sync {
 }
 
 /// Integers as little endian, `String` as UTF-8, `Vec<u8>` as it is, `bool` as one byte, `()` as none.
+///
+/// ```
+/// use raceguard_maps::durable::{Codec, Native};
+///
+/// let mut bytes = Vec::new();
+/// Native.encode(&7_u64, &mut bytes)?;
+/// assert_eq!((bytes.len(), Native.decode(&bytes)?), (8, 7_u64));
+/// # Ok::<(), raceguard_maps::durable::CodecError>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Native;
 
@@ -156,6 +173,24 @@ impl Codec<()> for Native {
 ///
 /// Postcard writes no names and no types, so that bytes of a changed type may decode to nonsense: count up the version
 /// in the name whenever a field is added, removed, moved or retyped.
+///
+/// ```
+/// use raceguard_maps::durable::{Codec, Postcard};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Debug, PartialEq, Serialize, Deserialize)]
+/// struct Order {
+///     id: u64,
+///     note: Option<String>,
+/// }
+///
+/// let codec = Postcard::named("order/1"); // 2 when a field comes or goes
+/// let order = Order { id: 7, note: None };
+/// let mut bytes = Vec::new();
+/// codec.encode(&order, &mut bytes)?;
+/// assert_eq!(Codec::<Order>::decode(&codec, &bytes)?, order);
+/// # Ok::<(), raceguard_maps::durable::CodecError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postcard {
     name: String,

@@ -21,6 +21,21 @@ use crate::snapshot::MapSnapshot;
 pub(super) const MOST_SEGMENTS: usize = 64;
 
 /// What a compaction did.
+///
+/// ```
+/// use raceguard_maps::durable::Durable;
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// for turn in 0..10 {
+///     limits.insert(1, turn)?;
+/// }
+/// let done = limits.compact()?;
+/// assert_eq!((done.entries, done.sequence), (1, 10));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compaction {
     /// The snapshot holds the effect of all records up to this one.

@@ -11,6 +11,24 @@ use crate::error::MapError;
 
 /// Why a log could not be opened. Nothing was changed in its folder, but that leftovers of unfinished files may be
 /// gone.
+///
+/// ```
+/// use raceguard_maps::MutexMap;
+/// use raceguard_maps::durable::{Durable, OpenError};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let open = |folder: &std::path::Path| Durable::<u64, u64, _>::open(folder, MutexMap::new());
+/// assert!(matches!(open(&folder.join("missing")), Err(OpenError::FolderMissing(_))));
+/// let limits = open(folder)?;
+/// assert!(matches!(open(folder), Err(OpenError::Locked { .. })));
+/// drop(limits);
+///
+/// // The same log with values of another type.
+/// let other = Durable::<u64, String, _>::open(folder, MutexMap::new());
+/// assert!(matches!(other, Err(OpenError::Encoding { what: "value", .. })));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {

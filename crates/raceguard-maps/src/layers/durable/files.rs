@@ -7,6 +7,22 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// The files of one folder. What a crash leaves of them is what the `sync` methods promise, no more.
+///
+/// ```
+/// use raceguard_maps::durable::{DiskFiles, Files, LogFile};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// // What a door of one's own (that counts, limits or fails) has to do, as the one to the disk does it.
+/// let files: &dyn Files = &DiskFiles::new(folder);
+/// let file: Box<dyn LogFile> = files.create("part", 0)?;
+/// assert_eq!(file.write_at(0, b"abc")?, 3);
+/// file.sync()?;
+/// files.rename("part", "whole")?;
+/// files.sync_folder()?;
+/// assert_eq!(files.list()?, ["whole"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Files: Send + Sync {
     /// The folder, for messages.
     fn folder(&self) -> &Path;
@@ -38,6 +54,19 @@ impl fmt::Debug for dyn Files {
 }
 
 /// One file.
+///
+/// ```
+/// use raceguard_maps::durable::{DiskFiles, Files};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let file = DiskFiles::new(folder).create("log", 4096)?;
+/// assert_eq!(file.len()?, 4096);
+/// let mut reserved = [1; 4];
+/// assert_eq!(file.read_at(0, &mut reserved)?, 4);
+/// assert_eq!(reserved, [0; 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[expect(
     clippy::len_without_is_empty,
     reason = "the length is that of a file; nobody asks whether it is empty"
@@ -103,6 +132,19 @@ impl dyn LogFile + '_ {
 }
 
 /// A folder of the operating system.
+///
+/// ```
+/// use std::sync::Arc;
+/// use raceguard_maps::MutexMap;
+/// use raceguard_maps::durable::{DiskFiles, DurableOptions, Native};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let files = Arc::new(DiskFiles::new(folder));
+/// let map = DurableOptions::<u64, u64>::new(Native, Native).open_on(files, MutexMap::new())?;
+/// # drop(map);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct DiskFiles {
     folder: PathBuf,

@@ -4,6 +4,24 @@ use std::fmt;
 use std::path::PathBuf;
 
 /// What reading a log found.
+///
+/// ```
+/// use raceguard_maps::durable::{Durable, DurableOptions, Native};
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// limits.insert(1, 10)?;
+/// limits.close()?;
+///
+/// // Reads a log without changing it, also one that is damaged.
+/// let found = MutexMap::new();
+/// let report = DurableOptions::<u64, u64>::new(Native, Native).inspect(folder, &found)?;
+/// assert_eq!((report.damage.is_none(), found.get(&1)?), (true, Some(10)));
+/// println!("{report}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogReport {
     /// The folder.
@@ -21,6 +39,22 @@ pub struct LogReport {
 }
 
 /// The snapshot that reading began with.
+///
+/// ```
+/// use raceguard_maps::durable::Durable;
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// limits.insert(1, 10)?;
+/// limits.compact()?;
+/// limits.close()?;
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// let snapshot = limits.report().snapshot.as_ref().expect("the compaction made one");
+/// assert_eq!((snapshot.entries, snapshot.sequence), (1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SnapshotReport {
     /// Its file.
@@ -32,6 +66,21 @@ pub struct SnapshotReport {
 }
 
 /// One segment of a log.
+///
+/// ```
+/// use raceguard_maps::durable::Durable;
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// limits.insert(1, 10)?;
+/// limits.close()?;
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// let records: u64 = limits.report().segments.iter().map(|segment| segment.records).sum();
+/// assert_eq!(records, 2); // the insertion, and the end by `close`
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentReport {
     /// Its file.
@@ -45,6 +94,32 @@ pub struct SegmentReport {
 }
 
 /// Where a file stops making sense.
+///
+/// ```
+/// use raceguard_maps::durable::{Durable, DurableOptions, Native, OpenError};
+/// use raceguard_maps::{ConcurrentMap, MutexMap};
+///
+/// # let home = tempfile::tempdir()?;
+/// # let folder = home.path();
+/// let limits: Durable<u64, u64, _> = Durable::open(folder, MutexMap::new())?;
+/// for key in 0..100 {
+///     limits.insert(key, key)?;
+/// }
+/// limits.close()?;
+///
+/// // One bit in the middle of the log turns over.
+/// let report = DurableOptions::<u64, u64>::new(Native, Native).inspect(folder, &MutexMap::new())?;
+/// let path = folder.join(&report.segments[0].file);
+/// let mut bytes = std::fs::read(&path)?;
+/// bytes[usize::try_from(report.segments[0].bytes)? / 2] ^= 1;
+/// std::fs::write(&path, bytes)?;
+///
+/// let refused = Durable::<u64, u64, _>::open(folder, MutexMap::new());
+/// let Err(OpenError::Damaged(report)) = refused else { panic!("it is damaged") };
+/// let damage = report.damage.expect("the report says where");
+/// assert!(damage.records_behind > 40, "{damage}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
     /// The file.

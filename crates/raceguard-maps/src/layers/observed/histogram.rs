@@ -14,6 +14,18 @@ pub(super) struct Histogram {
 }
 
 /// What a histogram holds: durations by size.
+///
+/// ```
+/// use raceguard_maps::layers::observed::{Durations, Group};
+/// use raceguard_maps::{ConcurrentMap, MutexMap, Observed};
+///
+/// let map = Observed::new(MutexMap::new()).with_sampling(1)?; // every call, not one of many
+/// map.insert("a", 1)?;
+/// let took: &Durations = &map.observation().durations[Group::Write as usize];
+/// assert_eq!(took.count(), 1);
+/// assert!(took.quantile_nanos(0.99).is_some_and(|nanos| nanos >= 64));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Durations {
     /// How many durations fell into each bucket; see [`bound_nanos`](Self::bound_nanos). The last bucket has no bound.

@@ -3,6 +3,13 @@
 use super::histogram::Durations;
 
 /// The kinds of operations that are counted apart.
+///
+/// ```
+/// use raceguard_maps::Kind;
+/// use raceguard_maps::layers::observed::Group;
+///
+/// assert_eq!((Kind::InsertIfAbsent.name(), Kind::InsertIfAbsent.group()), ("insert_if_absent", Group::Write));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// `get`, `get_with`, `contains_key`.
@@ -30,6 +37,15 @@ pub enum Kind {
 }
 
 /// Operations whose durations go into one histogram.
+///
+/// ```
+/// use raceguard_maps::Kind;
+/// use raceguard_maps::layers::observed::Group;
+///
+/// assert_eq!(Kind::Snapshot.group(), Group::Whole);
+/// let names: Vec<_> = Group::ALL.iter().map(|group| group.name()).collect();
+/// assert_eq!(names.len(), 4);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Group {
     /// [`Kind::Get`].
@@ -52,6 +68,16 @@ pub(super) enum Outcome {
 }
 
 /// How often one kind of operation was called.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, Kind, MutexMap, Observed};
+///
+/// let map: Observed<MutexMap<&str, u32>> = Observed::new(MutexMap::new());
+/// map.get(&"a")?;
+/// let reads = map.observation().of(Kind::Get);
+/// assert_eq!((reads.hits, reads.misses, reads.errors, reads.done()), (0, 1, 0, 1));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OperationCount {
     /// Which kind.
@@ -67,6 +93,17 @@ pub struct OperationCount {
 }
 
 /// What an [`Observed`](super::Observed) map has counted.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MutexMap, Observed};
+///
+/// let map = Observed::new(MutexMap::new());
+/// map.insert("a", 1)?;
+/// map.remove(&"a")?;
+/// let seen = map.observation();
+/// assert_eq!((seen.keys_created, seen.keys_removed, seen.threads), (1, 1, 1));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observation {
     /// One for each [`Kind`], in the order of the kinds.

@@ -6,6 +6,19 @@ use super::histogram::Durations;
 use super::observation::{Group, Observation};
 
 /// The metrics of one map, to be put on a page together with those of other maps.
+///
+/// ```
+/// use raceguard_maps::layers::observed::prometheus_page;
+/// use raceguard_maps::{ConcurrentMap, MutexMap, Observed};
+///
+/// let (routes, limits) = (Observed::new(MutexMap::new()), Observed::new(MutexMap::new()));
+/// routes.insert("a", 1)?;
+/// limits.insert("b", 2)?;
+/// // One page for all maps of a process: each metric is described once.
+/// let page = prometheus_page(&[routes.metrics("routes"), limits.metrics("limits")]);
+/// assert!(page.contains(r#"map="routes""#) && page.contains(r#"map="limits""#));
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct MapMetrics {
     /// The value of the label `map`.

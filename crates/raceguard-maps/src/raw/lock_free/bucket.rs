@@ -50,6 +50,12 @@ impl Word {
         Lanes(((rest + LOW_BITS * 0x7F) | self.0) & HIGH_BITS)
     }
 
+    /// Whether a lane has an entry.
+    #[inline]
+    pub(super) fn is_occupied(self, lane: usize) -> bool {
+        self.0 >> (lane * 8) & 0xFF != 0
+    }
+
     /// The first lane without an entry.
     pub(super) fn first_empty(self) -> Option<usize> {
         Lanes(!self.occupied().0 & HIGH_BITS).next()
@@ -205,6 +211,7 @@ mod tests {
             assert!(word.matches(tag).any(|found| found == lane), "lane {lane} of {word:x?}");
             assert_eq!(word.occupied().collect::<Vec<_>>(), (0..=lane).collect::<Vec<_>>());
             assert_eq!(word.first_empty(), (lane < 5).then_some(lane + 1));
+            assert!((0..LANES).all(|other| word.is_occupied(other) == (other <= lane)));
         }
         assert!(word.matches(1).all(|lane| [0, 1, 3, 4].contains(&lane)));
         word = word.with_tag(2, 0);

@@ -95,6 +95,9 @@ impl<K, V> Core<K, V> {
         // SAFETY: made by `Box`, and no longer reachable for those who pin themselves from now on; this is the only
         // thread that brought the count of moved buckets to the end.
         unsafe { local.retire_sized(NonNull::from(table), table.bytes()) };
+        if next.len() < table.len() {
+            self.entries.local(guard).release_spare();
+        }
     }
 
     /// Shrinks the table as far as its entries allow, for a caller that has walked over all of it anyway.

@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use super::bucket::Bucket;
 use super::core::{Closed, Core, Entry};
+use super::look::Look;
 use super::table::{Next, Table, chain};
 use crate::raw::prefetch;
 use crate::raw::reclaim::{Guard, pin};
@@ -144,11 +145,13 @@ fn collect_region<K, V>(
     region: Region,
     found: &mut Vec<NonNull<Entry<K, V>>>,
 ) -> Result<(), Closed> {
+    if table.mask() == region.mask && collect_bucket(table.bucket_at(region.index), found) {
+        return Ok(());
+    }
     for bucket in region.buckets(table) {
         let part = region.within(table, bucket);
         let start = found.len();
         if !collect_bucket(table.bucket_at(bucket), found) {
-            found.truncate(start);
             match table.next() {
                 Next::Table(next) => collect_region(next, part, found)?,
                 Next::None | Next::Closed => return Err(Closed),
@@ -168,20 +171,28 @@ fn collect_region<K, V>(
     Ok(())
 }
 
-/// Appends the entries that a bucket holds at one instant; false if it was moved.
+/// Appends the entries that a bucket holds at one instant; false, and nothing appended, if it was moved.
 fn collect_bucket<E>(root: &Bucket<E>, found: &mut Vec<NonNull<E>>) -> bool {
     let start = found.len();
+    let look = Look::at(root);
+    if look.is_moved() {
+        return false;
+    }
+    // Twice the same pointers: nothing moved from one lane to another meanwhile, for no entry that was found is freed and
+    // used again under our guard. A bucket that was moved since holds what it held at the move.
+    if !look.is_part() && Look::at(root) == look {
+        look.append_to(found);
+        return true;
+    }
     for _ in 0..ATTEMPTS {
+        found.truncate(start);
         if root.word().is_moved() {
             return false;
         }
-        found.truncate(start);
         for entry in entries(root) {
             prefetch::to_read(entry.as_ptr());
             found.push(entry);
         }
-        // Twice the same pointers: nothing moved from one lane to another meanwhile, for no entry that was found is freed
-        // and used again under our guard. A bucket that was moved since holds what it held at the move.
         if entries(root).eq(found[start..].iter().copied()) {
             return true;
         }

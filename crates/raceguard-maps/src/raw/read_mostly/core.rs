@@ -17,6 +17,16 @@ const LOOK: isize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 
 /// A removal leaves a read table of fewer keys alone.
 const WORTH_IT: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } else { 128 };
 
+/// Tombstones whose memory is worth waiting for the end of their grace period. Reclamation has loom models of its own;
+/// with the waiting, those of this map would be too large.
+const MANY: usize = if cfg!(raceguard_loom) {
+    usize::MAX
+} else if cfg!(raceguard_stress) {
+    1
+} else {
+    1024
+};
+
 /// The map was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Closed;
@@ -28,24 +38,24 @@ type Entries<K, V> = HashTable<NonNull<Entry<K, V>>>;
 pub(crate) struct Core<K, V> {
     /// Null before the first key, [`closed_mark`] after close. Written under the mutex.
     read: CachePadded<AtomicPtr<ReadTable<K, V>>>,
-    dirty: Mutex<Dirty<K, V>>,
-    values: Limbo<Value<V>>,
-    entries: Limbo<Entry<K, V>>,
-    tables: Limbo<ReadTable<K, V>>,
-    count: StripedCount,
+    pub(super) dirty: Mutex<Dirty<K, V>>,
+    pub(super) values: Limbo<Value<V>>,
+    pub(super) entries: Limbo<Entry<K, V>>,
+    pub(super) tables: Limbo<ReadTable<K, V>>,
+    pub(super) count: StripedCount,
 }
 
 /// Not changed after it was published, but for the flag.
 #[derive(Debug)]
-struct ReadTable<K, V> {
-    entries: Entries<K, V>,
+pub(super) struct ReadTable<K, V> {
+    pub(super) entries: Entries<K, V>,
     /// The dirty table has keys that this one does not have.
     amended: AtomicBool,
 }
 
 /// What is under the mutex.
 #[derive(Debug)]
-struct Dirty<K, V> {
+pub(super) struct Dirty<K, V> {
     table: Option<Entries<K, V>>,
     /// Entries of the read table that were expunged when the dirty table was made; some may have been revived since.
     expunged: Vec<NonNull<Entry<K, V>>>,
@@ -54,9 +64,9 @@ struct Dirty<K, V> {
 
 /// What a promotion leaves: to be retired when the mutex is released, for that may run user code.
 #[must_use]
-struct Discarded<K, V> {
-    table: Option<NonNull<ReadTable<K, V>>>,
-    entries: Vec<NonNull<Entry<K, V>>>,
+pub(super) struct Discarded<K, V> {
+    pub(super) table: Option<NonNull<ReadTable<K, V>>>,
+    pub(super) entries: Vec<NonNull<Entry<K, V>>>,
 }
 
 // SAFETY: keys and values are reached through raw pointers by several threads at a time, and dropped by any.
@@ -64,7 +74,7 @@ unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Core<K, V> {}
 // SAFETY: owns its entries.
 unsafe impl<K: Send, V: Send> Send for Core<K, V> {}
 
-fn closed_mark<K, V>() -> *mut ReadTable<K, V> {
+pub(super) fn closed_mark<K, V>() -> *mut ReadTable<K, V> {
     ptr::without_provenance_mut(align_of::<ReadTable<K, V>>())
 }
 
@@ -112,7 +122,7 @@ impl<K, V> Core<K, V> {
     }
 
     #[inline]
-    fn read<'g>(&self, _guard: &'g Guard) -> Result<Option<&'g ReadTable<K, V>>, Closed> {
+    pub(super) fn read<'g>(&self, _guard: &'g Guard) -> Result<Option<&'g ReadTable<K, V>>, Closed> {
         // ORDERING: Acquire pairs with the Release in `set_read`.
         let read = self.read.load(Ordering::Acquire);
         if read == closed_mark() {
@@ -123,7 +133,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Under the mutex. Returns the table that was there.
-    fn set_read(&self, read: *mut ReadTable<K, V>) -> Option<NonNull<ReadTable<K, V>>> {
+    pub(super) fn set_read(&self, read: *mut ReadTable<K, V>) -> Option<NonNull<ReadTable<K, V>>> {
         // ORDERING: Release publishes the table; Acquire is for the one that comes back.
         NonNull::new(self.read.swap(read, Ordering::AcqRel))
     }
@@ -187,7 +197,23 @@ impl<K, V> Core<K, V> {
         new_key: Option<impl FnOnce() -> K>,
         decide: impl FnOnce(Option<&V>) -> (Change<V>, R),
     ) -> Result<R, Closed> {
-        let guard = &pin();
+        let (result, look) = self.change_pinned(&pin(), hash, is_key, new_key, decide)?;
+        if look {
+            self.drop_tombstones();
+        }
+        Ok(result)
+    }
+
+    /// As `change`; also returns whether it is time to look for tombstones.
+    #[inline]
+    fn change_pinned<R>(
+        &self,
+        guard: &Guard,
+        hash: u64,
+        is_key: impl Fn(&K) -> bool,
+        new_key: Option<impl FnOnce() -> K>,
+        decide: impl FnOnce(Option<&V>) -> (Change<V>, R),
+    ) -> Result<(R, bool), Closed> {
         let adds = new_key.is_some();
         let mut new_key = new_key;
         loop {
@@ -198,11 +224,11 @@ impl<K, V> Core<K, V> {
             let locked = match entry {
                 Found::Entry(entry) => entry.lock(),
                 Found::Added(locked) => locked,
-                Found::Absent | Found::Unknown => return Ok(decide(None).1),
+                Found::Absent | Found::Unknown => return Ok((decide(None).1, false)),
             };
             match locked.state() {
                 State::Value(_) | State::Empty => return Ok(self.decide(guard, locked, decide)),
-                State::Expunged if !adds => return Ok(decide(None).1),
+                State::Expunged if !adds => return Ok((decide(None).1, false)),
                 // The entry is in no dirty table: with the mutex it can be revived.
                 State::Expunged => {}
                 State::Closed => return Err(Closed),
@@ -266,14 +292,15 @@ impl<K, V> Core<K, V> {
         Ok(in_dirty.map_or(Found::Absent, Found::Entry))
     }
 
-    /// Lets `decide` see the value of a locked entry, and does what it says.
+    /// Lets `decide` see the value of a locked entry, and does what it says. Also returns whether it is time to look for
+    /// tombstones.
     #[inline]
-    fn decide<R>(
+    pub(super) fn decide<R>(
         &self,
         guard: &Guard,
         locked: LockedEntry<'_, V>,
         decide: impl FnOnce(Option<&V>) -> (Change<V>, R),
-    ) -> R {
+    ) -> (R, bool) {
         let old = match locked.state() {
             State::Value(value) => Some(value),
             _ => None,
@@ -282,7 +309,7 @@ impl<K, V> Core<K, V> {
         let (change, result) = decide(old.map(|value| unsafe { &value.as_ref().0 }));
         let mut removed = false;
         match change {
-            Change::Keep => return result,
+            Change::Keep => return (result, false),
             Change::Put(value) => {
                 locked.unlock_with(State::Value(self.values.local(guard).alloc(Value(value))));
                 if old.is_none() {
@@ -300,10 +327,7 @@ impl<K, V> Core<K, V> {
             // SAFETY: taken out under the entry's lock; allocated by `alloc`.
             unsafe { self.values.local(guard).retire(old) };
         }
-        if look {
-            self.compact(guard, WORTH_IT);
-        }
-        result
+        (result, look)
     }
 
     /// Adds a new entry to the dirty table, under the mutex.
@@ -334,7 +358,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Makes the dirty table, if there is one, the read table.
-    fn promote(&self, dirty: &mut Dirty<K, V>) -> Option<Discarded<K, V>> {
+    pub(super) fn promote(&self, dirty: &mut Dirty<K, V>) -> Option<Discarded<K, V>> {
         let entries = dirty.table.take()?;
         dirty.misses = 0;
         let read = Box::new(ReadTable { entries, amended: AtomicBool::new(false) });
@@ -346,7 +370,7 @@ impl<K, V> Core<K, V> {
     }
 
     /// Retires what a promotion left. Not under the mutex.
-    fn discard(&self, guard: &Guard, discarded: Option<Discarded<K, V>>) {
+    pub(super) fn discard(&self, guard: &Guard, discarded: Option<Discarded<K, V>>) {
         let Some(Discarded { table, entries }) = discarded else { return };
         if let Some(table) = table {
             // SAFETY: made by `Box`, replaced by another one.
@@ -361,23 +385,49 @@ impl<K, V> Core<K, V> {
         }
     }
 
-    /// Makes a read table without tombstones if there are more of them than keys, and `worth_it` in all.
+    /// Frees tombstones if there are many. If they are, no later operation need come for their memory to go back.
     #[cold]
-    fn compact(&self, guard: &Guard, worth_it: usize) {
+    fn drop_tombstones(&self) {
+        let dropped = self.compact(&pin(), WORTH_IT);
+        if dropped >= MANY {
+            self.values.flush_briefly();
+            self.entries.flush_briefly();
+            self.tables.flush_briefly();
+        }
+    }
+
+    /// Makes a read table without tombstones if there are more of them than keys, in either table, and `worth_it` in all.
+    /// Returns how many it retired.
+    pub(super) fn compact(&self, guard: &Guard, worth_it: usize) -> usize {
         self.tables.local(guard).poll();
-        let Ok(Some(read)) = self.read(guard) else { return };
-        if read.entries.len() < worth_it || read.entries.len() < 2 * self.len() {
-            return;
+        let left = self.len();
+        let crowded = |keys: usize| keys >= worth_it && keys >= 2 * left;
+        let Ok(Some(read)) = self.read(guard) else { return 0 };
+        // ORDERING: Relaxed: only a hint that there may be keys in the dirty table.
+        if !crowded(read.entries.len()) && !read.amended.load(Ordering::Relaxed) {
+            return 0;
         }
+        let mut discarded = Vec::new();
         let mut dirty = self.dirty.lock();
-        let Ok(Some(read)) = self.read(guard) else { return };
-        let Dirty { table, expunged, .. } = &mut *dirty;
-        if table.is_none() {
-            *table = Some(copy_live(Some(read), expunged));
+        // The first turn may only bring the tombstones of the dirty table to the read table.
+        for _ in 0..2 {
+            let Ok(Some(read)) = self.read(guard) else { break };
+            let Dirty { table, expunged, .. } = &mut *dirty;
+            if !crowded(table.as_ref().map_or(0, Entries::len).max(read.entries.len())) {
+                break;
+            }
+            if table.is_none() {
+                *table = Some(copy_live(Some(read), expunged));
+            }
+            discarded.extend(self.promote(&mut dirty));
         }
-        let discarded = self.promote(&mut dirty);
         drop(dirty);
-        self.discard(guard, discarded);
+        let mut retired = 0;
+        for discarded in discarded {
+            retired += discarded.entries.len();
+            self.discard(guard, Some(discarded));
+        }
+        retired
     }
 
     /// How many keys there are: exact when nobody writes.
@@ -392,96 +442,6 @@ impl<K, V> Core<K, V> {
     /// Frees what was retired and is not held by a reader. Returns how many things that leaves.
     pub(crate) fn collect(&self) -> usize {
         self.values.collect() + self.entries.collect() + self.tables.collect()
-    }
-
-    /// A read table with all keys.
-    fn promoted<'g>(&self, guard: &'g Guard) -> Result<Option<&'g ReadTable<K, V>>, Closed> {
-        let mut dirty = self.dirty.lock();
-        self.read(guard)?;
-        let discarded = self.promote(&mut dirty);
-        let read = self.read(guard)?;
-        drop(dirty);
-        self.discard(guard, discarded);
-        Ok(read)
-    }
-
-    /// Calls `visit` with every key that has a value when its turn comes.
-    pub(crate) fn for_each(&self, mut visit: impl FnMut(&K, &V)) -> Result<(), Closed> {
-        let guard = pin();
-        let Some(read) = self.promoted(&guard)? else { return Ok(()) };
-        for entry in &read.entries {
-            // SAFETY: entries are retired later than the last table that has them was replaced.
-            let entry = unsafe { entry.as_ref() };
-            if let Some(value) = value_of(entry)? {
-                visit(&entry.key, value);
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the keys for which `keep` is false and returns how many those were. `keep` runs under the entry's lock.
-    pub(crate) fn retain(&self, keep: impl FnMut(&K, &V) -> bool) -> Result<usize, Closed> {
-        let removed = self.remove_where_not(keep)?;
-        if removed > 0 {
-            self.values.flush();
-            self.entries.flush();
-            self.tables.flush();
-        }
-        Ok(removed)
-    }
-
-    fn remove_where_not(&self, mut keep: impl FnMut(&K, &V) -> bool) -> Result<usize, Closed> {
-        let guard = pin();
-        let Some(read) = self.promoted(&guard)? else { return Ok(0) };
-        let mut removed = 0;
-        for entry in &read.entries {
-            // SAFETY: as in `for_each`.
-            let entry = unsafe { entry.as_ref() };
-            let locked = entry.lock();
-            match locked.state() {
-                State::Value(_) => {}
-                State::Empty | State::Expunged => continue,
-                State::Closed => return Err(Closed),
-            }
-            self.decide(&guard, locked, |value| {
-                let stays = value.is_none_or(|value| keep(&entry.key, value));
-                removed += usize::from(!stays);
-                (if stays { Change::Keep } else { Change::Remove }, ())
-            });
-        }
-        self.compact(&guard, 1);
-        Ok(removed)
-    }
-
-    /// Closes the map, takes out all values, and returns how many they were.
-    pub(crate) fn take_all(&self) -> usize {
-        let guard = &pin();
-        let mut dirty = self.dirty.lock();
-        if self.read(guard).is_err() {
-            return 0;
-        }
-        let promoted = self.promote(&mut dirty);
-        let table = self.set_read(closed_mark());
-        drop(dirty);
-        self.discard(guard, promoted);
-        let Some(table) = table else { return 0 };
-        // SAFETY: the guard lives.
-        let entries: Vec<_> = unsafe { table.as_ref() }.entries.iter().copied().collect();
-        let mut taken = 0;
-        for entry in &entries {
-            // SAFETY: as above.
-            let locked = unsafe { entry.as_ref() }.lock();
-            let state = locked.state();
-            locked.unlock_with(State::Closed);
-            if let State::Value(value) = state {
-                taken += 1;
-                self.count.add(guard, -1);
-                // SAFETY: taken out under the lock of the entry; allocated by `alloc`.
-                unsafe { self.values.local(guard).retire(value) };
-            }
-        }
-        self.discard(guard, Some(Discarded { table: Some(table), entries }));
-        taken
     }
 }
 
@@ -545,7 +505,7 @@ impl<K, V> Drop for Core<K, V> {
 }
 
 #[inline]
-fn value_of<K, V>(entry: &Entry<K, V>) -> Result<Option<&V>, Closed> {
+pub(super) fn value_of<K, V>(entry: &Entry<K, V>) -> Result<Option<&V>, Closed> {
     match entry.state() {
         // SAFETY: values are retired, and the caller is pinned for as long as it has the entry.
         State::Value(value) => Ok(Some(unsafe { &value.as_ref().0 })),

@@ -5,7 +5,7 @@
 //! gets its slot goes on with it, and [`Limbo::collect`] reaches the bags of all threads.
 //!
 //! A bag fills up to a count of items or of bytes, is sealed with the epoch as stamp, and is freed by a later call of
-//! the same thread (or by `collect`) once the epoch has moved on by [`GRACE`](super::domain::GRACE). Freed memory goes
+//! the same thread (or by `collect`) once the epoch has moved on by [`GRACE`]. Freed memory goes
 //! to a list of spare blocks first, so that a structure which replaces entries all the time does not go to the
 //! allocator.
 
@@ -20,7 +20,7 @@ use std::thread::panicking;
 use crossbeam_utils::CachePadded;
 
 use super::biased::Biased;
-use super::domain::{Guard, domain, pin};
+use super::domain::{GRACE, Guard, domain, pin};
 use crate::raw::prefetch;
 use crate::raw::shelves::Shelves;
 use crate::raw::sync::thread;
@@ -35,7 +35,9 @@ const PATIENCE: usize = if cfg!(any(raceguard_stress, raceguard_loom)) { 1 } els
 const SPARE_ITEMS: usize = 32 * BAG_ITEMS;
 const SPARE_BYTES: usize = 256 << 10;
 /// How often `collect` lets others run while it waits for them.
-const COLLECT_ROUNDS: usize = if cfg!(any(raceguard_shuttle, raceguard_loom)) { 4 } else { 100 };
+const COLLECT_ROUNDS: u64 = if cfg!(any(raceguard_shuttle, raceguard_loom)) { 4 } else { 100 };
+/// How often a brief `flush` tries: as often as the epoch must move, and once more to look.
+const BRIEF_ROUNDS: u64 = GRACE + 1;
 
 /// The garbage of one data structure, of type `T` allocated by [`Local::alloc`] or `Box`.
 pub(crate) struct Limbo<T> {
@@ -145,18 +147,28 @@ impl<T> Limbo<T> {
     }
 
     /// Frees what the calling thread retired, unless somebody stays pinned meanwhile; the calling thread must not be.
-    /// Cheaper than `collect`: other threads' bags stay as they are.
+    /// Cheaper than `collect`: other threads' bags stay as they are. Spare blocks go, too.
     pub(crate) fn flush(&self) {
-        for _ in 0..COLLECT_ROUNDS {
+        self.flush_within(COLLECT_ROUNDS);
+    }
+
+    /// As `flush`, but gives up at once if somebody stays pinned: for operations that should not wait.
+    pub(crate) fn flush_briefly(&self) {
+        self.flush_within(BRIEF_ROUNDS);
+    }
+
+    fn flush_within(&self, rounds: u64) {
+        for _ in 0..rounds {
             let guard = pin();
             let local = self.local(&guard);
             if !local.has_garbage() {
-                return;
+                break;
             }
             local.turn_over(true);
             drop(guard);
             thread::yield_now();
         }
+        self.local(&pin()).release_spare();
     }
 
     /// Drops and frees items of a structure that is not shared any more.
@@ -317,6 +329,13 @@ impl<T> Local<'_, T> {
             self.recycle(batch);
             resume(panicked);
         }
+    }
+
+    /// Gives the spare blocks of this thread back to the allocator: each may be all that keeps a page from the system.
+    pub(crate) fn release_spare(&self) {
+        // SAFETY: as in `alloc`.
+        let mut spare = unsafe { self.bag.own(domain().fences(), |bag| std::mem::take(&mut bag.spare)) };
+        dealloc(&mut spare);
     }
 
     fn recycle(&self, mut blocks: Vec<NonNull<T>>) {

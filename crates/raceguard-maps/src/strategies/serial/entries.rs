@@ -7,6 +7,21 @@ use crate::map::{Lookup, Operation};
 
 /// The entries of a [`SerialMap`](super::SerialMap) in the hands of a submitted operation, which has them to itself:
 /// whatever it does with them is one atomic step for all others.
+///
+/// ```
+/// use raceguard_maps::SerialMap;
+///
+/// let stock: SerialMap<&str, i64> = SerialMap::new();
+/// // Moves between two keys as one step, which no method for a single key could.
+/// let moved = stock.submit(|entries| {
+///     entries.insert("here", 5);
+///     let left = entries.remove(&"here").unwrap_or(0);
+///     entries.insert("there", left);
+///     entries.iter().map(|(_, count)| count).sum::<i64>()
+/// })?;
+/// assert_eq!(moved.wait()?, 5);
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 #[derive(Debug)]
 pub struct SerialEntries<'a, K, V, S> {
     pages: &'a mut Pages<K, V>,

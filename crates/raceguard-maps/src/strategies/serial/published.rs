@@ -158,6 +158,18 @@ impl<K: Hash + Eq + Clone, V: Clone, S: BuildHasher> Core<K, V, S> {
 
 /// Entries of a [`SerialMap`](super::SerialMap) after a whole number of operations. It shares its pages with the map:
 /// taking one copies no entry, and the map copies a page only when it writes to it.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MapSnapshot, SerialMap};
+///
+/// let rates: SerialMap<&str, u32> = SerialMap::new();
+/// rates.insert("EUR", 108)?;
+/// let seen = rates.snapshot()?;
+/// rates.insert("EUR", 109)?;
+/// assert_eq!((seen.get(&"EUR"), seen.len()), (Some(&108), 1));
+/// assert!(rates.snapshot()?.version() > seen.version());
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 pub struct SerialSnapshot<K, V, S> {
     publication: Arc<Publication<K, V, S>>,
     /// Counts this one among those alive.

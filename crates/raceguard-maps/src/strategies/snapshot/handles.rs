@@ -27,6 +27,18 @@ impl<S> Shared<S> {
 
 /// One version of a [`SnapshotMap`](super::SnapshotMap). It stays as it is and readable for as long as it is held, also after the map was
 /// closed or dropped, and shares memory with the versions before and after it.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, MapSnapshot, SnapshotMap};
+///
+/// let routes: SnapshotMap<String, u32> = SnapshotMap::new();
+/// routes.insert("alipay".to_owned(), 1)?;
+/// let seen = routes.snapshot()?;
+/// routes.insert("paypal".to_owned(), 2)?;
+/// assert_eq!((seen.len(), seen.get("paypal"), seen.version()), (1, None, 1));
+/// assert_eq!(routes.live_snapshots(), 1);
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 pub struct Snapshot<K, V, S = FastState> {
     version: Arc<Version<K, V>>,
     shared: Arc<Shared<S>>,
@@ -95,6 +107,18 @@ impl<K, V, S> fmt::Debug for Snapshot<K, V, S> {
 /// It keeps the version that it last saw and, on each call, asks with one load whether that is still the current one.
 /// So reads through it are as linearizable as those of the map, and cost what a plain hash table costs. One that is
 /// not used keeps its version's memory: drop those of idle threads.
+///
+/// ```
+/// use raceguard_maps::{ConcurrentMap, SnapshotMap};
+///
+/// let routes: SnapshotMap<String, u32> = SnapshotMap::new();
+/// let mut reader = routes.reader()?; // one for each thread that reads often
+/// routes.insert("alipay".to_owned(), 1)?;
+/// assert_eq!(reader.get("alipay")?, Some(1));
+/// assert_eq!(reader.get_with("alipay", |weight| weight + 1)?, Some(2));
+/// assert_eq!(routes.live_handles(), 1);
+/// # Ok::<(), raceguard_maps::MapError>(())
+/// ```
 pub struct Reader<'a, K, V, S = FastState> {
     version: Arc<Version<K, V>>,
     core: &'a Core<K, V>,
