@@ -425,6 +425,8 @@ pub(crate) async fn accept(
 ) -> Option<(TcpStream, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     if let Ok((stream, _)) = listener.accept().await {
+        // An answer is written at once, and whoever asked waits for it. Without this it may cost a delay, no more.
+        let _ = stream.set_nodelay(true);
         return Some((stream, permit));
     }
     // Out of file descriptors, most likely: they come back when connections end.

@@ -17,6 +17,7 @@
 //! A record is known by its stream and its number in it; what was received of a stream is a set of intervals
 //! ([`intervals`]), which stays a handful however long the stream is.
 
+mod checkpoint;
 mod committed;
 mod counting;
 mod error;
@@ -38,7 +39,8 @@ pub use writer::{Receipt, Writer, WriterThread};
 use std::fs::File;
 use std::sync::Arc;
 
-use sql::{Connection, Database};
+use checkpoint::Log;
+use sql::{Connection, Database, Dialect};
 
 use crate::token::table::{self, NewToken};
 use crate::token::{Role, Token};
@@ -75,7 +77,12 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let lock = place.lock()?;
         let database = place.database()?;
-        let (writer, thread) = Writer::start(open(&*database)?, observers, outlet);
+        let mut connection = open(&*database)?;
+        let log = match connection.dialect() {
+            Dialect::Sqlite => Some(Log::start(&database, &mut *connection)?),
+            Dialect::Postgres => None,
+        };
+        let (writer, thread) = Writer::start(connection, log, observers, outlet);
         Ok(Self { writer, reader: Reader::new(database), thread, lock })
     }
 

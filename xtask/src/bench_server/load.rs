@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::failure::Failure;
+use crate::report_line::step;
 
 use super::subject::Subject;
 
@@ -15,12 +16,13 @@ const RACES: u64 = 10;
 /// Different bodies, each with findings of its own: 1,000 in all.
 const BODIES: u64 = 100;
 
-/// What is sent.
+/// What is sent to a server: each sender has a stream and a service of its own, and goes on where it ended.
 #[derive(Debug)]
 pub(crate) struct Load {
     lines: u64,
-    senders: usize,
     bodies: Vec<Vec<u8>>,
+    /// Lines that each sender has sent.
+    senders: Vec<AtomicU64>,
 }
 
 /// What was sent, and how soon it was acknowledged.
@@ -29,73 +31,74 @@ pub(crate) struct Sent {
     pub(crate) records: u64,
     pub(crate) bytes: u64,
     pub(crate) took: Duration,
-    /// How long each batch took, the shortest first.
+    /// How long each batch took, the shortest first: from when it was to be sent, where a rate is given, so that it counts
+    /// when it is late because the one before it was.
     pub(crate) times: Vec<Duration>,
     /// Batches that the server put off.
     pub(crate) postponed: u64,
 }
 
-impl Sent {
-    /// Records a second.
-    #[expect(clippy::cast_precision_loss, reason = "it is shown rounded")]
-    pub(crate) fn rate(&self) -> f64 {
-        self.records as f64 / self.took.as_secs_f64()
-    }
-}
-
-/// The time that a share of them does not exceed.
-pub(crate) fn percentile(sorted: &[Duration], thousandths: usize) -> Duration {
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((sorted.len() * thousandths / 1000).min(last)).copied().unwrap_or_default()
+/// When batches are sent.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    start: Instant,
+    /// Between the beginnings of two batches; none when each follows the one before it.
+    between: Option<Duration>,
 }
 
 impl Load {
-    /// Batches of so many lines, sent by so many at once.
+    /// Batches of so many lines, sent by so many at once. The records happen now.
     pub(crate) fn new(lines: u64, senders: usize) -> Self {
-        Self { lines, senders, bodies: (0..BODIES).map(|body| text(body, lines)).collect() }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let bodies = (0..BODIES).map(|body| text(body, lines, now.as_secs())).collect();
+        Self { lines, bodies, senders: (0..senders).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// Sends until so many records are acknowledged, each sender its own stream.
+    /// Records that were acknowledged in all.
+    pub(crate) fn sent(&self) -> u64 {
+        self.senders.iter().map(|sent| sent.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Has each sender send everything once, and waits until the server is idle: what is new costs more than what is seen
+    /// again, for it is diagnosed, and no fleet has a thousand new findings in a second.
+    pub(crate) fn warm_up(&self, server: &Subject, streams: &str) -> Result<(), Failure> {
+        step("sending everything once");
+        let turns = self.senders.len() as u64 * BODIES;
+        self.send(server, turns * self.lines, streams)?;
+        server.wait_until_idle()
+    }
+
+    /// Sends until so many more records are acknowledged.
     pub(crate) fn send(&self, server: &Subject, records: u64, streams: &str) -> Result<Sent, Failure> {
         self.run(server, records.div_ceil(self.lines), streams, None)
     }
 
-    /// Sends at a rate of records a second for a time.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a rate is a positive, small number"
-    )]
+    /// Sends so many records a second for a time.
     pub(crate) fn send_at(
         &self,
         server: &Subject,
-        rate: f64,
+        rate: u32,
         time: Duration,
         streams: &str,
     ) -> Result<Sent, Failure> {
-        let batches = (rate * time.as_secs_f64()) as u64 / self.lines;
-        self.run(
-            server,
-            batches.max(1),
-            streams,
-            Some(time / u32::try_from(batches.max(1)).unwrap_or(u32::MAX)),
-        )
+        let between = Duration::from_secs(self.lines) / rate.max(1);
+        let batches = time.as_nanos() / between.as_nanos().max(1);
+        self.run(server, u64::try_from(batches).unwrap_or(u64::MAX).max(1), streams, Some(between))
     }
 
-    /// Sends a number of batches, with a time between the beginnings of two where one is given.
     fn run(
         &self,
         server: &Subject,
         batches: u64,
         streams: &str,
-        pace: Option<Duration>,
+        between: Option<Duration>,
     ) -> Result<Sent, Failure> {
-        let (next, start) = (AtomicU64::new(0), Instant::now());
+        let (next, pace) = (AtomicU64::new(0), Pace { start: Instant::now(), between });
         let parts: Vec<Result<Part, Failure>> = thread::scope(|scope| {
-            let senders: Vec<_> = (0..self.senders)
+            let senders: Vec<_> = (0..self.senders.len())
                 .map(|sender| {
                     let (next, stream) = (&next, format!("{streams} {sender}"));
-                    scope.spawn(move || self.sender(server, &stream, next, batches, start, pace))
+                    scope.spawn(move || self.sender(server, (sender, &stream), next, batches, pace))
                 })
                 .collect();
             senders
@@ -103,7 +106,7 @@ impl Load {
                 .map(|sender| sender.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         });
-        let took = start.elapsed();
+        let took = pace.start.elapsed();
         let mut sent =
             Sent { records: batches * self.lines, bytes: 0, took, times: Vec::new(), postponed: 0 };
         for part in parts {
@@ -119,26 +122,21 @@ impl Load {
     fn sender(
         &self,
         server: &Subject,
-        stream: &str,
+        (sender, stream): (usize, &str),
         next: &AtomicU64,
         batches: u64,
-        start: Instant,
-        pace: Option<Duration>,
+        pace: Pace,
     ) -> Result<Part, Failure> {
-        let (agent, mut part, mut first) = (server.agent(), Part::default(), 0_u64);
+        let (agent, mut part, sent) = (server.agent(), Part::default(), &self.senders[sender]);
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= batches {
                 return Ok(part);
             }
-            if let Some(pace) = pace {
-                let due = start + pace * u32::try_from(number).unwrap_or(u32::MAX);
-                thread::sleep(due.saturating_duration_since(Instant::now()));
-            }
+            let begun = pace.wait_for(number);
             let body = &self.bodies[usize::try_from(number % BODIES).unwrap_or(0)];
             loop {
-                let begun = Instant::now();
-                let status = server.post(&agent, stream, first, body)?;
+                let status = server.post(&agent, stream, sent.load(Ordering::Relaxed), body)?;
                 if status == 200 {
                     part.times.push(begun.elapsed());
                     break;
@@ -150,8 +148,18 @@ impl Load {
                 thread::sleep(Duration::from_millis(20));
             }
             part.bytes += body.len() as u64;
-            first += self.lines;
+            sent.fetch_add(self.lines, Ordering::Relaxed);
         }
+    }
+}
+
+impl Pace {
+    /// Waits until the batch of this number is to be sent; gives when that was.
+    fn wait_for(self, number: u64) -> Instant {
+        let Some(between) = self.between else { return Instant::now() };
+        let due = self.start + between * u32::try_from(number).unwrap_or(u32::MAX);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        due
     }
 }
 
@@ -164,23 +172,23 @@ struct Part {
 }
 
 /// A batch: races, and repeats that name them.
-fn text(body: u64, lines: u64) -> Vec<u8> {
+fn text(body: u64, lines: u64, now: u64) -> Vec<u8> {
     let mut text = String::new();
     for line in 0..lines {
         let race = line % RACES;
         if line < RACES {
-            race_line(&mut text, body, race);
+            race_line(&mut text, body, race, now);
         } else {
             let _ = writeln!(
                 text,
-                r#"{{"schema":1,"kind":"repeat","race":"{body}-{race}","pid":4711,"time_unix_ns":1760000000{line:09}}}"#
+                r#"{{"schema":1,"kind":"repeat","race":"{body}-{race}","pid":4711,"time_unix_ns":{now}{line:09}}}"#
             );
         }
     }
     text.into_bytes()
 }
 
-fn race_line(text: &mut String, body: u64, race: u64) {
+fn race_line(text: &mut String, body: u64, race: u64, now: u64) {
     let access = |op: &str, line: u64| {
         let frame = |function: &str, line: u64| {
             format!(
@@ -192,7 +200,7 @@ fn race_line(text: &mut String, body: u64, race: u64) {
     };
     let _ = writeln!(
         text,
-        r#"{{"schema":1,"kind":"race","id":"{body}-{race}","pid":4711,"time_unix_ns":1760000000000000000,"address":"0xc000012345","size":8,"object":null,"accesses":[{},{}],"goroutines":[]}}"#,
+        r#"{{"schema":1,"kind":"race","id":"{body}-{race}","pid":4711,"time_unix_ns":{now}000000000,"address":"0xc000012345","size":8,"object":null,"accesses":[{},{}],"goroutines":[]}}"#,
         access("write", 41),
         access("read", 52)
     );
@@ -203,17 +211,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_a_measured_value() {
-        let times: Vec<_> = (1..=1000).map(Duration::from_millis).collect();
-        assert_eq!(percentile(&times, 500), Duration::from_millis(501));
-        assert_eq!(percentile(&times, 999), Duration::from_secs(1));
-        assert_eq!(percentile(&times[..1], 999), Duration::from_millis(1));
-        assert_eq!(percentile(&[], 500), Duration::ZERO);
-    }
-
-    #[test]
     fn each_body_has_its_lines_and_findings_of_its_own() {
-        let (one, other) = (text(1, 500), text(2, 500));
+        let (one, other) = (text(1, 500, 1_800_000_000), text(2, 500, 1_800_000_000));
         assert_eq!(one.split_inclusive(|byte| *byte == b'\n').count(), 500);
         assert_ne!(one, other);
         for line in String::from_utf8(one).unwrap().lines() {

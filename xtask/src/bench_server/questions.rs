@@ -1,22 +1,24 @@
-//! What is asked while there is much in the database, and live updates to many.
+//! How soon pages and API answer while there is much in the database.
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpStream;
+use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
+use crate::measure::thousands;
 use crate::report_line::step;
 
+use super::figures::{TARGETS, ms, percentile, target};
+use super::ingest::TARGET_RATE;
 use super::load::Load;
-use super::subject::Subject;
+use super::subject::{Cost, Kind, Subject};
+use super::{Arguments, FILLING_BATCH};
 
 /// What people and gates ask most, and where.
-pub(crate) const QUESTIONS: [(&str, &str); 6] = [
-    ("overview page", "/"),
+const QUESTIONS: [(&str, &str); 6] = [
+    (OVERVIEW, "/"),
     ("findings, the last 100", "/v1/findings?limit=100"),
     ("root causes", "/v1/causes"),
     ("services", "/v1/services"),
@@ -24,24 +26,68 @@ pub(crate) const QUESTIONS: [(&str, &str); 6] = [
     ("metrics", "/metrics"),
 ];
 
+const OVERVIEW: &str = "overview page";
+
 /// How often each is asked.
-const TIMES: usize = 100;
+const TIMES: usize = 200;
 
-/// Without an event for so long, none of what was sent before is left to be told.
-const QUIET: Duration = Duration::from_secs(4);
+/// Between two of them: people do not ask without a break, and while records come not all are to fall between two batches.
+const PAUSE: Duration = Duration::from_millis(17);
 
-/// Listeners wait no longer for an event.
-const EVENT_TIME: Duration = Duration::from_secs(20);
+/// How soon a question was answered at a size.
+#[derive(Debug)]
+struct Answered {
+    name: &'static str,
+    size: u64,
+    /// Records a second that came meanwhile.
+    load: u32,
+    /// The quickest first.
+    times: Vec<Duration>,
+}
 
-/// How long each of the answers took, the quickest first; nothing where this version answers nothing.
-pub(crate) fn ask(server: &Subject, path: &str) -> Result<Option<Vec<Duration>>, Failure> {
-    let agent = server.agent();
-    let (status, _) = server.get(&agent, path)?;
-    if status == 404 {
-        return Ok(None);
+/// What the server holds, and what it uses for that.
+#[derive(Debug)]
+struct Size {
+    records: u64,
+    cost: Cost,
+    disk: u64,
+}
+
+/// Fills a server, and asks it at each size.
+pub(crate) fn table(arguments: &Arguments, binary: &Path) -> Result<String, Failure> {
+    let server = Subject::start(Kind::Sqlite, binary)?;
+    let (load, filling) = (arguments.load(), Load::new(FILLING_BATCH, 4));
+    let (mut answered, mut sizes) = (Vec::new(), Vec::new());
+    let (mut size, largest) = (arguments.scaled(1_000_000), arguments.scaled(arguments.largest));
+    load.send(&server, size / 2, "service")?;
+    while size <= largest {
+        step(&format!("filling up to {} records", thousands(size)));
+        filling.send(&server, size.saturating_sub(load.sent() + filling.sent()), "filling")?;
+        server.wait_for_records(size)?;
+        server.wait_until_idle()?;
+        for (name, path) in QUESTIONS {
+            let times = ask(&server, path)?;
+            answered.push(Answered { name, size, load: 0, times });
+        }
+        let times = ask_under_load(&server, &load)?;
+        answered.push(Answered { name: OVERVIEW, size, load: TARGET_RATE / 2, times });
+        sizes.push(Size {
+            records: load.sent() + filling.sent(),
+            cost: server.cost()?,
+            disk: server.disk()?,
+        });
+        size *= 10;
     }
+    server.stop()?;
+    Ok(markdown(&answered, &sizes))
+}
+
+/// How long each of the answers took, the quickest first.
+fn ask(server: &Subject, path: &str) -> Result<Vec<Duration>, Failure> {
+    let agent = server.agent();
     let mut times = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {
+        thread::sleep(PAUSE);
         let start = Instant::now();
         let (status, _) = server.get(&agent, path)?;
         times.push(start.elapsed());
@@ -53,80 +99,68 @@ pub(crate) fn ask(server: &Subject, path: &str) -> Result<Option<Vec<Duration>>,
         }
     }
     times.sort_unstable();
-    Ok(Some(times))
+    Ok(times)
 }
 
-/// How long after a batch was sent each of the listeners heard of it, the first one first. Nothing where this version
-/// has no live updates.
-pub(crate) fn fan_out(
-    server: &Subject,
-    load: &Load,
-    listeners: usize,
-) -> Result<Option<Vec<Duration>>, Failure> {
-    step(&format!("{listeners} clients listen to live updates"));
-    let (heard, all_heard) = mpsc::channel();
-    let is_sent = Arc::new(AtomicBool::new(false));
-    for number in 0..listeners {
-        let Some(reader) = listen(server)? else { return Ok(None) };
-        let (heard, is_sent) = (heard.clone(), Arc::clone(&is_sent));
-        let thread = thread::Builder::new().stack_size(64 << 10);
-        let thread = thread.spawn(move || tell_events(reader, number, &heard, &is_sent));
-        thread.map_err(|error| {
-            Failure::environment(format!("listener {number}: {error}"), "allow more threads")
-        })?;
-    }
-    // What was sent before is told first.
-    while all_heard.recv_timeout(QUIET).is_ok() {}
-    is_sent.store(true, Ordering::SeqCst);
-    let start = Instant::now();
-    load.send(server, 1, "fan-out")?;
-    let mut first = BTreeMap::new();
-    while first.len() < listeners {
-        let Ok((number, at)) = all_heard.recv_timeout(EVENT_TIME) else { break };
-        first.entry(number).or_insert(at);
-    }
-    let mut times: Vec<_> = first.into_values().map(|at| at.saturating_duration_since(start)).collect();
-    times.sort_unstable();
-    Ok(Some(times))
-}
-
-/// Tells of each event; ends after the first one that follows the batch.
-fn tell_events(
-    mut reader: BufReader<TcpStream>,
-    number: usize,
-    heard: &mpsc::Sender<(usize, Instant)>,
-    is_sent: &AtomicBool,
-) {
-    let mut line = String::new();
-    // Comments keep the connection alive; data is an event.
-    while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
-        if line.starts_with("data:") {
-            let _ = heard.send((number, Instant::now()));
-            if is_sent.load(Ordering::SeqCst) {
-                return;
+/// Asks for the overview while records come.
+fn ask_under_load(server: &Subject, load: &Load) -> Result<Vec<Duration>, Failure> {
+    let is_asked = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            while !is_asked.load(Ordering::Relaxed) {
+                load.send_at(server, TARGET_RATE / 2, Duration::from_secs(1), "service")?;
             }
-        }
-        line.clear();
-    }
+            Ok::<_, Failure>(())
+        });
+        let times = ask(server, "/");
+        is_asked.store(true, Ordering::Relaxed);
+        sender.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        times
+    })
 }
 
-/// A connection on which events come; nothing when there are none to be had.
-fn listen(server: &Subject) -> Result<Option<BufReader<TcpStream>>, Failure> {
-    let (address, token) = server.reader();
-    let failed = |error: std::io::Error| {
-        Failure::environment(
-            format!("cannot listen to {address}: {error}"),
-            "allow more open files: ulimit -n 4096",
-        )
-    };
-    let mut stream = TcpStream::connect(address).map_err(failed)?;
-    stream.set_read_timeout(Some(EVENT_TIME * 2)).map_err(failed)?;
-    let request = format!(
-        "GET /events HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\naccept: text/event-stream\r\n\r\n"
+fn markdown(answered: &[Answered], sizes: &[Size]) -> String {
+    let mut text = format!(
+        "Answers on SQLite over HTTP, one at a time, {TIMES} of each:\n\n\
+         | question | records | meanwhile, records/s | median ms | p99 ms | p99.9 ms |\n|---|--:|--:|--:|--:|--:|\n"
     );
-    stream.write_all(request.as_bytes()).map_err(failed)?;
-    let mut reader = BufReader::with_capacity(1024, stream);
-    let mut status = String::new();
-    reader.read_line(&mut status).map_err(failed)?;
-    Ok(status.contains(" 200 ").then_some(reader))
+    for it in answered {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} |",
+            it.name,
+            thousands(it.size),
+            thousands(it.load),
+            ms(percentile(&it.times, 500)),
+            ms(percentile(&it.times, 990)),
+            ms(percentile(&it.times, 999))
+        );
+    }
+    text.push_str(
+        "\n| records | memory, MB | at most | disk, MB | bytes per record |\n|--:|--:|--:|--:|--:|\n",
+    );
+    for Size { records, cost, disk } in sizes {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            thousands(*records),
+            cost.memory / 1_000_000,
+            cost.peak / 1_000_000,
+            disk / 1_000_000,
+            disk / (*records).max(1)
+        );
+    }
+    text.push_str(TARGETS);
+    for it in answered.iter().filter(|it| it.name == OVERVIEW) {
+        let p99 = percentile(&it.times, 990);
+        let when =
+            if it.load > 0 { format!(" while {} a second come", thousands(it.load)) } else { String::new() };
+        let name = format!("overview page under 50 ms at {} records{when} (p99)", thousands(it.size));
+        text += &target(&name, &format!("{} ms", ms(p99)), p99 < Duration::from_millis(50));
+    }
+    if let Some(Size { records, cost, .. }) = sizes.last() {
+        let name = format!("memory under 500 MB at {} records", thousands(*records));
+        text += &target(&name, &format!("{} MB", cost.peak / 1_000_000), cost.peak < 500_000_000);
+    }
+    text
 }

@@ -16,6 +16,10 @@ use crate::{process, workspace};
 /// How long all that was sent may take to be written.
 const WRITE_TIME: Duration = Duration::from_mins(10);
 
+/// How long the server may take to be idle, and for how long at a time it is looked at.
+const IDLE_TIME: Duration = Duration::from_mins(1);
+const IDLE_STEP: Duration = Duration::from_millis(500);
+
 /// What the server keeps its evidence in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -25,6 +29,17 @@ pub(crate) enum Kind {
     Cluster,
 }
 
+impl Kind {
+    /// What it is called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Cluster => "NATS (3 servers) and PostgreSQL, one replica",
+        }
+    }
+}
+
 /// A server that runs.
 pub(crate) struct Subject {
     kind: Kind,
@@ -32,6 +47,7 @@ pub(crate) struct Subject {
     base: String,
     write: String,
     read: String,
+    admin: String,
     /// The session of the one who reads, for pages.
     cookie: String,
     folder: tempfile::TempDir,
@@ -72,7 +88,7 @@ impl Subject {
             command.args(["token", "add", role, "--role", role]).args(&place);
             process::demand(&mut command, "mend what it says").map(|token| token.trim().to_owned())
         };
-        let (write, read) = (token("write")?, token("read")?);
+        let (write, read, admin) = (token("write")?, token("read")?, token("admin")?);
         let address = format!("127.0.0.1:{}", free_port());
         let mut command = Command::new(binary);
         command.args(["serve", "--otlp-grpc", "none", "--listen", &address]).args(&place);
@@ -95,19 +111,26 @@ impl Subject {
             thread::spawn(move || BufReader::new(stderr).lines().map_while(Result::ok).for_each(drop));
         }
         let cookie = String::new();
-        let mut subject = Self { kind, process, base, write, read, cookie, folder, postgres, _nats: nats };
+        let mut subject =
+            Self { kind, process, base, write, read, admin, cookie, folder, postgres, _nats: nats };
         subject.wait_until_ready()?;
         subject.cookie = subject.log_in()?;
         Ok(subject)
     }
 
-    /// What it is called.
+    /// What it keeps its evidence in.
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What that is called.
     pub(crate) fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Sqlite => "SQLite",
-            Kind::Postgres => "PostgreSQL",
-            Kind::Cluster => "NATS and PostgreSQL",
-        }
+        self.kind.name()
+    }
+
+    /// A folder on the disk that it writes to.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A connection of its own.
@@ -150,6 +173,20 @@ impl Subject {
         answer.map_err(|error| self.silent(&error))
     }
 
+    /// Puts a file of policies into force.
+    pub(crate) fn put_policy(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let request = self
+            .agent()
+            .put(format!("{}/v1/policies/{name}", self.base))
+            .header("authorization", format!("Bearer {}", self.admin));
+        let mut answer = request.send(text).map_err(|error| self.silent(&error))?;
+        if answer.status().is_success() {
+            return Ok(());
+        }
+        let said = answer.body_mut().read_to_string().unwrap_or_default();
+        Err(Failure::environment(format!("the policies were not taken: {said}"), "mend them in the task"))
+    }
+
     /// Where it listens, and the token that may read.
     pub(crate) fn reader(&self) -> (&str, &str) {
         (self.base.trim_start_matches("http://"), &self.read)
@@ -167,6 +204,18 @@ impl Subject {
             thread::sleep(Duration::from_millis(10));
         }
         Err(Failure::environment("the server did not write all that it took", "see its log"))
+    }
+
+    /// Waits until the server does next to nothing, for a while at most: what came may still be diagnosed and evaluated.
+    pub(crate) fn wait_until_idle(&self) -> Result<(), Failure> {
+        let (start, mut idle) = (Instant::now(), 0);
+        while idle < 3 && start.elapsed() < IDLE_TIME {
+            let before = self.cost()?.cpu;
+            thread::sleep(IDLE_STEP);
+            let is_idle = self.cost()?.cpu.saturating_sub(before) < IDLE_STEP / 10;
+            idle = if is_idle { idle + 1 } else { 0 };
+        }
+        Ok(())
     }
 
     /// What the process has used so far.

@@ -57,8 +57,10 @@ impl Window {
 
     /// Where its counts are, and the first minute or hour that belongs to it.
     fn counts(self, now_ms: i64) -> (&'static str, i64) {
-        const MINUTES: &str = "SELECT finding, occurrences FROM recent WHERE minute > $1";
-        const HOURS: &str = "SELECT finding, occurrences FROM sighting WHERE hour > $1";
+        const MINUTES: &str = "SELECT finding, CAST(sum(occurrences) AS BIGINT) AS occurrences FROM recent \
+                               WHERE minute > $1 GROUP BY finding";
+        const HOURS: &str = "SELECT finding, CAST(sum(occurrences) AS BIGINT) AS occurrences FROM sighting \
+                             WHERE hour > $1 GROUP BY finding";
         match self {
             Self::FiveMinutes => (MINUTES, now_ms / MINUTE_MS - 5),
             Self::Hour => (MINUTES, now_ms / MINUTE_MS - 60),
@@ -168,11 +170,13 @@ fn causes(
         ),
         Some(window) => {
             let (counts, since) = window.counts(now_ms);
+            // Added up before it is joined: there are many more counts than findings, and than causes.
             let from = format!(
-                "SELECT {COLUMNS}, {WEIGHT} * CAST(sum(w.occurrences) AS BIGINT) AS place, \
-                 CAST(sum(w.occurrences) AS BIGINT) AS counted \
-                 FROM ({counts}) w JOIN finding f ON f.id = w.finding AND f.kind <> 'static_finding' \
-                 JOIN finding_cause m ON m.finding = w.finding JOIN cause c ON c.id = m.cause GROUP BY {COLUMNS}"
+                "SELECT {COLUMNS}, {WEIGHT} * q.counted AS place, q.counted FROM \
+                 (SELECT m.cause, CAST(sum(w.occurrences) AS BIGINT) AS counted FROM ({counts}) w \
+                  JOIN finding f ON f.id = w.finding AND f.kind <> 'static_finding' \
+                  JOIN finding_cause m ON m.finding = w.finding GROUP BY m.cause) q \
+                 JOIN cause c ON c.id = q.cause"
             );
             (from, since)
         }

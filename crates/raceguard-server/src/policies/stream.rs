@@ -149,6 +149,8 @@ pub struct StreamState {
     pub overflows: u64,
     /// The last block that was evaluated.
     pub block: i64,
+    /// Nanoseconds that evaluating took.
+    pub busy_ns: u64,
 }
 
 impl StreamFigures {
@@ -159,6 +161,7 @@ impl StreamFigures {
             fired: self.fired.load(Ordering::Relaxed),
             overflows: self.overflows.load(Ordering::Relaxed),
             block: self.block.load(Ordering::Relaxed),
+            busy_ns: self.busy_ns.load(Ordering::Relaxed),
         }
     }
 }

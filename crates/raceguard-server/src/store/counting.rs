@@ -44,7 +44,7 @@ impl Counting {
     }
 
     /// Writes what was counted.
-    pub(super) fn finish(self, connection: &mut dyn Connection) -> Result<(), StoreError> {
+    pub(super) fn finish(self, connection: &mut (dyn Connection + 'static)) -> Result<(), StoreError> {
         self.causes.finish(connection)?;
         self.requests.finish(connection)?;
         self.locks.finish(connection)

@@ -18,6 +18,9 @@ pub enum Place {
     Folder(PathBuf),
     /// In PostgreSQL, for any number of processes.
     Postgres(PostgresDatabase),
+    /// In a database that whoever starts the server brings along, who also keeps others away from it: one with faults put
+    /// between it and the disk, for tests.
+    Given(Arc<dyn Database>),
 }
 
 impl<P: AsRef<Path>> From<P> for Place {
@@ -38,6 +41,7 @@ impl fmt::Display for Place {
             Self::Folder(folder) => write!(f, "{}", folder.display()),
             // Its address holds a password.
             Self::Postgres(_) => f.write_str("a PostgreSQL database"),
+            Self::Given(_) => f.write_str("a given database"),
         }
     }
 }
@@ -51,6 +55,7 @@ impl Place {
                 Arc::new(SqliteDatabase::new(folder.join("server.db")))
             }
             Self::Postgres(database) => Arc::new(database.clone()),
+            Self::Given(database) => Arc::clone(database),
         })
     }
 
@@ -61,7 +66,7 @@ impl Place {
                 make(folder)?;
                 Ok(super::Lock(Some(lock(folder)?)))
             }
-            Self::Postgres(_) => Ok(super::Lock(None)),
+            Self::Postgres(_) | Self::Given(_) => Ok(super::Lock(None)),
         }
     }
 }

@@ -15,8 +15,9 @@ const KEPT: usize = 8;
 /// Asks the store. Any number of questions at once, none of which holds up the writer. Cheap to clone.
 #[derive(Clone)]
 pub struct Reader {
-    database: Arc<dyn Database>,
+    /// Before the database: it outlives its connections.
     idle: Arc<Mutex<Vec<Box<dyn Connection>>>>,
+    database: Arc<dyn Database>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -55,7 +56,7 @@ pub struct FindingRow {
 
 impl Reader {
     pub(super) fn new(database: Arc<dyn Database>) -> Self {
-        Self { database, idle: Arc::default() }
+        Self { idle: Arc::default(), database }
     }
 
     /// What was received in all.

@@ -1,4 +1,12 @@
 //! Records the batches of one transaction: which records are new, what they show, and the totals.
+//!
+//! A transaction takes the same few steps however many batches it holds, and each step is one exchange with the database:
+//! streams ([`streams`]), findings and the names of races ([`findings`]), blocks, then the counts. Everybody locks rows in
+//! this order of tables, and in the order of keys in each of them.
+
+mod findings;
+mod remembered;
+mod streams;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -6,55 +14,45 @@ use std::sync::Arc;
 use super::StoreError;
 use super::committed::{Committed, Seen};
 use super::counting::{Counting, Fresh};
-use super::intervals::Intervals;
-use super::sql::{Connection, Dialect, Row, values};
+use super::sql::{Connection, row_of, values};
 use super::writer::{Packed, compress};
-use crate::batch::{BatchRecord, Sighting};
-use crate::causes::counting::CauseCounting;
+use crate::batch::BatchRecord;
 use crate::origin::Origin;
-use crate::slts::counting::KnownNames;
+use findings::Naming;
+pub(super) use remembered::Remembered;
 
 /// Milliseconds of an hour.
 const HOUR_MS: i64 = 3_600_000;
 
-/// Streams and origins that are remembered between transactions; beyond that all are forgotten and read again.
-const REMEMBERED: usize = 10_000;
-
-/// What later transactions need of earlier ones, to spare reading it.
-#[derive(Debug, Default)]
-pub(super) struct Remembered {
-    origins: HashMap<Arc<Origin>, i64>,
-    streams: HashMap<String, Stream>,
-    findings: HashMap<String, i64>,
-    races: HashMap<(i64, String), i64>,
-    names: KnownNames,
-}
-
-#[derive(Debug)]
-struct Stream {
-    id: i64,
-    received: Intervals,
-}
-
 /// Occurrences of one finding in one hour at one origin, not yet in the database.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy)]
 struct Counted {
     occurrences: u64,
     first_ms: i64,
     last_ms: i64,
 }
 
+/// A batch, and which of its records were not received before.
+struct FreshBatch<'b> {
+    packed: &'b Packed,
+    stream: i64,
+    origin: Arc<Origin>,
+    origin_id: i64,
+    records: Vec<&'b BatchRecord>,
+}
+
 /// One transaction under way.
 pub(super) struct Recorder<'a> {
     connection: &'a mut (dyn Connection + 'static),
     remembered: &'a mut Remembered,
-    /// By finding, hour and origin: in this order everybody locks rows.
+    /// By finding, hour and origin.
     counted: BTreeMap<(i64, i64, i64), Counted>,
-    /// What the batch under way shows, by finding.
-    seen: BTreeMap<i64, Seen>,
-    committed: Vec<Committed>,
+    /// What each batch shows, by finding.
+    seen: Vec<BTreeMap<i64, Seen>>,
+    /// The findings that this transaction makes, and the batch that shows each of them first.
+    made: HashMap<i64, usize>,
+    naming: Naming,
     counting: Counting,
-    blocks: u64,
 }
 
 impl<'a> Recorder<'a> {
@@ -62,276 +60,163 @@ impl<'a> Recorder<'a> {
         connection: &'a mut (dyn Connection + 'static),
         remembered: &'a mut Remembered,
     ) -> Self {
-        remembered.forget_if_large();
-        if connection.dialect() == Dialect::Postgres {
-            // Another replica may have received more of them since.
-            remembered.streams.clear();
+        remembered.begin(connection.dialect());
+        Self {
+            connection,
+            remembered,
+            counted: BTreeMap::new(),
+            seen: Vec::new(),
+            made: HashMap::new(),
+            naming: Naming::default(),
+            counting: Counting::default(),
         }
-        let (counted, seen) = (BTreeMap::new(), BTreeMap::new());
-        let counting = Counting::default();
-        Self { connection, remembered, counted, seen, committed: Vec::new(), counting, blocks: 0 }
     }
 
-    /// Records what is new of a batch.
-    pub(super) fn record(&mut self, packed: &Packed) -> Result<(), StoreError> {
-        let (batch, now) = (&packed.batch, packed.received_ms);
-        let (origin, origin_id) = self.origin(&batch.origin)?;
-        let (stream, fresh) = self.receive(packed)?;
-        let (accepted, duplicates) = (fresh.len() as u64, (batch.records.len() - fresh.len()) as u64);
-        let mut block = None;
-        if !fresh.is_empty() {
-            let all = fresh.len() == batch.records.len();
-            let repacked = (!all).then(|| compress(fresh.iter().map(|record| batch.line(record))));
-            let lines = repacked.as_ref().unwrap_or(&packed.lines);
-            let row = self.connection.row(
-                "INSERT INTO block (stream, origin, received_ms, records, lines) VALUES ($1, $2, $3, $4, $5)
-                 RETURNING id",
-                values![stream, origin_id, now, accepted, lines],
-            )?;
-            block = Some(row.ok_or(StoreError::Incomplete("block"))?.get(0)?);
-            self.blocks += 1;
-        }
-        for record in fresh {
-            if let Some(sighting) = &record.sighting {
-                let text = || String::from_utf8_lossy(batch.line(record)).into_owned();
-                self.see(stream, origin_id, sighting, when_ms(record, now), text)?;
-            }
-            if let Some(digest) = &record.digest {
-                let fresh = Fresh { origin: &origin, stream, now_ms: now, line: batch.line(record) };
-                self.counting.take(self.connection, &mut self.remembered.names, &fresh, digest)?;
+    /// Records what is new of the batches; gives what each of them changed.
+    pub(super) fn record(mut self, packed: &[&Packed]) -> Result<Vec<Committed>, StoreError> {
+        let batches = self.receive(packed)?;
+        self.seen = batches.iter().map(|_| BTreeMap::new()).collect();
+        self.find(&batches)?;
+        let blocks = self.keep(&batches)?;
+        for (number, batch) in batches.iter().enumerate() {
+            for record in &batch.records {
+                self.count_record(number, batch, record)?;
             }
         }
-        let seen = std::mem::take(&mut self.seen).into_values().collect();
-        self.committed.push(Committed { origin, block, received_ms: now, accepted, duplicates, seen });
-        Ok(())
+        self.settle_names()?;
+        let committed = self.committed(&batches, blocks);
+        self.finish(&committed)?;
+        Ok(committed)
     }
 
-    /// Writes what was counted; gives what each batch changed, in their order.
-    pub(super) fn finish(self) -> Result<Vec<Committed>, StoreError> {
-        for ((finding, hour, origin), counted) in &self.counted {
-            self.connection.execute(
-                "INSERT INTO sighting (finding, hour, origin, occurrences) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT (finding, hour, origin) DO UPDATE SET occurrences = sighting.occurrences + $4",
-                values![finding, hour, origin, counted.occurrences],
-            )?;
-            self.connection.execute(
-                "UPDATE finding SET occurrences = occurrences + $2,
-                     first_ms = CASE WHEN $3 < first_ms THEN $3 ELSE first_ms END,
-                     last_ms = CASE WHEN $4 > last_ms THEN $4 ELSE last_ms END
-                 WHERE id = $1",
-                values![finding, counted.occurrences, counted.first_ms, counted.last_ms],
-            )?;
-        }
-        self.counting.finish(self.connection)?;
-        let sum = |count: fn(&Committed) -> u64| self.committed.iter().map(count).sum::<u64>();
-        self.connection.execute(
-            "UPDATE total SET records = records + $1, duplicates = duplicates + $2, blocks = blocks + $3",
-            values![sum(|batch| batch.accepted), sum(|batch| batch.duplicates), self.blocks],
+    /// Writes the blocks; gives their numbers, which ascend in the order of the batches.
+    fn keep(&mut self, batches: &[FreshBatch<'_>]) -> Result<Vec<Option<i64>>, StoreError> {
+        let fresh: Vec<_> = batches.iter().filter(|batch| !batch.records.is_empty()).collect();
+        let repacked: Vec<_> = fresh.iter().map(|batch| batch.repacked()).collect();
+        let rows: Vec<_> = fresh
+            .iter()
+            .zip(&repacked)
+            .map(|(batch, repacked)| {
+                let lines = repacked.as_ref().unwrap_or(&batch.packed.lines);
+                let (now, records) = (batch.packed.received_ms, batch.records.len() as u64);
+                row_of![batch.stream, batch.origin_id, now, records, lines]
+            })
+            .collect();
+        let answers = self.connection.query_all(
+            "INSERT INTO block (stream, origin, received_ms, records, lines) VALUES ($1, $2, $3, $4, $5)
+             RETURNING id",
+            &rows,
         )?;
-        Ok(self.committed)
-    }
-
-    fn origin(&mut self, origin: &Origin) -> Result<(Arc<Origin>, i64), StoreError> {
-        if let Some((known, id)) = self.remembered.origins.get_key_value(origin) {
-            return Ok((Arc::clone(known), *id));
-        }
-        let names = values![&origin.service, &origin.version, &origin.instance, &origin.environment];
-        self.connection.execute(
-            "INSERT INTO origin (service, version, instance, environment) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (service, version, instance, environment) DO NOTHING",
-            names,
-        )?;
-        let row = self.connection.row(
-            "SELECT id FROM origin WHERE (service, version, instance, environment) = ($1, $2, $3, $4)",
-            names,
-        )?;
-        let id = row.ok_or(StoreError::Incomplete("origin"))?.get(0)?;
-        let origin = Arc::new(origin.clone());
-        self.remembered.origins.insert(Arc::clone(&origin), id);
-        Ok((origin, id))
-    }
-
-    /// The stream's id, and the records that were not received before, which are so now.
-    fn receive<'b>(&mut self, packed: &'b Packed) -> Result<(i64, Vec<&'b BatchRecord>), StoreError> {
-        let (name, now) = (packed.batch.stream.as_str(), packed.received_ms);
-        if !self.remembered.streams.contains_key(name) {
-            let stream = self.load_stream(name, now)?;
-            self.remembered.streams.insert(name.to_owned(), stream);
-        }
-        let Some(stream) = self.remembered.streams.get_mut(name) else {
-            unreachable!("it was just put there")
+        let mut answers = answers.into_iter();
+        let block = |batch: &FreshBatch<'_>| {
+            if batch.records.is_empty() {
+                return Ok(None);
+            }
+            let row = answers.next().and_then(|rows| rows.into_iter().next());
+            row.ok_or(StoreError::Incomplete("block"))?.get(0).map(Some)
         };
-        let fresh: Vec<_> =
-            packed.batch.records.iter().filter(|record| stream.received.insert(record.sequence)).collect();
-        let id = stream.id;
-        if !fresh.is_empty() {
-            let pairs: Vec<_> = stream.received.pairs().collect();
-            self.store_intervals(id, &pairs, &fresh)?;
-            self.connection
-                .execute("UPDATE stream SET last_ms = $2 WHERE id = $1 AND last_ms < $2", values![id, now])?;
-        }
-        Ok((id, fresh))
+        batches.iter().map(block).collect()
     }
 
-    fn load_stream(&mut self, name: &str, now: i64) -> Result<Stream, StoreError> {
-        self.connection.execute(
-            "INSERT INTO stream (name, first_ms, last_ms) VALUES ($1, $2, $2) ON CONFLICT (name) DO NOTHING",
-            values![name, now],
-        )?;
-        let select = match self.connection.dialect() {
-            Dialect::Sqlite => "SELECT id FROM stream WHERE name = $1",
-            // Held until the end of the transaction, so that no two replicas receive of one stream at once.
-            Dialect::Postgres => "SELECT id FROM stream WHERE name = $1 FOR UPDATE",
-        };
-        let row = self.connection.row(select, values![name])?;
-        let id: i64 = row.ok_or(StoreError::Incomplete("stream"))?.get(0)?;
-        let rows =
-            self.connection.query("SELECT first, last FROM received WHERE stream = $1", values![id])?;
-        let pair = |row: &Row| Ok((row.get(0)?, row.get(1)?));
-        let pairs = rows.iter().map(pair).collect::<Result<Vec<_>, StoreError>>()?;
-        Ok(Stream { id, received: Intervals::from_pairs(pairs) })
-    }
-
-    /// Rewrites the intervals that the fresh records lie in; those lie between the first and the last of them.
-    fn store_intervals(
+    fn count_record(
         &mut self,
-        stream: i64,
-        pairs: &[(u64, u64)],
-        fresh: &[&BatchRecord],
+        number: usize,
+        batch: &FreshBatch<'_>,
+        record: &BatchRecord,
     ) -> Result<(), StoreError> {
-        let (Some(low), Some(high)) = (fresh.first(), fresh.last()) else { return Ok(()) };
-        let touched = pairs.iter().filter(|(first, last)| *last >= low.sequence && *first <= high.sequence);
-        for (first, last) in touched {
-            let interval = values![stream, *first, *last];
-            self.connection
-                .execute("DELETE FROM received WHERE stream = $1 AND first BETWEEN $2 AND $3", interval)?;
-            self.connection
-                .execute("INSERT INTO received (stream, first, last) VALUES ($1, $2, $3)", interval)?;
+        let now = batch.packed.received_ms;
+        if let Some(sighting) = &record.sighting {
+            self.see(number, batch, sighting, when_ms(record, now))?;
+        }
+        if let Some(digest) = &record.digest {
+            let line = batch.packed.batch.line(record);
+            let fresh = Fresh { origin: &batch.origin, stream: batch.stream, now_ms: now, line };
+            self.counting.take(self.connection, &mut self.remembered.names, &fresh, digest)?;
         }
         Ok(())
     }
 
-    fn see(
-        &mut self,
-        stream: i64,
-        origin: i64,
-        sighting: &Sighting,
-        ms: i64,
-        text: impl Fn() -> String,
-    ) -> Result<(), StoreError> {
-        match sighting {
-            Sighting::Full { fingerprint, kind, race_id, title } => {
-                let id = self.finding(stream, fingerprint.as_str(), kind, title, ms, text)?;
-                self.count(id, origin, ms, 1);
-                if let Some(race) = race_id {
-                    self.name_race(stream, race, id)?;
-                }
-            }
-            Sighting::Repeat { race_id } => match self.race(stream, race_id)? {
-                Some(id) => self.count(id, origin, ms, 1),
-                None => self.keep_orphan(stream, race_id, origin, ms)?,
-            },
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, finding: i64, origin: i64, ms: i64, occurrences: u64) {
+    fn count(&mut self, number: usize, finding: i64, origin: i64, ms: i64, occurrences: u64) {
         self.counting.causes.saw(finding, origin, ms, occurrences);
         let counted = self.counted.entry((finding, ms / HOUR_MS, origin)).or_default();
-        counted.first_ms = if counted.occurrences == 0 { ms } else { counted.first_ms.min(ms) };
-        counted.last_ms = counted.last_ms.max(ms);
-        counted.occurrences += occurrences;
-        let seen =
-            self.seen.entry(finding).or_insert(Seen { finding, is_new: false, occurrences: 0, last_ms: ms });
+        counted.add(Counted { occurrences, first_ms: ms, last_ms: ms });
+        let is_new = self.made.get(&finding) == Some(&number);
+        let Some(seen) = self.seen.get_mut(number) else { return };
+        let seen = seen.entry(finding).or_insert(Seen { finding, is_new, occurrences: 0, last_ms: ms });
         seen.occurrences += occurrences;
         seen.last_ms = seen.last_ms.max(ms);
     }
 
-    fn finding(
-        &mut self,
-        stream: i64,
-        fingerprint: &str,
-        kind: &str,
-        title: &str,
-        ms: i64,
-        text: impl Fn() -> String,
-    ) -> Result<i64, StoreError> {
-        if let Some(id) = self.remembered.findings.get(fingerprint) {
-            return Ok(*id);
-        }
-        let select = "SELECT id FROM finding WHERE fingerprint = $1";
-        let known = self.connection.row(select, values![fingerprint])?;
-        let id = if let Some(row) = known {
-            row.get(0)?
-        } else {
-            let added = self.connection.row(
-                "INSERT INTO finding (fingerprint, kind, title, first_ms, last_ms, occurrences, exemplar)
-                 VALUES ($1, $2, $3, $4, $4, 0, $5) ON CONFLICT (fingerprint) DO NOTHING RETURNING id",
-                values![fingerprint, kind, title, ms, &text()],
-            )?;
-            if let Some(row) = added {
-                let finding = row.get(0)?;
-                CauseCounting::made(self.connection, finding, stream)?;
-                self.seen.insert(finding, Seen { finding, is_new: true, occurrences: 0, last_ms: ms });
-                finding
-            } else {
-                // Another replica was quicker.
-                let row = self.connection.row(select, values![fingerprint])?;
-                row.ok_or(StoreError::Incomplete("finding"))?.get(0)?
+    fn committed(&mut self, batches: &[FreshBatch<'_>], blocks: Vec<Option<i64>>) -> Vec<Committed> {
+        let seen = std::mem::take(&mut self.seen);
+        let parts = batches.iter().zip(blocks).zip(seen);
+        let committed = parts.map(|((batch, block), seen)| {
+            let accepted = batch.records.len() as u64;
+            Committed {
+                origin: Arc::clone(&batch.origin),
+                block,
+                received_ms: batch.packed.received_ms,
+                accepted,
+                duplicates: batch.packed.batch.records.len() as u64 - accepted,
+                seen: seen.into_values().collect(),
             }
-        };
-        self.remembered.findings.insert(fingerprint.to_owned(), id);
-        Ok(id)
+        });
+        committed.collect()
     }
 
-    fn race(&mut self, stream: i64, race: &str) -> Result<Option<i64>, StoreError> {
-        let key = (stream, race.to_owned());
-        if let Some(id) = self.remembered.races.get(&key) {
-            return Ok(Some(*id));
-        }
-        let row = self
-            .connection
-            .row("SELECT finding FROM race_name WHERE stream = $1 AND race = $2", values![stream, race])?;
-        let known = row.map(|row| row.get(0)).transpose()?;
-        if let Some(id) = known {
-            self.remembered.races.insert(key, id);
-        }
-        Ok(known)
-    }
-
-    /// Remembers how the stream calls the race, and counts the repeats that came before it.
-    fn name_race(&mut self, stream: i64, race: &str, finding: i64) -> Result<(), StoreError> {
-        self.connection.execute(
-            "INSERT INTO race_name (stream, race, finding) VALUES ($1, $2, $3) ON CONFLICT (stream, race) DO NOTHING",
-            values![stream, race, finding],
+    /// Writes what was counted.
+    fn finish(self, committed: &[Committed]) -> Result<(), StoreError> {
+        let rows: Vec<_> = self
+            .counted
+            .iter()
+            .map(|((finding, hour, origin), it)| row_of![finding, hour, origin, it.occurrences])
+            .collect();
+        self.connection.execute_all(
+            "INSERT INTO sighting (finding, hour, origin, occurrences) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (finding, hour, origin) DO UPDATE SET occurrences = sighting.occurrences + $4",
+            &rows,
         )?;
-        let orphans = self.connection.query(
-            "DELETE FROM orphan WHERE stream = $1 AND race = $2 RETURNING origin, occurrences, last_ms",
-            values![stream, race],
-        )?;
-        for orphan in orphans {
-            self.count(finding, orphan.get(0)?, orphan.get(2)?, orphan.get(1)?);
+        let mut findings: BTreeMap<i64, Counted> = BTreeMap::new();
+        for ((finding, ..), counted) in &self.counted {
+            findings.entry(*finding).or_default().add(*counted);
         }
-        Ok(())
-    }
-
-    fn keep_orphan(&mut self, stream: i64, race: &str, origin: i64, ms: i64) -> Result<(), StoreError> {
+        let rows: Vec<_> = findings
+            .iter()
+            .map(|(finding, it)| row_of![finding, it.occurrences, it.first_ms, it.last_ms])
+            .collect();
+        self.connection.execute_all(
+            "UPDATE finding SET occurrences = occurrences + $2,
+                 first_ms = CASE WHEN $3 < first_ms THEN $3 ELSE first_ms END,
+                 last_ms = CASE WHEN $4 > last_ms THEN $4 ELSE last_ms END
+             WHERE id = $1",
+            &rows,
+        )?;
+        self.counting.finish(self.connection)?;
+        let sum = |count: fn(&Committed) -> u64| committed.iter().map(count).sum::<u64>();
+        let blocks = sum(|batch| u64::from(batch.block.is_some()));
         self.connection.execute(
-            "INSERT INTO orphan (stream, race, hour, origin, occurrences, last_ms) VALUES ($1, $2, $3, $4, 1, $5)
-             ON CONFLICT (stream, race, hour, origin) DO UPDATE SET occurrences = orphan.occurrences + 1,
-                 last_ms = CASE WHEN $5 > orphan.last_ms THEN $5 ELSE orphan.last_ms END",
-            values![stream, race, ms / HOUR_MS, origin, ms],
+            "UPDATE total SET records = records + $1, duplicates = duplicates + $2, blocks = blocks + $3",
+            values![sum(|batch| batch.accepted), sum(|batch| batch.duplicates), blocks],
         )?;
         Ok(())
     }
 }
 
-impl Remembered {
-    fn forget_if_large(&mut self) {
-        let most = self.origins.len().max(self.streams.len()).max(self.findings.len()).max(self.races.len());
-        if most > REMEMBERED {
-            *self = Self::default();
-        }
+impl Counted {
+    fn add(&mut self, other: Self) {
+        self.first_ms =
+            if self.occurrences == 0 { other.first_ms } else { self.first_ms.min(other.first_ms) };
+        self.last_ms = self.last_ms.max(other.last_ms);
+        self.occurrences += other.occurrences;
+    }
+}
+
+impl FreshBatch<'_> {
+    /// Its new lines compressed, when some of the batch's are not new.
+    fn repacked(&self) -> Option<Vec<u8>> {
+        let batch = &self.packed.batch;
+        let is_whole = self.records.len() == batch.records.len();
+        (!is_whole).then(|| compress(self.records.iter().map(|record| batch.line(record))))
     }
 }
 

@@ -64,6 +64,14 @@ pub trait Connection: Send {
     fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError>;
     /// Runs a statement that answers with rows.
     fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError>;
+    /// Runs a statement for each group of `width` values, in their order; gives the answer to each. A database at the
+    /// other end of a wire is sent all of them before the first answer is waited for.
+    fn query_each(
+        &mut self,
+        sql: &str,
+        width: usize,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Vec<Row>>, StoreError>;
     /// Runs statements without parameters, one after the other.
     fn run_script(&mut self, sql: &str) -> Result<(), StoreError>;
     /// Begins a transaction.
@@ -80,12 +88,37 @@ pub trait Database: Send + Sync + std::fmt::Debug {
     fn writing(&self) -> Result<Box<dyn Connection>, StoreError>;
     /// A connection for questions.
     fn reading(&self) -> Result<Box<dyn Connection>, StoreError>;
+    /// Flushes the file that it is in to the disk, where it is one of this machine.
+    fn flush(&self) -> std::io::Result<()>;
+    /// Makes the file of its log so long, where it has one. Nothing may be written to the log meanwhile.
+    fn reserve_log(&self, bytes: u64) -> std::io::Result<()>;
 }
 
 impl dyn Connection + '_ {
     /// The first row of the answer.
     pub fn row(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Option<Row>, StoreError> {
         Ok(self.query(sql, values)?.into_iter().next())
+    }
+
+    /// Runs a statement with each of the rows of values, in their order, as one step.
+    pub fn execute_all<const N: usize>(
+        &mut self,
+        sql: &str,
+        rows: &[[Value<'_>; N]],
+    ) -> Result<(), StoreError> {
+        self.query_all(sql, rows).map(drop)
+    }
+
+    /// Runs a statement with each of the rows of values, in their order, as one step; gives the answer to each.
+    pub fn query_all<const N: usize>(
+        &mut self,
+        sql: &str,
+        rows: &[[Value<'_>; N]],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.query_each(sql, N, rows.as_flattened())
     }
 
     /// Makes all of a change or, when it fails, nothing of it.
@@ -107,6 +140,12 @@ macro_rules! values {
     ($($value:expr),* $(,)?) => { &[$($crate::store::sql::Value::from($value)),*] };
 }
 pub(crate) use values;
+
+/// The same as a row of several that [`execute_all`](Connection#method.execute_all) takes.
+macro_rules! row_of {
+    ($($value:expr),* $(,)?) => { [$($crate::store::sql::Value::from($value)),*] };
+}
+pub(crate) use row_of;
 
 impl Row {
     /// What the column holds, counted from 0.

@@ -10,9 +10,10 @@ use std::thread;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use super::checkpoint::Log;
 use super::committed::{Committed, Observer};
 use super::recorder::{Recorder, Remembered};
-use super::sql::{Connection, Dialect};
+use super::sql::Connection;
 use crate::batch::Batch;
 
 /// Batches that may wait to be written.
@@ -105,6 +106,7 @@ impl Writer {
     /// Starts the thread.
     pub(super) fn start(
         connection: Box<dyn Connection>,
+        log: Option<Log>,
         observers: Vec<Arc<dyn Observer>>,
         outlet: Option<Arc<dyn Observer>>,
     ) -> (Self, WriterThread) {
@@ -112,7 +114,8 @@ impl Writer {
         let told: Arc<[Arc<dyn Observer>]> = observers.into();
         let observers = Arc::clone(&told);
         let thread = thread::spawn(move || {
-            Writing { connection, observers: told, outlet, remembered: Remembered::default() }.run(waiting);
+            let remembered = Remembered::default();
+            Writing { connection, log, observers: told, outlet, remembered }.run(waiting);
         });
         (Self { tasks: tasks.clone(), observers }, WriterThread { thread, tasks })
     }
@@ -185,6 +188,8 @@ pub(super) fn compress<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 /// What the writing thread works with.
 struct Writing {
     connection: Box<dyn Connection>,
+    /// Where the database has one that somebody has to look after.
+    log: Option<Log>,
     observers: Arc<[Arc<dyn Observer>]>,
     /// Is told what this process committed, and nothing else.
     outlet: Option<Arc<dyn Observer>>,
@@ -202,11 +207,13 @@ impl Writing {
                     Task::Stop => waiting.close(),
                     Task::Batch(job) => next = self.write_with_followers(*job, &mut waiting),
                 }
+                if let Some(log) = &self.log {
+                    log.grew(&mut *self.connection);
+                }
             }
         }
-        if self.connection.dialect() == Dialect::Sqlite {
-            // Leaves no log behind that the next start would have to read.
-            let _ = self.connection.run_script("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;");
+        if let Some(log) = self.log {
+            log.end(&mut *self.connection);
         }
     }
 
@@ -243,9 +250,8 @@ impl Writing {
     fn write_group(&mut self, group: &[Job]) -> Result<Vec<Committed>, StoreError> {
         let remembered = &mut self.remembered;
         let written = self.connection.transaction(|connection| {
-            let mut recorder = Recorder::new(connection, remembered);
-            group.iter().try_for_each(|job| recorder.record(&job.packed))?;
-            recorder.finish()
+            let batches: Vec<_> = group.iter().map(|job| &job.packed).collect();
+            Recorder::new(connection, remembered).record(&batches)
         });
         if written.is_err() {
             // It may hold ids of rows that were rolled back.

@@ -5,6 +5,7 @@
 //!
 //! Unlike with SQLite, a statement that fails takes its whole transaction with it: [`Connection::commit`] then fails too.
 
+mod client;
 mod convert;
 
 use std::collections::HashMap;
@@ -12,12 +13,11 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postgres::config::Config;
-use postgres::error::SqlState;
-use postgres::types::ToSql;
-use postgres::{Client, NoTls, Statement};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, Error, Statement};
 
 use super::{Connection, Database, Dialect, Row, StoreError, Value};
+use client::Client;
 
 /// Statements that a connection keeps prepared; beyond that all are prepared anew.
 const PREPARED: usize = 256;
@@ -77,6 +77,14 @@ impl Database for PostgresDatabase {
     fn reading(&self) -> Result<Box<dyn Connection>, StoreError> {
         self.connect(READING)
     }
+
+    fn flush(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
+    fn reserve_log(&self, _bytes: u64) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Where a connection is in a transaction.
@@ -110,16 +118,27 @@ impl Connection for PostgresConnection {
         rows.iter().map(convert::row).collect()
     }
 
+    fn query_each(
+        &mut self,
+        sql: &str,
+        width: usize,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let answers =
+            self.run(sql, values, |client, statement, values| client.query_each(statement, width, values))?;
+        answers.iter().map(|rows| rows.iter().map(convert::row).collect()).collect()
+    }
+
     fn run_script(&mut self, sql: &str) -> Result<(), StoreError> {
-        let outcome = self.client()?.batch_execute(sql);
+        let outcome = self.client()?.run_script(sql);
         outcome.map_err(|error| self.failed(&error))
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
-        if let Err(error) = self.client()?.batch_execute("BEGIN") {
+        if let Err(error) = self.client()?.run_script("BEGIN") {
             // It broke while it was idle, most likely; nothing was begun, so beginning again is harmless.
             let StoreError::Unreachable(_) = self.failed(&error) else { return Err(self.failed(&error)) };
-            let again = self.client()?.batch_execute("BEGIN");
+            let again = self.client()?.run_script("BEGIN");
             again.map_err(|error| self.failed(&error))?;
         }
         self.transaction = Transaction::Open;
@@ -130,7 +149,7 @@ impl Connection for PostgresConnection {
         if self.transaction == Transaction::Failed {
             return Err(StoreError::Postgres("a statement of the transaction had failed".to_owned()));
         }
-        let outcome = self.client()?.batch_execute("COMMIT");
+        let outcome = self.client()?.run_script("COMMIT");
         outcome.map_err(|error| self.failed(&error))?;
         self.transaction = Transaction::None;
         Ok(())
@@ -138,8 +157,8 @@ impl Connection for PostgresConnection {
 
     fn rollback(&mut self) {
         if self.transaction != Transaction::None
-            && let Some(client) = &mut self.client
-            && client.batch_execute("ROLLBACK").is_err()
+            && let Some(client) = &self.client
+            && client.run_script("ROLLBACK").is_err()
         {
             self.drop_client();
         }
@@ -149,7 +168,7 @@ impl Connection for PostgresConnection {
 
 impl PostgresConnection {
     /// The connection, made again if it broke. One that broke in a transaction stays so until the transaction ends.
-    fn client(&mut self) -> Result<&mut Client, StoreError> {
+    fn client(&mut self) -> Result<&Client, StoreError> {
         if self.client.as_ref().is_some_and(Client::is_closed) {
             self.drop_client();
         }
@@ -157,27 +176,25 @@ impl PostgresConnection {
             if self.transaction != Transaction::None {
                 return Err(StoreError::Unreachable("the connection broke in a transaction".to_owned()));
             }
-            let mut client =
-                self.config.connect(NoTls).map_err(|error| StoreError::Unreachable(say(&error)))?;
-            client.batch_execute(self.session).map_err(|error| StoreError::Unreachable(say(&error)))?;
+            let client = Client::connect(&self.config)?;
+            client.run_script(self.session).map_err(|error| StoreError::Unreachable(say(&error)))?;
             self.client = Some(client);
         }
-        self.client.as_mut().ok_or_else(|| StoreError::Unreachable("there is no connection".to_owned()))
+        self.client.as_ref().ok_or_else(|| StoreError::Unreachable("there is no connection".to_owned()))
     }
 
     fn run<T>(
         &mut self,
         sql: &str,
         values: &[Value<'_>],
-        run: impl Fn(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, postgres::Error>,
+        run: impl Fn(&Client, &Statement, &[Value<'_>]) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
-        let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
-        match self.try_run(sql, &values, &run) {
+        match self.try_run(sql, values, &run) {
             // It broke while it was idle; a question may be asked again, a change may have been made.
             Err(StoreError::Unreachable(_))
                 if self.transaction == Transaction::None && sql.trim_start().starts_with("SELECT") =>
             {
-                self.try_run(sql, &values, &run)
+                self.try_run(sql, values, &run)
             }
             outcome => outcome,
         }
@@ -186,8 +203,8 @@ impl PostgresConnection {
     fn try_run<T>(
         &mut self,
         sql: &str,
-        values: &[&(dyn ToSql + Sync)],
-        run: impl Fn(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, postgres::Error>,
+        values: &[Value<'_>],
+        run: impl Fn(&Client, &Statement, &[Value<'_>]) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
         self.client()?;
         let statement = if let Some(statement) = self.prepared.get(sql) {
@@ -206,7 +223,7 @@ impl PostgresConnection {
     }
 
     /// What the error means for the connection, and for whoever asked.
-    fn failed(&mut self, error: &postgres::Error) -> StoreError {
+    fn failed(&mut self, error: &Error) -> StoreError {
         if self.transaction == Transaction::Open {
             self.transaction = Transaction::Failed;
         }
@@ -248,16 +265,18 @@ impl Drop for PostgresConnection {
 /// Closes the connection on a thread that may block, which asynchronous code's may not.
 fn close(client: Client) {
     if tokio::runtime::Handle::try_current().is_ok() {
-        std::thread::spawn(move || drop(client));
+        std::thread::spawn(move || client.close());
+    } else {
+        client.close();
     }
 }
 
-fn is_io(error: &postgres::Error) -> bool {
+fn is_io(error: &Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 /// The error with its cause: on its own it says `db error`.
-fn say(error: &postgres::Error) -> String {
+fn say(error: &Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(error), _) => match error.detail() {
             Some(detail) => format!("{}: {detail}", error.message()),

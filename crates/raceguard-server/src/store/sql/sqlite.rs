@@ -1,6 +1,9 @@
 //! SQLite in WAL mode: a file, one process that writes, any number of questions meanwhile.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection as Sqlite, ErrorCode, OpenFlags, ToSql};
@@ -17,15 +20,18 @@ const PARAMETERS: [&str; 20] = [
 ];
 
 /// The database of a file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SqliteDatabase {
     path: PathBuf,
+    /// The file, once it was flushed. It stays open as long as there are connections: closing it would take SQLite's locks
+    /// on the file away, which belong to the process.
+    file: Mutex<Option<File>>,
 }
 
 impl SqliteDatabase {
     /// The one in this file, which is made when it is opened for writing first.
     pub fn new(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, file: Mutex::default() }
     }
 }
 
@@ -54,6 +60,25 @@ impl Database for SqliteDatabase {
         connection.set_prepared_statement_cache_capacity(PREPARED);
         Ok(Box::new(connection))
     }
+
+    fn flush(&self) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match &mut *file {
+            Some(file) => file,
+            none => none.insert(OpenOptions::new().write(true).open(&self.path)?),
+        };
+        file.sync_data()
+    }
+
+    fn reserve_log(&self, bytes: u64) -> io::Result<()> {
+        let mut name = self.path.clone().into_os_string();
+        name.push("-wal");
+        let mut log = OpenOptions::new().append(true).open(name)?;
+        let missing = bytes.saturating_sub(log.metadata()?.len());
+        // Zeros are no part of a log: where they begin it ends.
+        io::copy(&mut io::repeat(0).take(missing), &mut log)?;
+        log.sync_all()
+    }
 }
 
 impl Connection for Sqlite {
@@ -70,13 +95,22 @@ impl Connection for Sqlite {
     fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.prepare_cached(sql)?;
         bind(&mut statement, values)?;
-        let columns = statement.column_count();
-        let (mut rows, mut answer) = (statement.raw_query(), Vec::new());
-        while let Some(row) = rows.next()? {
-            let cells = (0..columns).map(|column| row.get_ref(column).map(Cell::from));
-            answer.push(Row(cells.collect::<Result<_, _>>()?));
+        rows(&mut statement)
+    }
+
+    fn query_each(
+        &mut self,
+        sql: &str,
+        width: usize,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut statement = self.prepare_cached(sql)?;
+        let mut answers = Vec::with_capacity(values.len() / width.max(1));
+        for values in values.chunks(width.max(1)) {
+            bind(&mut statement, values)?;
+            answers.push(rows(&mut statement)?);
         }
-        Ok(answer)
+        Ok(answers)
     }
 
     fn run_script(&mut self, sql: &str) -> Result<(), StoreError> {
@@ -98,6 +132,17 @@ impl Connection for Sqlite {
             let _ = self.execute_batch("ROLLBACK");
         }
     }
+}
+
+/// Runs a statement whose values are bound.
+fn rows(statement: &mut CachedStatement<'_>) -> Result<Vec<Row>, StoreError> {
+    let columns = statement.column_count();
+    let (mut rows, mut answer) = (statement.raw_query(), Vec::new());
+    while let Some(row) = rows.next()? {
+        let cells = (0..columns).map(|column| row.get_ref(column).map(Cell::from));
+        answer.push(Row(cells.collect::<Result<_, _>>()?));
+    }
+    Ok(answer)
 }
 
 fn bind(statement: &mut CachedStatement<'_>, values: &[Value<'_>]) -> Result<(), StoreError> {

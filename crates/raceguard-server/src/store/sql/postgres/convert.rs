@@ -2,13 +2,13 @@
 
 use std::error::Error;
 
-use postgres::types::private::BytesMut;
-use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::super::{Cell, Row, StoreError, Value};
 
 /// A row of an answer.
-pub(super) fn row(row: &postgres::Row) -> Result<Row, StoreError> {
+pub(super) fn row(row: &tokio_postgres::Row) -> Result<Row, StoreError> {
     let cells = row.columns().iter().enumerate().map(|(column, described)| {
         let cell = match *described.type_() {
             Type::INT8 => row.try_get(column).map(|cell: Option<i64>| cell.map(Cell::Integer)),
