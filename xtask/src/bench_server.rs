@@ -72,7 +72,7 @@ pub(crate) struct Arguments {
     parts: Vec<Part>,
 
     /// Records of a load without a limit
-    #[arg(long, default_value_t = 1_000_000, value_name = "N")]
+    #[arg(long, default_value_t = 10_000_000, value_name = "N")]
     records: u64,
 
     /// Seconds of a load at a given rate

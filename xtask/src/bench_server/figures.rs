@@ -10,10 +10,9 @@ use super::Arguments;
 /// What the figures were measured on, as a sentence.
 pub(crate) fn machine(arguments: &Arguments) -> String {
     format!(
-        "{}, {} cores that {} senders, the server and its database share{}.\n\n",
+        "{}, {} cores that senders, server and database share{}.\n\n",
         processor(),
         std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-        arguments.senders,
         if arguments.quick { "; a quick run, which says nothing of speed" } else { "" }
     )
 }

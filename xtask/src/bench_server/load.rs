@@ -16,10 +16,6 @@ const RACES: u64 = 10;
 /// Different bodies, each with findings of its own: 1,000 in all.
 const BODIES: u64 = 100;
 
-/// How long the server may take to be idle, and for how long at a time it is looked at.
-const IDLE_TIME: Duration = Duration::from_mins(1);
-const IDLE_STEP: Duration = Duration::from_millis(500);
-
 /// What is sent to a server: each sender has a stream and a service of its own, and goes on where it ended.
 #[derive(Debug)]
 pub(crate) struct Load {
@@ -69,17 +65,7 @@ impl Load {
         step("sending everything once");
         let turns = self.senders.len() as u64 * BODIES;
         self.send(server, turns * self.lines, streams)?;
-        let mut idle = 0;
-        for _ in 0..IDLE_TIME.as_millis() / IDLE_STEP.as_millis() {
-            let before = server.cost()?.cpu;
-            thread::sleep(IDLE_STEP);
-            let is_idle = server.cost()?.cpu - before < IDLE_STEP / 10;
-            idle = if is_idle { idle + 1 } else { 0 };
-            if idle == 3 {
-                break;
-            }
-        }
-        Ok(())
+        server.wait_until_idle()
     }
 
     /// Sends until so many more records are acknowledged.

@@ -31,8 +31,8 @@ const OVERVIEW: &str = "overview page";
 /// How often each is asked.
 const TIMES: usize = 200;
 
-/// Between two of them while records come, so that not all fall between two batches.
-const PAUSE: Duration = Duration::from_millis(37);
+/// Between two of them: people do not ask without a break, and while records come not all are to fall between two batches.
+const PAUSE: Duration = Duration::from_millis(17);
 
 /// How soon a question was answered at a size.
 #[derive(Debug)]
@@ -64,8 +64,9 @@ pub(crate) fn table(arguments: &Arguments, binary: &Path) -> Result<String, Fail
         step(&format!("filling up to {} records", thousands(size)));
         filling.send(&server, size.saturating_sub(load.sent() + filling.sent()), "filling")?;
         server.wait_for_records(size)?;
+        server.wait_until_idle()?;
         for (name, path) in QUESTIONS {
-            let times = ask(&server, path, None)?;
+            let times = ask(&server, path)?;
             answered.push(Answered { name, size, load: 0, times });
         }
         let times = ask_under_load(&server, &load)?;
@@ -82,11 +83,11 @@ pub(crate) fn table(arguments: &Arguments, binary: &Path) -> Result<String, Fail
 }
 
 /// How long each of the answers took, the quickest first.
-fn ask(server: &Subject, path: &str, pause: Option<Duration>) -> Result<Vec<Duration>, Failure> {
+fn ask(server: &Subject, path: &str) -> Result<Vec<Duration>, Failure> {
     let agent = server.agent();
     let mut times = Vec::with_capacity(TIMES);
     for _ in 0..TIMES {
-        thread::sleep(pause.unwrap_or_default());
+        thread::sleep(PAUSE);
         let start = Instant::now();
         let (status, _) = server.get(&agent, path)?;
         times.push(start.elapsed());
@@ -111,7 +112,7 @@ fn ask_under_load(server: &Subject, load: &Load) -> Result<Vec<Duration>, Failur
             }
             Ok::<_, Failure>(())
         });
-        let times = ask(server, "/", Some(PAUSE));
+        let times = ask(server, "/");
         is_asked.store(true, Ordering::Relaxed);
         sender.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         times

@@ -16,6 +16,10 @@ use crate::{process, workspace};
 /// How long all that was sent may take to be written.
 const WRITE_TIME: Duration = Duration::from_mins(10);
 
+/// How long the server may take to be idle, and for how long at a time it is looked at.
+const IDLE_TIME: Duration = Duration::from_mins(1);
+const IDLE_STEP: Duration = Duration::from_millis(500);
+
 /// What the server keeps its evidence in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -200,6 +204,18 @@ impl Subject {
             thread::sleep(Duration::from_millis(10));
         }
         Err(Failure::environment("the server did not write all that it took", "see its log"))
+    }
+
+    /// Waits until the server does next to nothing, for a while at most: what came may still be diagnosed and evaluated.
+    pub(crate) fn wait_until_idle(&self) -> Result<(), Failure> {
+        let (start, mut idle) = (Instant::now(), 0);
+        while idle < 3 && start.elapsed() < IDLE_TIME {
+            let before = self.cost()?.cpu;
+            thread::sleep(IDLE_STEP);
+            let is_idle = self.cost()?.cpu.saturating_sub(before) < IDLE_STEP / 10;
+            idle = if is_idle { idle + 1 } else { 0 };
+        }
+        Ok(())
     }
 
     /// What the process has used so far.

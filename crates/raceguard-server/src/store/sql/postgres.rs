@@ -136,11 +136,11 @@ impl Connection for PostgresConnection {
     }
 
     fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
-        self.run(sql, values, |client, statement, values| client.execute(statement, values))
+        self.run(sql, values, Client::execute)
     }
 
     fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
-        let rows = self.run(sql, values, |client, statement, values| client.query(statement, values))?;
+        let rows = self.run(sql, values, Client::query)?;
         rows.iter().map(convert::row).collect()
     }
 
