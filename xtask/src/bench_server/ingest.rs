@@ -54,17 +54,14 @@ pub(crate) fn table(arguments: &Arguments, binary: &Path, kinds: &[Kind]) -> Res
 
 fn run(server: &Subject, load: &Load, asked: Option<u32>, arguments: &Arguments) -> Result<Run, Failure> {
     let before = server.cost()?;
-    let sent = match asked {
-        Some(rate) => {
-            let time = Duration::from_secs(arguments.scaled(arguments.seconds));
-            step(&format!("sending {} records a second to {}", thousands(rate), server.name()));
-            load.send_at(server, rate, time, "ingest")?
-        }
-        None => {
-            let records = arguments.scaled(arguments.records);
-            step(&format!("sending {} records to {}", thousands(records), server.name()));
-            load.send(server, records, "ingest")?
-        }
+    let sent = if let Some(rate) = asked {
+        let time = Duration::from_secs(arguments.scaled(arguments.seconds));
+        step(&format!("sending {} records a second to {}", thousands(rate), server.name()));
+        load.send_at(server, rate, time, "ingest")?
+    } else {
+        let records = arguments.scaled(arguments.records);
+        step(&format!("sending {} records to {}", thousands(records), server.name()));
+        load.send(server, records, "ingest")?
     };
     let records = load.sent();
     let written = sent.took + server.wait_for_records(records)?;

@@ -65,7 +65,9 @@ pub(crate) fn table(arguments: &Arguments, binary: &Path) -> Result<String, Fail
     for _ in 0..ROUNDS {
         round(&server, &load, listeners, &all_heard, &mut times)?;
     }
-    [&mut times.first, &mut times.all, &mut times.spread].into_iter().for_each(|times| times.sort_unstable());
+    for times in [&mut times.first, &mut times.all, &mut times.spread] {
+        times.sort_unstable();
+    }
     let after = server.cost()?;
     let grown = after.memory.saturating_sub(before.memory);
     let mut text = format!(
@@ -117,7 +119,7 @@ fn round(
     heard.sort_unstable();
     if let (Some(first), Some(last)) = (heard.first(), heard.last()) {
         times.first.push(*first);
-        times.spread.push(*last - *first);
+        times.spread.push(last.saturating_sub(*first));
     }
     times.all.extend(heard);
     Ok(())
