@@ -47,7 +47,8 @@ pub(crate) fn check(go: &Go, raceguard: &raceguard::Source) -> Result<Tally, Fai
 fn check_with(go: &Go, toolexec: Option<&str>) -> Result<Tally, Failure> {
     step(&format!("runtime/race of {} (takes minutes when its caches are cold)", go.version));
     let mut command = go.command();
-    command.args(["test", "-race", "-v", "-count=1", "-timeout=30m", "runtime/race"]);
+    // Vet reads the files of cgo by the path in Go's build cache, where a toolchain that has moved since may stand.
+    command.args(["test", "-race", "-vet=off", "-v", "-count=1", "-timeout=30m", "runtime/race"]);
     command.current_dir(go.root.join("src"));
     if let Some(toolexec) = toolexec {
         command.env("GOFLAGS", format!("'-toolexec={toolexec}'"));

@@ -35,6 +35,7 @@ use crate::pages::live;
 use crate::policies::{Owns, Policies, stream};
 use crate::store::{Lock, Observer, Place, Store, StoreError, WriterThread};
 use crate::tls::Tls;
+use crate::token::table;
 
 /// How long requests under way may take to end when the server stops.
 const STOP_TIME: Duration = Duration::from_secs(20);
@@ -134,6 +135,16 @@ impl Server {
     /// Where it takes OTLP over gRPC; nothing when it does not.
     pub fn grpc_address(&self) -> Option<SocketAddr> {
         self.beside.grpc.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Whether anybody has a token that holds: without one nobody can send or look at anything.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn has_tokens(&self) -> Result<bool, StoreError> {
+        let tokens = self.shared.question(|reader| reader.ask(table::list)).await?;
+        Ok(tokens.iter().any(|token| token.holds(now_ms())))
     }
 
     /// Serves until `stop` is done; then takes no further requests, ends those under way, and writes what they sent.

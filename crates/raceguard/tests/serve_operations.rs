@@ -268,3 +268,17 @@ fn a_hangup_ends_no_server() {
     assert!(said.contains("those from before stay in use"), "{said}");
     assert_eq!(server.stop().1, Some(0));
 }
+
+#[test]
+fn a_server_that_nobody_has_a_token_for_says_how_to_make_one() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let mut server = Running::on(folder.path(), 0);
+    let hint = server.next_line();
+    assert!(hint.contains("raceguard token add NAME --role admin --data"), "{hint}");
+    assert_eq!(server.stop().1, Some(0));
+
+    serve_support::token(folder.path(), "read");
+    let (said, code) = Running::on(folder.path(), 0).stop();
+    assert!(!said.contains("token add"), "{said}");
+    assert_eq!(code, Some(0), "{said}");
+}

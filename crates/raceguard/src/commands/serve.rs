@@ -20,7 +20,7 @@ use raceguard_server::tls::{Tls, TlsFiles};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::limits::LimitArgs;
-use crate::error::{CommandError, print_warning};
+use crate::error::{CommandError, print_hint, print_warning};
 
 /// Flags of `raceguard serve`.
 #[derive(Debug, Args)]
@@ -203,6 +203,7 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
         // From here on it no longer ends the process.
         let hangup = signal(SignalKind::hangup()).map_err(system("wait for SIGHUP"))?;
         let server = Server::start(options).await?;
+        let has_tokens = server.has_tokens().await.unwrap_or(true);
         let address = server.address().map_err(system("say where the server listens"))?;
         let tls = server.tls();
         let scheme = if tls.is_some() { "https" } else { "http" };
@@ -210,6 +211,9 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
             print_warning(format!("{address} is not loopback, and without TLS tokens can be read on the way"));
         }
         eprintln!("raceguard: serving {data} on {scheme}://{address}");
+        if !has_tokens {
+            print_hint(format!("nobody has a token yet; `{}` makes one, to log in with", add_token(&data)));
+        }
         match server.grpc_address() {
             Some(address) => eprintln!("raceguard: OTLP over gRPC on {address}"),
             None if arguments.otlp_grpc.is_none() => print_warning(format!(
@@ -224,6 +228,15 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
         Ok(0)
     })
+}
+
+/// The command that makes a token for what is kept there.
+fn add_token(data: &Place) -> String {
+    let data = match data {
+        Place::Folder(folder) => format!("--data {}", folder.display()),
+        _ => "--database ADDRESS".to_owned(),
+    };
+    format!("raceguard token add NAME --role admin {data}")
 }
 
 /// Reads again at each SIGHUP what can be read again: certificate and key.
