@@ -8,7 +8,7 @@ use raceguard_server::clock::now_ms;
 use raceguard_server::limits::Limits;
 use raceguard_server::retention::Retention;
 use raceguard_server::slts::WINDOW_MS;
-use raceguard_server::store::Store;
+use raceguard_server::store::{Place, Store};
 use raceguard_server::token::{Role, Token};
 use serde_json::{Value, json};
 use support::{Backend, Running, Scratch, token};
@@ -110,8 +110,10 @@ async fn an_exhausted_budget_leaves_a_bundle_that_tells_why(backend: Backend) {
     let unknown = server.send(&admin, "POST", "/v1/bundles", Some(json!({"service": "nobody"}))).await;
     assert_eq!(unknown.0, 404);
     server.stop().await;
+    they_go_with_the_days_that_are_kept(place.clone()).await;
+}
 
-    let place = place.clone();
+async fn they_go_with_the_days_that_are_kept(place: Place) {
     let store = tokio::task::spawn_blocking(move || Store::open(place, Vec::new())).await;
     let store = store.expect("it runs").expect("it opens");
     let stop = CancellationToken::new();

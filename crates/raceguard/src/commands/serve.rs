@@ -4,8 +4,10 @@ mod file;
 mod limits;
 
 use std::ffi::OsString;
+use std::io;
 use std::net::{AddrParseError, IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -200,9 +202,13 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
         .map_err(system("start the threads of the server"))?;
     runtime.block_on(async {
         let data = options.data.clone();
-        // From here on it no longer ends the process.
+        // From here on these no longer end the process.
         let hangup = signal(SignalKind::hangup()).map_err(system("wait for SIGHUP"))?;
-        let server = Server::start(options).await?;
+        let mut stop = pin!(stop_signal().map_err(system("wait for SIGTERM"))?);
+        let server = tokio::select! {
+            started = Server::start(options) => started?,
+            () = &mut stop => return Ok(0),
+        };
         let has_tokens = server.has_tokens().await.unwrap_or(true);
         let address = server.address().map_err(system("say where the server listens"))?;
         let tls = server.tls();
@@ -222,7 +228,7 @@ fn serve(arguments: &ServeArgs) -> Result<u8, CommandError> {
             None => {}
         }
         let reloading = tokio::spawn(reload_at_hangup(hangup, tls));
-        let ended = server.run(stop_signal()).await;
+        let ended = server.run(stop).await;
         reloading.abort();
         ended?;
         eprintln!("raceguard: stopped, everything that was acknowledged is written");
@@ -254,11 +260,9 @@ async fn reload_at_hangup(mut hangup: Signal, tls: Option<Arc<Tls>>) {
 }
 
 /// Done at the first SIGTERM or SIGINT.
-async fn stop_signal() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        // Without handlers the signals end the process, which loses nothing that was acknowledged.
-        return std::future::pending().await;
-    };
-    tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+    })
 }
