@@ -1,5 +1,6 @@
 //! The pictures of the dashboard in the README: evidence of the examples, as if a fleet had sent it over two days, and
 //! requests that are made up. `cargo xtask picture` writes them into the folder that RACEGUARD_PICTURES names.
+//! The name of the second language needs a font, such as that of Debian's fonts-wqy-microhei.
 
 #[path = "support/browser.rs"]
 mod browser;
