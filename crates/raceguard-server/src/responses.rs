@@ -35,12 +35,13 @@ pub(crate) struct Recorded {
 
 /// Keeps the firings of an evaluator, does what they lead to, and notes up to where it looked at everything. Left out is a
 /// firing in the cool-down of another one, and one of a trigger that somebody else evaluates by now: they go on where this
-/// evaluator noted it last, and find the same.
+/// evaluator noted it last, and find the same. `window_ms` is the longest window of the triggers in force.
 pub(crate) fn record(
     connection: Open<'_>,
     evaluator: &str,
     firings: &[Fired],
     upto: Place,
+    window_ms: i64,
 ) -> Result<Recorded, StoreError> {
     let mut recorded = Recorded::default();
     for fired in firings {
@@ -51,7 +52,7 @@ pub(crate) fn record(
         }
     }
     progress::advance(connection, evaluator, upto)?;
-    commits::forget(connection, upto)?;
+    commits::forget(connection, upto, window_ms)?;
     Ok(recorded)
 }
 

@@ -74,6 +74,8 @@ pub struct Stream {
     /// The furthest that it ever looked.
     furthest: i64,
     noted: i64,
+    /// The longest window of the triggers in force, whoever evaluates them, in milliseconds.
+    window_ms: i64,
     /// Batches whose predecessor has not come.
     early: BTreeMap<i64, Event>,
     early_until: Option<Instant>,
@@ -115,6 +117,8 @@ impl Stream {
             at: Place::default(),
             furthest: 0,
             noted: 0,
+            // Before it is known, nothing is forgotten.
+            window_ms: i64::MAX,
             early: BTreeMap::new(),
             early_until: None,
             next_note: now + NOTE_EVERY,
@@ -136,8 +140,9 @@ impl Stream {
             ended => ended?,
         }
         // Best effort: what is not noted is looked through again.
-        let (name, at) = (self.name.clone(), self.at);
-        let _ = self.writer.change(move |connection| responses::record(connection, &name, &[], at)).await;
+        let (name, at, window) = (self.name.clone(), self.at, self.window_ms);
+        let _ =
+            self.writer.change(move |connection| responses::record(connection, &name, &[], at, window)).await;
         Ok(())
     }
 
@@ -203,6 +208,9 @@ impl Stream {
     async fn adopt(&mut self) -> Result<(), StreamError> {
         self.published.borrow_and_update();
         let current = self.registry.in_force().current()?;
+        let windows = current.stable().into_iter().chain(current.canary()).flat_map(|it| &it.set.triggers);
+        let longest = windows.map(|trigger| trigger.window).max().unwrap_or_default();
+        self.window_ms = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
         let wanted = self.wanted(&current);
         if self.evaluator.hashes().any(|hash| !wanted.iter().any(|it| it == hash)) {
             // Whoever takes them goes on from here.
@@ -380,10 +388,10 @@ impl Stream {
         }
         let (fired, at) = (Arc::new(fired), self.at);
         loop {
-            let (firings, name) = (Arc::clone(&fired), self.name.clone());
+            let (firings, name, window) = (Arc::clone(&fired), self.name.clone(), self.window_ms);
             let written = self
                 .writer
-                .change(move |connection| responses::record(connection, &name, &firings, at))
+                .change(move |connection| responses::record(connection, &name, &firings, at, window))
                 .await;
             match written {
                 Ok(Recorded { kept, lost }) => {
