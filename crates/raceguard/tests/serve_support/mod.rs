@@ -84,7 +84,7 @@ impl Running {
 /// The program, without the server and token of whoever runs the tests.
 pub(crate) fn raceguard() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_raceguard"));
-    for variable in ["RACEGUARD_SERVER", "RACEGUARD_TOKEN", "RACEGUARD_DATA"] {
+    for variable in ["RACEGUARD_SERVER", "RACEGUARD_TOKEN", "RACEGUARD_DATA", "RACEGUARD_CA"] {
         command.env_remove(variable);
     }
     command
