@@ -193,10 +193,16 @@ async fn what_a_set_would_have_done_is_told_before_it_is_in_force(backend: Backe
     let (status, answer) = server.send(&admin, "POST", "/v1/policies/validate", Some(body)).await;
     assert_eq!(status, 200, "{answer}");
     let shadow = &answer["shadow"];
-    assert_eq!(shadow["summary"], "would have fired 0 times on 0 services, and failed 2 services", "{answer}");
+    assert_eq!(
+        shadow["summary"], "would have fired 0 times on 0 services, and failed 2 services",
+        "{answer}"
+    );
     assert_eq!(shadow["policies"][0]["fails"], json!(["gateway", "pay"]), "{shadow}");
     assert_eq!(shadow["policies"][0]["examples"].as_array().map(Vec::len), Some(3), "{shadow}");
-    assert_eq!((&shadow["policies"][0]["judged"], &shadow["policies"][1]["judged"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&shadow["policies"][0]["judged"], &shadow["policies"][1]["judged"]),
+        (&json!(true), &json!(false))
+    );
     // It is told with a revision that is kept and not in force, too.
     let body = json!({"text": text, "release": {"share": 0}});
     let (_, answer) = server.send(&admin, "PUT", "/v1/policies/races", Some(body)).await;

@@ -174,7 +174,10 @@ pub fn shadow(
     let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
     let in_force = InForce::new()?;
     let released = Arc::clone(&set);
-    in_force.publish(Arc::new(Released { revision: 0, set: released, release: Release::ALL, problem: None }), None)?;
+    in_force.publish(
+        Arc::new(Released { revision: 0, set: released, release: Release::ALL, problem: None }),
+        None,
+    )?;
     let current = in_force.current()?;
     let begin = current.stable().into_iter().flat_map(|it| &it.set.triggers);
     let begin = begin.map(|trigger| (trigger.hash.clone(), Progress::default())).collect();
@@ -219,6 +222,13 @@ pub fn shadow(
         to_ms: now_ms,
         complete: complete && are_judged,
     })
+}
+
+impl Shadow {
+    /// Whether a trigger would have fired, or a policy failed.
+    pub fn does_something(&self) -> bool {
+        self.fired > 0 || self.policies.iter().any(|policy| !policy.fails.is_empty())
+    }
 }
 
 /// `would have fired 14 times on 3 services`, and what its policies would have said.

@@ -14,8 +14,19 @@ use serde::Serialize;
 
 /// Names in a condition for what only builds have.
 const OF_BUILDS: [&str; 13] = [
-    "baseline", "changed", "clusters", "confidence", "coverage", "covered", "diff", "evidence", "fix", "locks", "run",
-    "runs", "tool",
+    "baseline",
+    "changed",
+    "clusters",
+    "confidence",
+    "coverage",
+    "covered",
+    "diff",
+    "evidence",
+    "fix",
+    "locks",
+    "run",
+    "runs",
+    "tool",
 ];
 
 /// Findings of one service that are judged.
@@ -157,14 +168,17 @@ mod tests {
     #[test]
     fn each_service_is_judged_by_itself_and_what_only_builds_have_is_not() {
         let policy = |id: &str, over: &str, when: &str, response: &str| {
-            format!("  - {{id: {id}, version: 1, description: d, match: {{over: {over}, when: \"{when}\"}}, responses: [{response}]}}\n")
+            format!(
+                "  - {{id: {id}, version: 1, description: d, match: {{over: {over}, when: \"{when}\"}}, responses: [{response}]}}\n"
+            )
         };
         let text = "schema: 1\npolicies:\n".to_owned()
             + &policy("new", "findings", "finding.is_new", "fail")
-            + &policy("often", "findings", "finding.occurrences > 2u", "warn")
+            + &policy("often", "findings", "finding.occurrences > 2", "warn")
             + &policy("changed", "findings", "finding.changed == true", "fail")
             + &policy("covered", "coverage", "coverage.percent < 50.0", "fail");
-        let set = read([(Path::new("p.yaml"), text.as_str())]).unwrap_or_else(|problems| panic!("{problems}"));
+        let set =
+            read([(Path::new("p.yaml"), text.as_str())]).unwrap_or_else(|problems| panic!("{problems}"));
         let mut trial = Trial::new(&set);
         let sighting = |service: &str, is_new, occurrences| SightingFact {
             service: service.to_owned(),
