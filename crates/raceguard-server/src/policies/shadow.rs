@@ -171,17 +171,7 @@ pub fn shadow(
 ) -> Result<Shadow, ShadowError> {
     let set = Arc::new(CompiledSet::compile(texts)?);
     let mut triggers: Vec<ShadowTrigger> = set.triggers.iter().map(|it| ShadowTrigger::new(&it.id)).collect();
-    let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
-    let in_force = InForce::new()?;
-    let released = Arc::clone(&set);
-    in_force.publish(
-        Arc::new(Released { revision: 0, set: released, release: Release::ALL, problem: None }),
-        None,
-    )?;
-    let current = in_force.current()?;
-    let begin = current.stable().into_iter().flat_map(|it| &it.set.triggers);
-    let begin = begin.map(|trigger| (trigger.hash.clone(), Progress::default())).collect();
-    evaluator.adopt(&current, &|_| true, &begin)?;
+    let mut evaluator = evaluator(&set)?;
     let from_ms = recent.map_or(now_ms, |recent| recent.from_ms).max(now_ms - HOUR_MS);
     let (mut sightings, mut complete) = (0_u64, recent.is_some());
     let mut facts: HashMap<i64, Option<SightingFact>> = HashMap::new();
@@ -222,6 +212,18 @@ pub fn shadow(
         to_ms: now_ms,
         complete: complete && are_judged,
     })
+}
+
+/// One that has the set in force for all services.
+fn evaluator(set: &Arc<CompiledSet>) -> Result<Evaluator, MapError> {
+    let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
+    let in_force = InForce::new()?;
+    let released = Released { revision: 0, set: Arc::clone(set), release: Release::ALL, problem: None };
+    in_force.publish(Arc::new(released), None)?;
+    let current = in_force.current()?;
+    let begin = set.triggers.iter().map(|trigger| (trigger.hash.clone(), Progress::default())).collect();
+    evaluator.adopt(&current, &|_| true, &begin)?;
+    Ok(evaluator)
 }
 
 impl Shadow {

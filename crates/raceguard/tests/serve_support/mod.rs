@@ -105,7 +105,7 @@ pub(crate) fn free_port() -> u16 {
 /// Makes requests; every answer is one, redirects too.
 pub(crate) fn client() -> ureq::Agent {
     let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
-    config.timeout_global(Some(Duration::from_secs(5))).build().into()
+    config.timeout_global(Some(Duration::from_secs(30))).build().into()
 }
 
 /// What the server answers at a path, as JSON.
