@@ -2,6 +2,9 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+#[cfg(any(not(any(raceguard_shuttle, raceguard_loom)), all(test, raceguard_loom)))]
+#[allow(unsafe_code)]
+mod brief;
 #[allow(unsafe_code)]
 pub(crate) mod buckets;
 pub(crate) mod event;
