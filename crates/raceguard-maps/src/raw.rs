@@ -7,6 +7,8 @@
 mod brief;
 #[allow(unsafe_code)]
 pub(crate) mod buckets;
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
+mod entry_tests;
 pub(crate) mod event;
 pub(crate) mod lane;
 #[allow(unsafe_code)]
