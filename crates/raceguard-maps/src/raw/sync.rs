@@ -4,7 +4,9 @@
 //! Locks here never poison: a panic in a closure releases the lock, and what was written stays.
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
-pub(crate) use super::locks::{BriefGuard, BriefMutex, Mutex, MutexGuard, RwLock};
+pub(crate) use super::brief::{BriefGuard, BriefMutex};
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+pub(crate) use super::locks::{Mutex, MutexGuard, RwLock};
 
 /// The mutex that goes with a [`Condvar`]: waiting for it is not tallied.
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]

@@ -314,14 +314,18 @@ impl<'a, K, V> Iter<'a, K, V> {
         }
     }
 
-    /// The next child of the innermost node; none when that has no more, and nothing when no node is left.
-    fn next_child(&mut self) -> Option<Option<&'a Node<K, V>>> {
-        let children = self.above.last_mut()?;
+    /// Enters the next child of the innermost node, or leaves that when it has no more; false when no node is left.
+    fn go_on(&mut self) -> bool {
+        let Some(children) = self.above.last_mut() else { return false };
         let child = children.next();
         if let Some(Node::Leaf(entries)) = children.as_slice().get(AHEAD - 1).map(|child| &**child) {
             prefetch::table(entries);
         }
-        Some(child.map(|child| &**child))
+        match child {
+            Some(child) => self.enter(child),
+            None => drop(self.above.pop()),
+        }
+        true
     }
 }
 
@@ -334,9 +338,8 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
                 return Some((key, value));
             }
             self.leaf = None;
-            match self.next_child()? {
-                Some(child) => self.enter(child),
-                None => drop(self.above.pop()),
+            if !self.go_on() {
+                return None;
             }
         }
     }
@@ -347,10 +350,8 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
             if let Some(leaf) = self.leaf.take() {
                 result = leaf.fold(result, |result, (key, value)| step(result, (key, value)));
             }
-            match self.next_child() {
-                Some(Some(child)) => self.enter(child),
-                Some(None) => drop(self.above.pop()),
-                None => return result,
+            if !self.go_on() {
+                return result;
             }
         }
     }
