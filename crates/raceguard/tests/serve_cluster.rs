@@ -57,11 +57,11 @@ fn publish(nats: &nats::Nats, subject: &str, messages: &[&str]) {
     let addresses = nats.addresses();
     let mut stream = TcpStream::connect(addresses.trim_start_matches("nats://")).expect("it listens");
     let mut answers = BufReader::new(stream.try_clone().expect("it is open")).lines();
-    let mut lines = "CONNECT {\"verbose\":false}\r\n".to_owned();
+    write!(stream, "CONNECT {{\"verbose\":false}}\r\n").expect("it reads");
     for message in messages {
-        lines += &format!("PUB {subject} {}\r\n{message}\r\n", message.len());
+        write!(stream, "PUB {subject} {}\r\n{message}\r\n", message.len()).expect("it reads");
     }
-    stream.write_all((lines + "PING\r\n").as_bytes()).expect("it reads");
+    write!(stream, "PING\r\n").expect("it reads");
     assert!(answers.any(|line| line.expect("it answers") == "PONG"), "it ends without an answer");
 }
 
