@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 pub struct Boxes {
     head: String,
     lines: String,
-    boxes: String,
+    nodes: String,
 }
 
 /// A box with two lines of text. Lengths are in the drawing's own units, about a pixel each.
@@ -45,14 +45,14 @@ impl Boxes {
             escape(class),
             escape(label)
         );
-        Self { head, lines: String::new(), boxes: String::new() }
+        Self { head, lines: String::new(), nodes: String::new() }
     }
 
     /// Draws a box.
     pub fn push(&mut self, node: &Node<'_>) {
         let Node { x, y, width, height, .. } = *node;
         let _ = write!(
-            self.boxes,
+            self.nodes,
             "<g class=\"{}\"><title>{}</title>\
              <rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"5\"/>\
              <text class=\"small\" x=\"{:.1}\" y=\"{:.1}\">{}</text><text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
@@ -82,7 +82,7 @@ impl Boxes {
 
     /// The drawing.
     pub fn svg(&self) -> String {
-        [&self.head, &self.lines, &self.boxes, "</svg>"].concat()
+        [&self.head, &self.lines, &self.nodes, "</svg>"].concat()
     }
 }
 

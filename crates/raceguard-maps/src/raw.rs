@@ -2,8 +2,13 @@
 //!
 //! One door to threads and atomics, [`sync`], so that loom and shuttle can take them over.
 
+#[cfg(any(not(any(raceguard_shuttle, raceguard_loom)), all(test, raceguard_loom)))]
+#[allow(unsafe_code)]
+mod brief;
 #[allow(unsafe_code)]
 pub(crate) mod buckets;
+#[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]
+mod entry_tests;
 pub(crate) mod event;
 pub(crate) mod lane;
 #[allow(unsafe_code)]

@@ -283,3 +283,19 @@ fn an_impossible_profile_is_refused() {
     let profile = WorkloadProfile { threads: Some(0), ..WorkloadProfile::default() };
     assert!(advise(&profile).unwrap_err().to_string().contains("threads = 0"));
 }
+
+#[test]
+fn what_far_cores_would_change_is_said() {
+    let mut figures = one_cell(&[(Strategy::BucketMap, 100.0), (Strategy::ReadMostlyMap, 90.0)]);
+    let notes = |figures: &Measurements, threads, writes| {
+        let advice = advise_from(figures, &load(threads, 1000, 0.0, writes)).unwrap();
+        assert_eq!(advice.strategy, Strategy::BucketMap);
+        advice.notes.into_iter().filter(|note| note.contains("farther apart")).collect::<Vec<_>>()
+    };
+    assert_eq!(notes(&figures, 2, 0.1), [""; 0], "the distance is not known");
+    figures.cells[0].round_trip_nanos = Some(43.0);
+    let said = notes(&figures, 2, 0.1);
+    assert!(said[0].contains("takes 43 ns") && said[0].contains("ReadMostlyMap (90 here)"), "{said:?}");
+    assert_eq!(notes(&figures, 1, 0.1), [""; 0], "one thread waits for no other core");
+    assert_eq!(notes(&figures, 2, 0.9), [""; 0], "writes decide");
+}

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use serde::Serialize;
 
 use crate::advice::estimate::{Estimate, comparable, estimate};
-use crate::advice::measured::Measurements;
+use crate::advice::measured::{Cell, Measurements};
 use crate::advice::profile::{ProfileError, WorkloadProfile};
 use crate::advice::strategy::Strategy;
 use crate::advice::workload::Workload;
@@ -161,7 +161,10 @@ pub fn advise_from(
         settings: settings(best.strategy, &load),
         expected_mops: best.mops(),
         reason: reason(&best, ranked.first(), &load),
-        notes: notes(&best, &load, cells.is_empty()),
+        notes: notes(&best, &load, cells.is_empty())
+            .into_iter()
+            .chain(distance(&best, &ranked, &cells, &load))
+            .collect(),
         runners_up: ranked.iter().map(|one| Expected { strategy: one.strategy, mops: one.mops() }).collect(),
         unsuited,
         measured: format!("{}, {}", measured.command, measured.machine),
@@ -310,6 +313,24 @@ fn reason(best: &Ranked, next: Option<&Ranked>, load: &Workload) -> String {
 fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent == 0.0 || percent >= 1.0 { format!("{percent:.0} %") } else { format!("{percent:.2} %") }
+}
+
+/// What more distance between the cores would change: a read that takes a lock then waits longer for its cache line, one
+/// that writes nothing does not.
+fn distance(best: &Ranked, others: &[Ranked], cells: &[&Cell], load: &Workload) -> Option<String> {
+    if load.threads == 1 || load.shares.reads < 0.5 || best.strategy.reads_write_nothing() {
+        return None;
+    }
+    let mut trips: Vec<f64> = cells.iter().filter_map(|cell| cell.round_trip_nanos).collect();
+    trips.sort_by(f64::total_cmp);
+    let trip = trips.get(trips.len() / 2)?;
+    let other = others.iter().find(|one| one.strategy.reads_write_nothing())?;
+    Some(format!(
+        "measured where a cache line takes {trip:.0} ns from core to core and back: with cores farther apart, {} ({:.0} here) \
+         gains, for its reads write nothing; --replay shows it on your machine",
+        other.strategy,
+        other.mops()?
+    ))
 }
 
 /// What the figures leave out.

@@ -105,6 +105,18 @@ impl Strategy {
         matches!(self, Self::SnapshotMap | Self::ShardedSnapshotMap | Self::LockFreeMap)
     }
 
+    /// Whether a read writes to no memory that other threads look at, not even to take a lock.
+    pub fn reads_write_nothing(self) -> bool {
+        matches!(
+            self,
+            Self::SnapshotMap
+                | Self::ShardedSnapshotMap
+                | Self::LockFreeMap
+                | Self::ReadMostlyMap
+                | Self::InlineMap
+        )
+    }
+
     /// Whether a caller's closure runs while all other operations wait, for reads and for writes.
     pub(crate) fn closures_run_alone(self) -> (bool, bool) {
         match self {

@@ -12,7 +12,7 @@ use crate::lifecycle::CloseReport;
 use crate::map::Lookup;
 use crate::raw::lane;
 use crate::raw::sync::atomic::{AtomicU32, Ordering};
-use crate::raw::sync::{Mutex, MutexGuard};
+use crate::raw::sync::{BriefGuard, BriefMutex, Mutex};
 use crate::snapshot::Entries;
 use crate::table::{SHARD_SHIFT, Table};
 
@@ -55,7 +55,7 @@ pub struct CounterMap<K, S = FastState> {
 /// A stripe as threads meet it.
 #[derive(Debug)]
 struct Lane<K> {
-    stripe: Mutex<Stripe<K>>,
+    stripe: BriefMutex<Stripe<K>>,
     /// How many more additions pass by the stripe. A hint: threads that share the lane may count wrongly.
     pass_by: AtomicU32,
 }
@@ -69,7 +69,7 @@ struct Shard<K> {
 
 impl<K> Default for Lane<K> {
     fn default() -> Self {
-        Self { stripe: Mutex::new(Stripe::default()), pass_by: AtomicU32::new(0) }
+        Self { stripe: BriefMutex::new(Stripe::default()), pass_by: AtomicU32::new(0) }
     }
 }
 
@@ -112,7 +112,7 @@ impl<K, S> CounterMap<K, S> {
 
     /// Moves the thread to a free lane, for this and the next time. Where none of a few is free, it waits for its own.
     #[cold]
-    fn other_stripe(&self, number: usize) -> MutexGuard<'_, Stripe<K>> {
+    fn other_stripe(&self, number: usize) -> BriefGuard<'_, Stripe<K>> {
         let mask = self.stripes.len() - 1;
         for step in 1..self.stripes.len().min(5) {
             if let Some(stripe) = self.stripes[(number + step) & mask].stripe.try_lock() {
@@ -124,11 +124,11 @@ impl<K, S> CounterMap<K, S> {
     }
 
     /// All stripes, locked in their order.
-    fn all_stripes(&self) -> Vec<MutexGuard<'_, Stripe<K>>> {
+    fn all_stripes(&self) -> Vec<BriefGuard<'_, Stripe<K>>> {
         self.stripes.iter().map(|lane| lane.stripe.lock()).collect()
     }
 
-    fn all_open_stripes(&self) -> Result<Vec<MutexGuard<'_, Stripe<K>>>, MapError> {
+    fn all_open_stripes(&self) -> Result<Vec<BriefGuard<'_, Stripe<K>>>, MapError> {
         let stripes = self.all_stripes();
         if stripes[0].closed.is_some() { Err(MapError::Closed) } else { Ok(stripes) }
     }

@@ -1,5 +1,7 @@
 //! Hints to the processor: cache lines that will be needed soon.
 
+use hashbrown::HashTable;
+
 /// Asks the processor to load what the pointer points to. A hint: any pointer will do.
 #[inline]
 pub(crate) fn to_read<T>(pointer: *const T) {
@@ -11,6 +13,23 @@ pub(crate) fn to_read<T>(pointer: *const T) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = pointer;
+}
+
+/// Bytes of a table that [`table`] asks for at most.
+const MOST: usize = 16 << 10;
+
+/// Asks the processor to load a small table: for a walk over many of them, a table ahead of the one that it is at. The
+/// processor by itself follows a walk to the end of a page of memory only.
+#[inline]
+pub(crate) fn table<T>(table: &HashTable<T>) {
+    if let Some(first) = table.iter().next() {
+        let first = std::ptr::from_ref(first).cast::<u8>();
+        // hashbrown lays out its buckets downwards from the first one, and the tags upwards.
+        let buckets = table.num_buckets();
+        let bytes = (buckets * size_of::<T>()).min(MOST);
+        (0..bytes).step_by(64).for_each(|byte| to_read(first.wrapping_sub(byte)));
+        (64..buckets.min(MOST)).step_by(64).for_each(|byte| to_read(first.wrapping_add(byte)));
+    }
 }
 
 /// As [`to_read`], for a cache line that will be written: it comes once, not first to read and then to write.

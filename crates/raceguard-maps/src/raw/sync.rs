@@ -4,6 +4,8 @@
 //! Locks here never poison: a panic in a closure releases the lock, and what was written stays.
 
 #[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
+pub(crate) use super::brief::{BriefGuard, BriefMutex};
+#[cfg(not(any(raceguard_shuttle, raceguard_loom)))]
 pub(crate) use super::locks::{Mutex, MutexGuard, RwLock};
 
 /// The mutex that goes with a [`Condvar`]: waiting for it is not tallied.
@@ -25,7 +27,10 @@ pub(crate) use shuttle::{sync::atomic, thread};
 pub(crate) use super::threads::{Condvar, JoinHandle, spawn, thread_id, thread_local, yield_now};
 
 #[cfg(any(raceguard_shuttle, raceguard_loom))]
-pub(crate) use modelled::{Mutex, Mutex as WaitMutex, MutexGuard, MutexGuard as WaitMutexGuard, RwLock};
+pub(crate) use modelled::{
+    Mutex, Mutex as BriefMutex, Mutex as WaitMutex, MutexGuard, MutexGuard as BriefGuard,
+    MutexGuard as WaitMutexGuard, RwLock,
+};
 
 /// The checkers' locks under parking_lot's signatures.
 #[cfg(any(raceguard_shuttle, raceguard_loom))]

@@ -99,7 +99,8 @@ fn behaves_like_std() {
 
 #[test]
 fn growth_comes_in_small_steps_and_memory_goes_back() {
-    let hasher = hasher();
+    // The same hashes in every run: how full the fullest of many segments gets is a matter of chance.
+    let hasher = foldhash::fast::FixedState::default();
     let count = if cfg!(raceguard_stress) { 2_000 } else { 300_000 };
     let mut table: Table<u64, u64> = Table::default();
     for key in 0..count {

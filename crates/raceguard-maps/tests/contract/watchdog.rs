@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 /// Far above what any check takes, even on a busy machine.
-const LIMIT: Duration = Duration::from_mins(1);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// Runs `check` on a thread of its own. Panics when it takes longer than the limit, or with its panic.
 pub(crate) fn within_limit<R: Send>(what: &str, check: impl FnOnce() -> R + Send) -> R {

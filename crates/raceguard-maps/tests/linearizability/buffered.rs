@@ -10,8 +10,8 @@ use raceguard_maps::{Change, CloseReport, ConcurrentMap, Consistency, Entries, L
 use crate::litmus;
 use crate::subjects::Home;
 
-/// Time in which the fault must show; it needs two threads to run at the very same time.
-const ENOUGH: Duration = Duration::from_mins(1);
+/// Time in which the fault must show; it needs two threads to run at the very same time, also on a busy machine.
+const ENOUGH: Duration = Duration::from_mins(5);
 
 /// Keys.
 const SLOTS: usize = 2;
@@ -162,6 +162,10 @@ impl ConcurrentMap<u64, u64> for Buffered {
 
 #[test]
 fn a_write_that_is_not_yet_visible_is_caught() {
+    if std::thread::available_parallelism().is_ok_and(|threads| threads.get() == 1) {
+        eprintln!("one processor alone sees its own store buffer: the fault cannot show here");
+        return;
+    }
     let start = Instant::now();
     while litmus::passes(Buffered::new) {
         assert!(start.elapsed() < ENOUGH, "a broken map passed");

@@ -237,16 +237,16 @@ impl Shadow {
 fn summary(fired: u64, services: usize, policies: &[ShadowPolicy]) -> String {
     let counted =
         |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    let mut summary = format!(
+    let fired = format!(
         "would have fired {} on {}",
         counted(fired, "time", "times"),
         counted(services as u64, "service", "services")
     );
     let failed: BTreeSet<&String> = policies.iter().flat_map(|policy| &policy.fails).collect();
-    if !failed.is_empty() {
-        summary += &format!(", and failed {}", counted(failed.len() as u64, "service", "services"));
+    if failed.is_empty() {
+        return fired;
     }
-    summary
+    format!("{fired}, and failed {}", counted(failed.len() as u64, "service", "services"))
 }
 
 impl ShadowTrigger {

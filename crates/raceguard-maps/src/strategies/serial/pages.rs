@@ -14,10 +14,10 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use crate::map::{Change, Lookup};
-use crate::raw::tally;
+use crate::raw::{prefetch, tally};
 
-/// A page with more entries is split.
-const PAGE_ENTRIES: usize = if cfg!(raceguard_stress) { 4 } else { 256 };
+/// A page with more entries is split. One more still fits into a hash table of 256 buckets.
+const PAGE_ENTRIES: usize = if cfg!(raceguard_stress) { 4 } else { 223 };
 
 /// The directory has at most `2^MAX_DEPTH` slots. Keys whose hashes agree in all these bits share a page of any size.
 const MAX_DEPTH: u32 = if cfg!(raceguard_stress) { 8 } else { 20 };
@@ -25,6 +25,9 @@ const MAX_DEPTH: u32 = if cfg!(raceguard_stress) { 8 } else { 20 };
 /// The directory looks at the bits from here upwards: hashbrown itself uses the lowest for the place in the page and
 /// the seven highest as a tag, which would be the same for all of a page.
 const FIRST_BIT: u32 = 32;
+
+/// How many pages ahead of a walk the processor is asked to load.
+const AHEAD: usize = 1;
 
 #[derive(Debug, Clone)]
 struct Item<K, V> {
@@ -86,7 +89,16 @@ impl<K, V> Pages<K, V> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.list.iter().flat_map(|page| &page.items).map(|item| (&item.key, &item.value))
+        let pages = self.list.iter().enumerate().flat_map(|(index, page)| {
+            if let Some(later) = self.list.get(index + 2 * AHEAD) {
+                prefetch::to_read(Arc::as_ptr(later));
+            }
+            if let Some(next) = self.list.get(index + AHEAD) {
+                prefetch::table(&next.items);
+            }
+            &page.items
+        });
+        pages.map(|item| (&item.key, &item.value))
     }
 
     #[cfg(all(test, not(any(raceguard_shuttle, raceguard_loom))))]

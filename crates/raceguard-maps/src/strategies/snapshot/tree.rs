@@ -14,6 +14,7 @@ use std::sync::Arc;
 use hashbrown::{HashTable, hash_table};
 
 use crate::map::Lookup;
+use crate::raw::prefetch;
 
 /// Children of an inner node, and the bits of the hash that pick one.
 const FANOUT_BITS: u32 = if cfg!(raceguard_stress) { 2 } else { 6 };
@@ -97,10 +98,7 @@ impl<K, V> Node<K, V> {
     }
 
     pub(super) fn for_each(&self, visit: &mut impl FnMut(&K, &V)) {
-        match self {
-            Self::Leaf(entries) => entries.iter().for_each(|(key, value)| visit(key, value)),
-            Self::Inner(inner) => inner.children.iter().for_each(|child| child.for_each(visit)),
-        }
+        self.iter().for_each(|(key, value)| visit(key, value));
     }
 
     pub(super) fn iter(&self) -> Iter<'_, K, V> {
@@ -295,6 +293,9 @@ fn split<K: Hash, V>(entries: HashTable<(K, V)>, level: u32, hasher: &impl Build
     Inner { len, children: Box::new(leaves.map(|leaf| Arc::new(Node::Leaf(leaf)))) }
 }
 
+/// How many leaves ahead of a walk the processor is asked to load.
+const AHEAD: usize = 1;
+
 /// The entries of a version, in no order.
 #[derive(Debug)]
 pub(super) struct Iter<'a, K, V> {
@@ -306,8 +307,25 @@ impl<'a, K, V> Iter<'a, K, V> {
     fn enter(&mut self, node: &'a Node<K, V>) {
         match node {
             Node::Leaf(entries) => self.leaf = Some(entries.iter()),
-            Node::Inner(inner) => self.above.push(inner.children.iter()),
+            Node::Inner(inner) => {
+                inner.children.iter().for_each(|child| prefetch::to_read(Arc::as_ptr(child)));
+                self.above.push(inner.children.iter());
+            }
         }
+    }
+
+    /// Enters the next child of the innermost node, or leaves that when it has no more; false when no node is left.
+    fn go_on(&mut self) -> bool {
+        let Some(children) = self.above.last_mut() else { return false };
+        let child = children.next();
+        if let Some(Node::Leaf(entries)) = children.as_slice().get(AHEAD - 1).map(|child| &**child) {
+            prefetch::table(entries);
+        }
+        match child {
+            Some(child) => self.enter(child),
+            None => drop(self.above.pop()),
+        }
+        true
     }
 }
 
@@ -320,9 +338,8 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
                 return Some((key, value));
             }
             self.leaf = None;
-            match self.above.last_mut()?.next() {
-                Some(child) => self.enter(child),
-                None => drop(self.above.pop()),
+            if !self.go_on() {
+                return None;
             }
         }
     }
@@ -333,10 +350,8 @@ impl<'a, K, V> Iterator for Iter<'a, K, V> {
             if let Some(leaf) = self.leaf.take() {
                 result = leaf.fold(result, |result, (key, value)| step(result, (key, value)));
             }
-            match self.above.last_mut().map(Iterator::next) {
-                Some(Some(child)) => self.enter(child),
-                Some(None) => drop(self.above.pop()),
-                None => return result,
+            if !self.go_on() {
+                return result;
             }
         }
     }
