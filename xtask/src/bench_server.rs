@@ -10,6 +10,7 @@ mod ingest;
 mod live;
 mod load;
 mod long_run;
+mod new_findings;
 mod policies;
 mod questions;
 mod subject;
@@ -37,6 +38,8 @@ enum Part {
     Ingest,
     /// Ingest on PostgreSQL, and on NATS and PostgreSQL
     Databases,
+    /// New findings, on SQLite and where it is installed on PostgreSQL
+    NewFindings,
     /// Pages and API with much in the database
     Questions,
     /// Live updates to many clients
@@ -49,12 +52,14 @@ enum Part {
 
 impl Part {
     /// What is measured when nothing is asked for.
-    const USUAL: [Self; 5] = [Self::Ingest, Self::Databases, Self::Questions, Self::Live, Self::Policies];
+    const USUAL: [Self; 6] =
+        [Self::Ingest, Self::Databases, Self::NewFindings, Self::Questions, Self::Live, Self::Policies];
 
     const fn page(self) -> MeasuredPage {
         let task = match self {
             Self::Ingest => "bench server ingest",
             Self::Databases => "bench server databases",
+            Self::NewFindings => "bench server new-findings",
             Self::Questions => "bench server questions",
             Self::Live => "bench server live",
             Self::Policies => "bench server policies",
@@ -129,6 +134,10 @@ pub(crate) fn run(arguments: &Arguments, raceguard: &raceguard::Source) -> Resul
                 continue;
             }
             Part::Databases => ingest::table(arguments, binary, &[Kind::Postgres, Kind::Cluster])?,
+            Part::NewFindings if postgres::programs().is_none() => {
+                new_findings::table(arguments, binary, &[Kind::Sqlite])?
+            }
+            Part::NewFindings => new_findings::table(arguments, binary, &[Kind::Sqlite, Kind::Postgres])?,
             Part::Questions => questions::table(arguments, binary)?,
             Part::Live => live::table(arguments, binary)?,
             Part::Policies => policies::table(arguments, binary)?,

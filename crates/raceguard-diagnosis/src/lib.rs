@@ -10,8 +10,8 @@
 //! - Joining is stable over shifted lines, renumbered closures, goroutine numbers and the order of the evidence.
 //! - Nothing that was recorded is dropped: what fits no cluster stands alone or is counted.
 //!
-//! What is deliberately absent: reading of files (source text comes through a function that the caller gives) and
-//! any rendering.
+//! What is deliberately absent: reading of files (source text comes through a function that the caller gives), and any
+//! rendering but the drawings that the command's page and the server's share ([`drawing`]).
 //!
 //! Start reading at [`Diagnosis`], then [`cluster`], then [`class`].
 
@@ -24,6 +24,7 @@ mod classify;
 pub mod cluster;
 pub mod comparison;
 mod diagnosis;
+pub mod drawing;
 mod evidence;
 pub mod flame;
 pub mod go_source;

@@ -15,6 +15,7 @@
 //! Start reading at [`diagnoser`], then [`state`], then [`rows`] for what the API answers.
 
 pub mod assignment;
+pub mod changes;
 pub(crate) mod counting;
 pub mod diagnoser;
 pub mod goroutines;

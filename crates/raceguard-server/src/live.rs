@@ -28,6 +28,7 @@ use raceguard_maps::{
 };
 use tokio::sync::Notify;
 
+use crate::causes::services::Origins;
 use crate::causes::state::CauseState;
 use crate::slts::code::CodeIndex;
 
@@ -51,6 +52,8 @@ pub struct Live {
     pub(crate) service_activity: WindowCounterMap<String>,
     /// Causes said to be fixed that were seen since.
     pub(crate) suspects: CounterMap<i64>,
+    /// The programs that evidence is from, counted.
+    pub(crate) origins: Origins,
     /// There is something to diagnose or to look at.
     pub(crate) work: Notify,
     /// Held while something is read from the tables, so that an older reading never replaces a newer one.
@@ -117,6 +120,7 @@ impl Live {
             activity: WindowCounterMap::new(&settings)?,
             service_activity: WindowCounterMap::new(&settings)?,
             suspects: CounterMap::new(),
+            origins: Origins::default(),
             work: Notify::new(),
             reading: Mutex::default(),
             assigned: AtomicU64::new(u64::MAX),

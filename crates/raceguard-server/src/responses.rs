@@ -16,9 +16,9 @@ use serde_json::json;
 pub use questions::{Blocked, FiringRow, Quarantine, Sampling, TicketRow};
 pub(crate) use questions::{block_build, end_quarantine, lower_sampling, unblock_build};
 
-use crate::policies::commits::{self, Place};
+use crate::policies::commits;
 use crate::policies::evaluator::Fired;
-use crate::policies::progress;
+use crate::policies::progress::{self, Looked};
 use crate::store::StoreError;
 use crate::store::sql::{Connection, values};
 
@@ -35,24 +35,22 @@ pub(crate) struct Recorded {
 
 /// Keeps the firings of an evaluator, does what they lead to, and notes up to where it looked at everything. Left out is a
 /// firing in the cool-down of another one, and one of a trigger that somebody else evaluates by now: they go on where this
-/// evaluator noted it last, and find the same.
+/// evaluator noted it last, and find the same. `window_ms` is the longest window of the triggers in force.
 pub(crate) fn record(
     connection: Open<'_>,
-    evaluator: &str,
+    looked: &Looked,
     firings: &[Fired],
-    upto: Place,
+    window_ms: i64,
 ) -> Result<Recorded, StoreError> {
-    let mut recorded = Recorded::default();
+    let mut kept = 0;
     for fired in firings {
-        if progress::is_held(connection, evaluator, &fired.trigger.hash)? {
-            recorded.kept += usize::from(record_one(connection, fired)?);
-        } else {
-            recorded.lost.push(fired.trigger.hash.clone());
+        if progress::is_held(connection, &looked.evaluator, &fired.trigger.hash)? {
+            kept += usize::from(record_one(connection, fired)?);
         }
     }
-    progress::advance(connection, evaluator, upto)?;
-    commits::forget(connection, upto)?;
-    Ok(recorded)
+    let lost = progress::advance(connection, looked)?;
+    commits::forget(connection, looked.upto, window_ms)?;
+    Ok(Recorded { kept, lost })
 }
 
 fn record_one(connection: Open<'_>, fired: &Fired) -> Result<bool, StoreError> {

@@ -135,7 +135,7 @@ async fn what_could_not_be_sent_is_sent_after_a_restart(backend: Backend) {
     let server = Running::start(place, Limits::default()).await;
     let (again, body) = webhook.next();
     assert_eq!((&again, &body["firing"][0]["title"]), (&first, &json!("races in gateway")));
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         let (_, deliveries) = server.send(&read, "GET", "/v1/deliveries", None).await;
         if deliveries[0]["sent_ms"].is_i64() {
             assert_eq!(deliveries.as_array().map(Vec::len), Some(1), "{deliveries}");

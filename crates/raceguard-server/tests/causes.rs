@@ -49,7 +49,7 @@ impl Fleet {
 
     /// Asks until the answer is as it should be: diagnosing runs beside the requests.
     async fn until(&self, path: &str, expected: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..200 {
+        for _ in 0..1_200 {
             let answer = self.get(path).await;
             if expected(&answer) {
                 return answer;

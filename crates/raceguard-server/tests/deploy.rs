@@ -141,3 +141,61 @@ fn what_refers_to_each_other_fits() {
     // The server takes up to 20 seconds each for requests and tasks.
     assert!(pod["spec"]["terminationGracePeriodSeconds"].as_u64() >= Some(45));
 }
+
+/// The instructions of the Dockerfile, word by word, continued lines joined.
+fn dockerfile() -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(deploy().join("Dockerfile")).expect("it is there");
+    let text = text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    let text = text.replace("\\\n", " ");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    text.lines().map(words).filter(|words| !words.is_empty()).collect()
+}
+
+#[test]
+fn the_image_holds_what_its_build_makes_and_what_the_manifests_expect() {
+    let lines = dockerfile();
+    let last = lines.iter().rposition(|line| line[0] == "FROM").expect("it has a base");
+    let (build, image) = lines.split_at(last);
+    // Alpine's target is linked statically against musl, so an empty image runs what it makes.
+    assert!(build[0][1].starts_with("rust:") && build[0][1].ends_with("-alpine"), "{:?}", build[0]);
+    assert_eq!(image[0], ["FROM", "scratch"]);
+    let commands: String = build.iter().map(|line| line.join(" ") + "\n").collect();
+    for copy in image.iter().filter(|line| line[0] == "COPY") {
+        assert!(copy.contains(&"--from=build".to_owned()), "{copy:?}");
+        let source = &copy[copy.len() - 2];
+        let is_made = commands.contains(&format!(" {source}\n"))
+            || (source.starts_with("/etc/ssl/") && commands.contains(" ca-certificates\n"));
+        assert!(is_made, "no command makes {source}");
+    }
+    let line = |name: &str| image.iter().find(|line| line[0] == name).unwrap_or_else(|| panic!("no {name}"));
+    let container = read("base/deployment.yaml")["spec"]["template"]["spec"].clone();
+    let port = container["containers"][0]["ports"][0]["containerPort"].to_string();
+    assert_eq!(line("EXPOSE")[1..], [port.clone()]);
+    let user = container["securityContext"]["runAsUser"].to_string();
+    assert_eq!(line("USER")[1], format!("{user}:{user}"));
+    // The folder that the server keeps its data in is that user's, on an image without root.
+    let command = line("CMD").join(" ");
+    let command: Vec<String> = serde_json::from_str(&command["CMD ".len()..]).expect("it is a list");
+    let data = command.iter().skip_while(|word| *word != "--data").nth(1).expect("it keeps data");
+    assert_eq!(line("VOLUME")[1..], [data.clone()]);
+    let owned = format!("--chown={user}:{user}");
+    assert!(image.iter().any(|line| line.contains(&owned) && line.last() == Some(data)), "{image:?}");
+    assert!(command.contains(&format!("0.0.0.0:{port}")), "{command:?}");
+}
+
+#[test]
+fn the_image_is_built_of_everything_that_the_workspace_needs() {
+    let root = deploy().join("..");
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).expect("it is there");
+    let manifest = read("Cargo.toml");
+    let oldest =
+        manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).expect("it says which");
+    assert_eq!(dockerfile()[0][1], format!("rust:{}-alpine", oldest.trim_matches('"')));
+    // What is left out of the copy is nothing that git knows, so the build sees what a checkout has.
+    for pattern in read(".dockerignore").lines() {
+        let name = pattern.trim_start_matches("**/");
+        assert!(!root.join(name).join("Cargo.toml").exists(), "{pattern} leaves out a package");
+        let ignored = read(".gitignore").lines().any(|line| line.trim_matches('/') == name);
+        assert!(ignored || name == ".git", "{pattern} leaves out what git keeps");
+    }
+}

@@ -25,14 +25,14 @@ const TRIGGERS: u64 = 6;
 const SERVICES: u64 = 8;
 
 /// Each fires for each service at its twelfth race, and then not for an hour.
-fn triggers() -> String {
+fn triggers(number: u64) -> String {
     let one = |number: u64| {
         format!(
             "  - id: many-{number}\n    version: 1\n    description: many races\n    when: sighting.kind == 'race'\n    \
              window: 1h\n    threshold: 12\n    group_by: [service]\n    responses: [alert]\n"
         )
     };
-    format!("schema: 1\ntriggers:\n{}", (0..TRIGGERS).map(one).collect::<String>())
+    format!("schema: 1\ntriggers:\n{}", (0..number).map(one).collect::<String>())
 }
 
 /// An evaluator and the store it uses; several may share one.
@@ -65,6 +65,38 @@ async fn store(scratch: &Scratch, observers: Vec<Arc<dyn Observer>>) -> Store {
         .expect("it opens")
 }
 
+/// An evaluator on a store.
+async fn side(name: String, store: Arc<Store>, queue: stream::Queue, owns: Owns) -> Side {
+    let registry = Registry::open(store.writer.clone(), store.reader.clone()).await.expect("it opens");
+    let registry = Arc::new(registry);
+    let (writer, reader) = (store.writer.clone(), store.reader.clone());
+    let (task, handle) =
+        Stream::new(name, Arc::clone(&registry), writer, reader, queue, owns, Arc::new(Notify::new()));
+    let stop = CancellationToken::new();
+    let running = stop.clone();
+    let ended = tokio::spawn(async move { task.run(running).await.expect("it ends in order") });
+    Side { store, registry, handle, stop, ended }
+}
+
+impl Side {
+    async fn release(&self, triggers: String) {
+        let change = Change {
+            edit: Edit::Put("many".to_owned(), triggers),
+            expected: None,
+            author: "test".to_owned(),
+            message: String::new(),
+            commit: String::new(),
+            release: Release::ALL,
+        };
+        self.registry.change(change, now_ms()).await.expect("it is a set");
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.ended.await.expect("it runs");
+    }
+}
+
 /// Two evaluators: with PostgreSQL each with a writer of its own, of which it hears alone, with SQLite on one writer, of
 /// which only the first one hears.
 async fn sides(backend: Backend, scratch: &Scratch, shares: &Arc<Shares>) -> Vec<Side> {
@@ -75,18 +107,9 @@ async fn sides(backend: Backend, scratch: &Scratch, shares: &Arc<Shares>) -> Vec
             (Backend::Sqlite, Some(first)) => Arc::clone(&first.store),
             _ => Arc::new(store(scratch, vec![Arc::new(feed)]).await),
         };
-        let registry = Registry::open(store.writer.clone(), store.reader.clone()).await.expect("it opens");
-        let registry = Arc::new(registry);
         let shares = Arc::clone(shares);
         let owns: Owns = Arc::new(move |hash| shares.owns(number, hash));
-        let (writer, reader) = (store.writer.clone(), store.reader.clone());
-        let name = format!("side {number}");
-        let (task, handle) =
-            Stream::new(name, Arc::clone(&registry), writer, reader, queue, owns, Arc::new(Notify::new()));
-        let stop = CancellationToken::new();
-        let running = stop.clone();
-        let ended = tokio::spawn(async move { task.run(running).await.expect("it ends in order") });
-        sides.push(Side { store, registry, handle, stop, ended });
+        sides.push(side(format!("side {number}"), store, queue, owns).await);
     }
     sides
 }
@@ -107,15 +130,7 @@ fn fired(store: &Store) -> Vec<((String, String), u64)> {
 async fn each_fires_once_however_triggers_move(backend: Backend) {
     let (scratch, shares) = (Scratch::new(backend), Arc::new(Shares::default()));
     let sides = sides(backend, &scratch, &shares).await;
-    let change = Change {
-        edit: Edit::Put("many".to_owned(), triggers()),
-        expected: None,
-        author: "test".to_owned(),
-        message: String::new(),
-        commit: String::new(),
-        release: Release::ALL,
-    };
-    sides[0].registry.change(change, now_ms()).await.expect("it is a set");
+    sides[0].release(triggers(TRIGGERS)).await;
     sides[1].registry.refresh().await.expect("it is read");
     // Twelve races of each service come in six batches, through both writers at once, while triggers move.
     let sent = Mutex::new(0_u64);
@@ -155,9 +170,52 @@ async fn each_fires_once_however_triggers_move(backend: Backend) {
     let here: Vec<u64> = sides.iter().map(|it| it.handle.figures.fired.load(Ordering::Relaxed)).collect();
     assert_eq!(here.iter().sum::<u64>(), TRIGGERS * SERVICES, "{here:?}");
     for side in sides {
-        side.stop.cancel();
-        side.ended.await.expect("it runs");
+        side.end().await;
     }
 }
 
-on_both!(each_fires_once_however_triggers_move);
+/// Between two owners, as between two leases, a trigger is nobody's. What comes then is its next owner's to look at.
+async fn what_comes_while_a_trigger_is_nobodys_counts(backend: Backend) {
+    let scratch = Scratch::new(backend);
+    let (feed, queue) = stream::queue(4);
+    let store = Arc::new(store(&scratch, vec![Arc::new(feed)]).await);
+    let let_go = Arc::new(Mutex::new(BTreeSet::<String>::new()));
+    let (seen, free) = (Arc::new(Mutex::new(BTreeSet::<String>::new())), Arc::clone(&let_go));
+    let hashes = Arc::clone(&seen);
+    let owns: Owns = Arc::new(move |hash| {
+        hashes.lock().expect("nobody panics with it").insert(hash.to_owned());
+        !free.lock().expect("nobody panics with it").contains(hash)
+    });
+    let side = side("one".to_owned(), store, queue, owns).await;
+    let evaluates = async |wanted: u64| {
+        let start = Instant::now();
+        while side.handle.figures.triggers.load(Ordering::Relaxed) != wanted {
+            assert!(start.elapsed() < Duration::from_secs(30), "{wanted} triggers are to be evaluated");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let fires = async |wanted: usize| {
+        let start = Instant::now();
+        while fired(&side.store).len() < wanted {
+            assert!(start.elapsed() < Duration::from_secs(30), "missed: {:?}", fired(&side.store));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    side.release(triggers(2)).await;
+    evaluates(2).await;
+    for number in 0..5 {
+        side.store.writer.write(batch(0, number), now_ms()).await.expect("it is written");
+    }
+    let first = seen.lock().expect("nobody panics with it").first().cloned().expect("it was asked");
+    let_go.lock().expect("nobody panics with it").insert(first);
+    evaluates(1).await;
+    side.store.writer.write(batch(0, 5), now_ms()).await.expect("it is written");
+    fires(1).await;
+    let_go.lock().expect("nobody panics with it").clear();
+    fires(2).await;
+    let counts: Vec<u64> = fired(&side.store).into_iter().map(|(_, count)| count).collect();
+    assert_eq!(counts, [12, 12]);
+    side.end().await;
+}
+
+on_both!(each_fires_once_however_triggers_move, what_comes_while_a_trigger_is_nobodys_counts);

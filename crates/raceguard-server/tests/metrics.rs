@@ -39,7 +39,7 @@ async fn page(server: &Running, token: &Token) -> String {
 }
 
 async fn until(server: &Running, token: &Token, sample: &str, value: f64) -> BTreeMap<String, f64> {
-    for _ in 0..200 {
+    for _ in 0..1_200 {
         let samples = samples(&page(server, token).await);
         if samples.get(sample).is_some_and(|found| (found - value).abs() < 1e-9) {
             return samples;

@@ -139,7 +139,7 @@ fn the_gate_asks_whether_the_build_is_blocked() {
             assert_eq!(code, Some(1), "{told}");
             break told;
         }
-        assert!(started.elapsed() < Duration::from_secs(20), "it is never blocked: {told}");
+        assert!(started.elapsed() < Duration::from_mins(1), "it is never blocked: {told}");
     };
     assert!(told.contains("build 1.0 of pay is blocked by trigger block: it races"), "{told}");
     assert_eq!(gate("1.1").0, Some(0), "another build is not");
@@ -193,7 +193,7 @@ fn a_server_that_is_killed_lets_each_trigger_fire_once() {
         if all && firings.as_array().is_some_and(|rows| rows.len() >= SERVICES) {
             break firings;
         }
-        assert!(started.elapsed() < Duration::from_secs(20), "{firings}");
+        assert!(started.elapsed() < Duration::from_mins(1), "{firings}");
         thread::sleep(Duration::from_millis(20));
     };
     assert_eq!(firings.as_array().map(Vec::len), Some(SERVICES), "{firings}");

@@ -1,7 +1,9 @@
 //! Three replicas over three NATS servers and PostgreSQL: a NATS server and a replica are killed under load, and what was
-//! acknowledged is there, once.
+//! acknowledged is there, once. And what people do with messages that no replica could write.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -48,6 +50,19 @@ fn start(database: &str, cluster: &str) -> Replica {
         .spawn()
         .expect("it starts");
     Replica { process, base: format!("http://{address}") }
+}
+
+/// Publishes messages as any client of NATS does, and waits until the server has read them.
+fn publish(nats: &nats::Nats, subject: &str, messages: &[&str]) {
+    let addresses = nats.addresses();
+    let mut stream = TcpStream::connect(addresses.trim_start_matches("nats://")).expect("it listens");
+    let mut answers = BufReader::new(stream.try_clone().expect("it is open")).lines();
+    let mut lines = "CONNECT {\"verbose\":false}\r\n".to_owned();
+    for message in messages {
+        lines += &format!("PUB {subject} {}\r\n{message}\r\n", message.len());
+    }
+    stream.write_all((lines + "PING\r\n").as_bytes()).expect("it reads");
+    assert!(answers.any(|line| line.expect("it answers") == "PONG"), "it ends without an answer");
 }
 
 fn token(database: &str, role: &str) -> String {
@@ -177,4 +192,44 @@ fn what_was_acknowledged_survives_a_nats_server_and_a_replica() {
     counted.sort_unstable();
     crashes.sort_unstable();
     assert_eq!(counted, crashes, "each crash counts once, for its finding");
+}
+
+#[test]
+fn messages_that_were_set_aside_are_listed_and_put_back_with_a_command() {
+    let (nats, database) = (nats::Nats::start(1), postgres::fresh_address());
+    let (read, admin) = (token(&database, "read"), token(&database, "admin"));
+    let replica = start(&database, &nats.addresses());
+    wait_until("the replica is ready", Duration::from_mins(1), || is_ready(&replica.base));
+    let queue = |what: &str, token: &str| {
+        let mut command = raceguard(&database);
+        let output = command.args(["queue", what, "--server", &replica.base, "--token", token]).output();
+        let output = output.expect("it runs");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("it is text");
+        (output.status.code(), said)
+    };
+    assert_eq!(queue("list", &admin), (Some(0), "nothing is set aside\n".to_owned()));
+    let none = "0 messages are in the queue again, 0 are set aside\n";
+    assert_eq!(queue("replay", &admin), (Some(0), none.to_owned()));
+    let (code, said) = queue("list", &read);
+    assert!(code == Some(2) && said.contains("403"), "{said}");
+
+    publish(&nats, "raceguard.evidence.3", &["no message of ours", "nor this one"]);
+    let both = || queue("list", &admin).1.lines().count() == 2;
+    wait_until("both are set aside", Duration::from_mins(1), both);
+    let (code, said) = queue("list", &admin);
+    let first = said.lines().next().unwrap_or_default();
+    assert!(
+        code == Some(1) && first.trim_start().starts_with("1 20") && first.contains(" partition 3 "),
+        "{said}"
+    );
+    assert!(said.contains("18 bytes  ") && said.contains("12 bytes  "), "{said}");
+
+    // They still are no messages of ours, so they come back, with numbers of their own.
+    let (_, said) = queue("replay", &admin);
+    assert!(said.starts_with("2 messages are in the queue again"), "{said}");
+    let numbers = || -> Vec<String> {
+        let said = queue("list", &admin).1;
+        said.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    };
+    wait_until("both are back", Duration::from_mins(1), || numbers() == ["3", "4"]);
 }

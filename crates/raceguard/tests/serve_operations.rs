@@ -88,6 +88,34 @@ fn push_and_agent_reach_a_server_with_tls_and_no_token_is_printed() {
     assert_eq!(records(&data), 4);
 }
 
+#[test]
+fn policies_gate_and_audit_reach_a_server_with_tls() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let [certificate, key] = certificate(folder.path());
+    let data = folder.path().join("data");
+    let admin = serve_support::token(&data, "admin");
+    let at = data.to_string_lossy().into_owned();
+    let tls = ["--tls-cert", &certificate, "--tls-key", &key];
+    let server = Running::serve(
+        &[&["--otlp-grpc", "none", "--listen", "127.0.0.1:0", "--data", &at][..], &tls].concat(),
+    );
+    let port = server.base().rsplit(':').next().expect("it names one").to_owned();
+    let url = format!("https://localhost:{port}");
+    let there = ["--server", &url, "--token", &admin];
+    let commands: [&[&str]; 3] =
+        [&["policy", "list"], &["gate", "--service", "pay", "--build-version", "1"], &["audit", "list"]];
+    for command in commands {
+        let said = text(&raceguard(&[command, &there].concat()));
+        assert!(said.contains("does not show who it is"), "{command:?}: {said}");
+        let said = text(&raceguard(&[command, &there, &["--ca", &certificate]].concat()));
+        assert!(!said.contains("does not"), "{command:?}: {said}");
+    }
+    let said = ends_with(0, &[commands[0], &there, &["--ca", &certificate]].concat());
+    assert!(said.contains("revision 0 is in force"), "{said}");
+    let said = ends_with(2, &[commands[0], &there, &["--ca", &key]].concat());
+    assert!(said.contains("there is no certificate in"), "{said}");
+}
+
 fn records(data: &Path) -> u64 {
     let row = Store::read(data, |connection| connection.row("SELECT records FROM total", &[]));
     row.expect("it reads").expect("it is there").get(0).expect("it is a number")

@@ -1,5 +1,6 @@
 //! Senders: batches over HTTP, one after the other on each connection, each timed until it is acknowledged.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -23,6 +24,8 @@ pub(crate) struct Load {
     bodies: Vec<Vec<u8>>,
     /// Lines that each sender has sent.
     senders: Vec<AtomicU64>,
+    /// Races of each batch that nobody has seen before.
+    new: u64,
 }
 
 /// What was sent, and how soon it was acknowledged.
@@ -51,7 +54,28 @@ impl Load {
     pub(crate) fn new(lines: u64, senders: usize) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let bodies = (0..BODIES).map(|body| text(body, lines, now.as_secs())).collect();
-        Self { lines, bodies, senders: (0..senders).map(|_| AtomicU64::new(0)).collect() }
+        Self { lines, bodies, senders: (0..senders).map(|_| AtomicU64::new(0)).collect(), new: 0 }
+    }
+
+    /// From now on so many of the races of a batch are new findings.
+    pub(crate) fn with_new(self, new: u64) -> Self {
+        Self { new: new.min(RACES), ..self }
+    }
+
+    /// What the batch of this number holds.
+    fn body(&self, number: u64) -> Cow<'_, [u8]> {
+        let body = &self.bodies[usize::try_from(number % BODIES).unwrap_or(0)];
+        if self.new == 0 {
+            return Cow::Borrowed(body);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut text = String::new();
+        for new in 0..self.new {
+            // In a package that has findings already: the new one is diagnosed together with those.
+            race_line(&mut text, number % BODIES, RACES + number * self.new + new, now);
+        }
+        let known = body.split_inclusive(|byte| *byte == b'\n').skip(usize::try_from(self.new).unwrap_or(0));
+        Cow::Owned([text.into_bytes(), known.collect::<Vec<_>>().concat()].concat())
     }
 
     /// Records that were acknowledged in all.
@@ -133,10 +157,10 @@ impl Load {
             if number >= batches {
                 return Ok(part);
             }
+            let body = self.body(number);
             let begun = pace.wait_for(number);
-            let body = &self.bodies[usize::try_from(number % BODIES).unwrap_or(0)];
             loop {
-                let status = server.post(&agent, stream, sent.load(Ordering::Relaxed), body)?;
+                let status = server.post(&agent, stream, sent.load(Ordering::Relaxed), &body)?;
                 if status == 200 {
                     part.times.push(begun.elapsed());
                     break;
@@ -218,5 +242,17 @@ mod tests {
         for line in String::from_utf8(one).unwrap().lines() {
             assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
         }
+    }
+
+    #[test]
+    fn new_races_take_the_place_of_known_ones() {
+        let load = Load::new(20, 1).with_new(2);
+        let (one, other) = (load.body(0).into_owned(), load.body(BODIES).into_owned());
+        let lines =
+            |body: &[u8]| String::from_utf8_lossy(body).lines().map(str::to_owned).collect::<Vec<_>>();
+        let (one, other) = (lines(&one), lines(&other));
+        assert_eq!((one.len(), other.len()), (20, 20));
+        assert!(one[..2].iter().all(|line| line.contains("\"race\"") && !other.contains(line)));
+        assert_eq!(one[2..], other[2..]);
     }
 }

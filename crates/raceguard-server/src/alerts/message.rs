@@ -148,6 +148,18 @@ trait Markup {
     fn link(&self, escaped: &str, url: &str) -> String;
 }
 
+/// Text with a backslash before each character that is special.
+fn with_backslashes(text: &str, is_special: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_special(c) {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
 /// The notice as a few lines in the place's markup.
 fn lines(notice: &Notice, base: Option<&str>, markup: &dyn Markup) -> String {
     let mut text = String::new();

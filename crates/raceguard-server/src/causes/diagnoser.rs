@@ -3,8 +3,11 @@
 //! It waits until a batch brought something ([`Live::committed`](crate::live::Live)), or for a second. Then, until nothing
 //! waits: read a neighbourhood, diagnose it on a thread that may block, write what came out if nobody else assigned causes
 //! meanwhile. What one pass did not finish because the process ended is still in `undiagnosed`.
+//!
+//! Batches wait while something is written, so much is written in steps of [`STEP`] findings, each a transaction of its
+//! own, between which batches go. A step that is done stays done, whatever becomes of the next.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +16,8 @@ use raceguard_diagnosis::Diagnosis;
 use raceguard_diagnosis::top_causes::TopOptions;
 use tokio_util::sync::CancellationToken;
 
-use super::assignment::{Assigned, Proposal, assign, look_for_regression};
+use super::assignment::{Assigned, Proposal, assign};
+use super::changes::look_for_regression;
 use super::neighbourhood::{NEW, Neighbourhood, NewFinding, gather};
 use crate::clock::now_ms;
 use crate::http::Shared;
@@ -25,6 +29,9 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Passes that may fail one after the other.
 const FAILURES: u32 = 30;
+
+/// New findings after which no further cause is written in the same transaction.
+const STEP: usize = 8;
 
 /// Minutes that sightings by minute are kept.
 const KEPT_MINUTES: i64 = 120;
@@ -116,15 +123,41 @@ pub async fn diagnose(shared: &Arc<Shared>, now_ms: i64) -> Result<bool, StoreEr
         })
         .await?;
     let Some((assigned, new, proposals)) = gathered else { return Ok(false) };
-    let made = shared
-        .writer
-        .change(move |connection| assign(connection, assigned, &new, &proposals, now_ms))
-        .await?;
-    if let Some(Assigned { number, causes, findings, .. }) = made {
+    let mut made = Assigned { number: assigned, ..Assigned::default() };
+    for (new, proposals) in steps(new, proposals) {
+        let before = made.number;
+        let step =
+            shared.writer.change(move |connection| assign(connection, before, &new, &proposals, now_ms));
+        match step.await? {
+            Some(step) => made.add(step),
+            // Somebody changed something meanwhile. What is left is diagnosed anew.
+            None => break,
+        }
+    }
+    if made.number > assigned {
         let live = Arc::clone(&shared.live);
-        shared.question(move |reader| live.take_over(reader, number, &causes, &findings)).await?;
+        shared.question(move |reader| live.take_over(reader, assigned, &made)).await?;
     }
     Ok(true)
+}
+
+/// What is written together: causes with their new findings, and those that have none.
+fn steps(new: Vec<NewFinding>, proposals: Vec<Proposal>) -> Vec<(Vec<NewFinding>, Vec<Proposal>)> {
+    let mut left: BTreeMap<i64, NewFinding> = new.into_iter().map(|finding| (finding.id, finding)).collect();
+    let mut steps = Vec::new();
+    let (mut findings, mut causes) = (Vec::new(), Vec::new());
+    for proposal in proposals {
+        findings.extend(proposal.findings.iter().filter_map(|id| left.remove(id)));
+        causes.push(proposal);
+        if findings.len() >= STEP {
+            steps.push((std::mem::take(&mut findings), std::mem::take(&mut causes)));
+        }
+    }
+    findings.extend(left.into_values());
+    if !findings.is_empty() || !causes.is_empty() {
+        steps.push((findings, causes));
+    }
+    steps
 }
 
 /// The number of assignments that the proposals rest on, the new findings, and what is proposed.

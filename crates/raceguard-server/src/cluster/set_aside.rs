@@ -1,9 +1,10 @@
 //! Messages that could not be written: what they are, and back into the queue with them when what was in their way is gone.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{RawMessageErrorKind, State, Stream};
 use serde::Serialize;
 
 use super::counters::{Counters, count};
@@ -64,7 +65,7 @@ impl SetAside {
     pub async fn list(&self, limit: usize) -> Result<(Vec<Aside>, u64), ClusterError> {
         let state = self.state().await?;
         let mut found = Vec::new();
-        for number in state.first_sequence..=state.last_sequence {
+        for number in numbers(&state) {
             if found.len() >= limit {
                 break;
             }
@@ -82,7 +83,7 @@ impl SetAside {
         let state = self.state().await?;
         let mut replayed = 0;
         // Those that come meanwhile have higher numbers.
-        for number in state.first_sequence..=state.last_sequence {
+        for number in numbers(&state) {
             if replayed >= limit {
                 break;
             }
@@ -102,7 +103,7 @@ impl SetAside {
         Ok(Replayed { replayed, left: self.state().await?.messages })
     }
 
-    async fn state(&self) -> Result<async_nats::jetstream::stream::State, ClusterError> {
+    async fn state(&self) -> Result<State, ClusterError> {
         let info = self.stream.get_info().await;
         Ok(info.map_err(|error| failed("count what is set aside", &error))?.state)
     }
@@ -115,6 +116,11 @@ impl SetAside {
             Err(error) => Err(failed("give a message that is set aside", &error)),
         }
     }
+}
+
+/// The numbers that messages may have. Streams count from 1, and 0 stands for none.
+fn numbers(state: &State) -> RangeInclusive<u64> {
+    state.first_sequence.max(1)..=state.last_sequence
 }
 
 fn failed(what: &str, error: &dyn std::fmt::Display) -> ClusterError {

@@ -84,11 +84,10 @@ async fn acknowledge(
     headers: HeaderMap,
     id: Numbered,
 ) -> Result<Json<Value>, Problem> {
-    let holder = shared.authorize(&headers, Role::Admin).await?;
-    let Path(id) = id?;
-    let found = shared.alerts.acknowledge(id, &holder.name, now_ms()).await?;
+    let (id, by) = to_change(&shared, &headers, id).await?;
+    let found = shared.alerts.acknowledge(id, &by, now_ms()).await?;
     Problem::unless(found, format_args!("open alert {id}"))?;
-    Ok(Json(json!({"acknowledged": id, "by": holder.name})))
+    Ok(Json(json!({"acknowledged": id, "by": by})))
 }
 
 async fn resolve(
@@ -96,11 +95,21 @@ async fn resolve(
     headers: HeaderMap,
     id: Numbered,
 ) -> Result<Json<Value>, Problem> {
-    let holder = shared.authorize(&headers, Role::Admin).await?;
-    let Path(id) = id?;
-    let found = shared.alerts.close(id, &holder.name, now_ms()).await?;
+    let (id, by) = to_change(&shared, &headers, id).await?;
+    let found = shared.alerts.close(id, &by, now_ms()).await?;
     Problem::unless(found, format_args!("open alert {id}"))?;
-    Ok(Json(json!({"resolved": id, "by": holder.name})))
+    Ok(Json(json!({"resolved": id, "by": by})))
+}
+
+/// What is to be changed, and by which administrator.
+async fn to_change(
+    shared: &Arc<Shared>,
+    headers: &HeaderMap,
+    id: Numbered,
+) -> Result<(i64, String), Problem> {
+    let holder = shared.authorize(headers, Role::Admin).await?;
+    let Path(id) = id?;
+    Ok((id, holder.name))
 }
 
 async fn silences(
@@ -128,9 +137,8 @@ async fn end_silence(
     headers: HeaderMap,
     id: Numbered,
 ) -> Result<StatusCode, Problem> {
-    let holder = shared.authorize(&headers, Role::Admin).await?;
-    let Path(id) = id?;
-    let found = shared.alerts.end_silence(id, &holder.name, now_ms()).await?;
+    let (id, by) = to_change(&shared, &headers, id).await?;
+    let found = shared.alerts.end_silence(id, &by, now_ms()).await?;
     Problem::unless(found, format_args!("silence {id} that lasts"))?;
     Ok(StatusCode::NO_CONTENT)
 }

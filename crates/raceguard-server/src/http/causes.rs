@@ -18,7 +18,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::{Problem, Shared};
-use crate::causes::assignment::set_state;
+use crate::causes::changes::set_state;
 use crate::causes::questions::{CauseFilter, Cursor, Window};
 use crate::causes::rows::{CauseDetail, CausePage, CauseRow, Services};
 use crate::causes::state::{BadChange, CauseState, StateChange};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use raceguard_maps::{ConcurrentMap, MapError, MapSnapshot as _, Observed, Operation, SnapshotMap};
 
 use super::{Live, LiveCause, LiveService};
+use crate::causes::assignment::Assigned;
 use crate::causes::state::CauseState;
 use crate::locks::questions::contended;
 use crate::slts::code::{CodeIndex, LOCK_WAIT_LIMIT_NS};
@@ -56,18 +57,19 @@ impl Live {
         Ok(())
     }
 
-    /// Takes over an assignment of our own; reads everything when others were made before it.
+    /// Takes over assignments of our own that followed the one of number `before`; reads everything when that is not the
+    /// one that was read last.
     pub(crate) fn take_over(
         &self,
         reader: &Reader,
-        number: u64,
-        changed: &BTreeSet<i64>,
-        findings: &[(i64, i64)],
+        before: u64,
+        assigned: &Assigned,
     ) -> Result<(), StoreError> {
         let _one = self.reading();
-        if number != self.assigned().wrapping_add(1) {
+        if before != self.assigned() {
             return self.read_all(reader);
         }
+        let Assigned { number, causes: changed, findings } = assigned;
         let now = crate::clock::now_ms();
         let (causes, code) = reader.ask(|connection| {
             let causes = causes(connection, Some(changed))?;
@@ -92,7 +94,7 @@ impl Live {
         for (finding, cause) in findings {
             self.findings.insert(*finding, *cause).map_err(stopped)?;
         }
-        self.set_assigned(number);
+        self.set_assigned(*number);
         Ok(())
     }
 

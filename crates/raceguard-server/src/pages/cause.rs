@@ -22,7 +22,7 @@ use super::session::Viewer;
 use super::shell::{Choice, Place, Shell};
 use super::stack;
 use crate::audit;
-use crate::causes::assignment::set_state;
+use crate::causes::changes::set_state;
 use crate::causes::rows::{CauseDetail, CauseFinding};
 use crate::causes::state::{CauseState, StateChange};
 use crate::clock::now_ms;

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
+use raceguard_diagnosis::drawing::{self, Boxes};
 use raceguard_evidence::{Access, Frame, Race};
 
 use super::stack::{anchor, position};
@@ -10,56 +11,55 @@ const BOX_WIDTH: f64 = 250.0;
 const BOX_HEIGHT: f64 = 46.0;
 const GAP: f64 = 56.0;
 const ROW: f64 = 84.0;
-/// Characters that fit into a box.
-const ROOM: usize = 31;
-/// Characters of what it is, which are smaller.
-const KIND_ROOM: usize = 40;
+/// Characters that fit into a box: of what it is, which are smaller, and of its text.
+const ROOM: [usize; 2] = [40, 31];
 /// `go` statements that are drawn for each side, the nearest.
 const STARTS: usize = 3;
 
 /// A drawing.
-#[derive(Debug, Default, Template)]
+#[derive(Debug, Template)]
 #[template(path = "part/graph.html")]
 pub(super) struct Graph {
     /// What it shows.
     label: &'static str,
-    pub(super) width: f64,
-    pub(super) height: f64,
-    pub(super) boxes: Vec<Node>,
-    pub(super) edges: Vec<Edge>,
+    svg: String,
 }
 
 impl HtmlSafe for Graph {}
 
-/// A box.
+/// Boxes and lines in their places.
+#[derive(Debug, Default)]
+struct Layout {
+    width: f64,
+    height: f64,
+    boxes: Vec<Node>,
+    edges: Vec<Edge>,
+}
+
+/// A box: the upper left corner of it, and what it shows.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
-    /// `start`, `later`, `earlier`, `shared`.
-    pub(super) class: &'static str,
-    /// What it is.
-    pub(super) kind: String,
-    pub(super) text: String,
-    /// All of the text, where it was too long.
-    pub(super) full: String,
+struct Node {
+    x: f64,
+    y: f64,
+    label: Label,
 }
 
 /// A line from one box to the next.
 #[derive(Debug)]
-pub(super) struct Edge {
-    pub(super) class: &'static str,
-    pub(super) path: String,
+struct Edge {
+    class: &'static str,
+    from: (f64, f64),
+    to: (f64, f64),
 }
 
-/// A box before it has a place.
+/// What a box shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Label {
-    pub(super) class: &'static str,
-    pub(super) kind: String,
-    pub(super) text: String,
+struct Label {
+    /// `start`, `later`, `earlier`, `shared`.
+    class: &'static str,
+    /// What it is.
+    kind: String,
+    text: String,
 }
 
 /// Words for what has no name of its own.
@@ -80,14 +80,38 @@ impl Graph {
         let allocated =
             object.and_then(|object| Some(position(&object.allocation[anchor(&object.allocation)?])));
         let text = name.or(allocated).unwrap_or_else(|| race.address.clone());
-        Self::joined(words.label, &sides, &Label { class: "shared", kind: words.shared.to_owned(), text })
+        let layout = Layout::joined(&sides, &Label { class: "shared", kind: words.shared.to_owned(), text });
+        Self { label: words.label, svg: layout.draw(words.label) }
+    }
+}
+
+impl Layout {
+    fn draw(&self, label: &str) -> String {
+        let mut drawing = Boxes::new("graph", label, self.width, self.height);
+        for edge in &self.edges {
+            drawing.connect(edge.from, edge.to, edge.class, "");
+        }
+        for Node { x, y, label } in &self.boxes {
+            drawing.push(&drawing::Node {
+                x: *x,
+                y: *y,
+                width: BOX_WIDTH,
+                height: BOX_HEIGHT,
+                class: label.class,
+                small: &label.kind,
+                text: &label.text,
+                room: ROOM,
+                title: &format!("{}\n{}", label.kind, label.text),
+            });
+        }
+        drawing.svg()
     }
 
     /// Two rows that end in one box. What both begin with is drawn once.
-    pub(super) fn joined(label: &'static str, rows: &[Vec<Label>], end: &Label) -> Self {
+    fn joined(rows: &[Vec<Label>], end: &Label) -> Self {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
         let height = ROW * count(rows.len().max(1)) - (ROW - BOX_HEIGHT) + 4.0;
-        let mut graph = Self { width: left(columns) + BOX_WIDTH + 4.0, height, label, ..Self::default() };
+        let mut graph = Self { width: left(columns) + BOX_WIDTH + 4.0, height, ..Self::default() };
         let end = graph.push(left(columns), height / 2.0, end);
         for (row, labels) in rows.iter().enumerate() {
             let class = labels.last().map_or("", |label| label.class);
@@ -124,27 +148,17 @@ impl Graph {
     }
 
     fn push(&mut self, x: f64, middle: f64, label: &Label) -> Node {
-        let node = Node {
-            x,
-            y: middle - BOX_HEIGHT / 2.0,
-            width: BOX_WIDTH,
-            height: BOX_HEIGHT,
-            class: label.class,
-            kind: shortened(&label.kind, KIND_ROOM),
-            text: shortened(&label.text, ROOM),
-            full: format!("{}\n{}", label.kind, label.text),
-        };
+        let node = Node { x, y: middle - BOX_HEIGHT / 2.0, label: label.clone() };
         self.boxes.push(node.clone());
         node
     }
 
     fn connect(&mut self, from: &Node, to: &Node, class: &'static str) {
-        let (x1, y1) = (from.x + from.width, from.y + BOX_HEIGHT / 2.0);
-        let (x2, y2) = (to.x, to.y + BOX_HEIGHT / 2.0);
-        let middle = f64::midpoint(x1, x2);
+        let middle = BOX_HEIGHT / 2.0;
         self.edges.push(Edge {
             class,
-            path: format!("M{x1:.1} {y1:.1}C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}"),
+            from: (from.x + BOX_WIDTH, from.y + middle),
+            to: (to.x, to.y + middle),
         });
     }
 }
@@ -184,15 +198,6 @@ fn count(number: usize) -> f64 {
     number as f64
 }
 
-/// The end of a text that is too long: names differ there.
-fn shortened(text: &str, room: usize) -> String {
-    let length = text.chars().count();
-    if length <= room {
-        return text.to_owned();
-    }
-    std::iter::once('…').chain(text.chars().skip(length - room + 1)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,18 +212,17 @@ mod tests {
             vec![label("main"), label("serve"), label("put")],
             vec![label("main"), label("serve"), label("get")],
         ];
-        let graph = Graph::joined("g", &rows, &label("map"));
-        let texts: Vec<_> = graph.boxes.iter().map(|node| node.text.as_str()).collect();
+        let graph = Layout::joined(&rows, &label("map"));
+        let texts: Vec<_> = graph.boxes.iter().map(|node| node.label.text.as_str()).collect();
         assert_eq!(texts, ["map", "main", "serve", "put", "get"]);
-        assert!(graph.boxes.iter().all(|node| node.x + node.width <= graph.width && node.y >= 0.0));
-        assert!(graph.boxes.iter().all(|node| node.y + node.height <= graph.height));
+        assert!(graph.boxes.iter().all(|node| node.x + BOX_WIDTH <= graph.width && node.y >= 0.0));
+        assert!(graph.boxes.iter().all(|node| node.y + BOX_HEIGHT <= graph.height));
     }
 
     #[test]
     fn rows_of_other_lengths_end_together() {
-        let graph = Graph::joined("g", &[vec![label("a"), label("b")], vec![label("c")]], &label("x"));
-        let x = |text: &str| graph.boxes.iter().find(|node| node.text == text).map(|node| node.x);
+        let graph = Layout::joined(&[vec![label("a"), label("b")], vec![label("c")]], &label("x"));
+        let x = |text: &str| graph.boxes.iter().find(|node| node.label.text == text).map(|node| node.x);
         assert_eq!(x("b"), x("c"));
-        assert_eq!(shortened(&"ab".repeat(40), ROOM).chars().count(), ROOM);
     }
 }

@@ -69,7 +69,7 @@ text! {
     // Policies
     nav_policies policies_intro new_policy no_policies in_force on_trial revision revisions edit author
     try_out share_of_services roll_back release difference shadow sightings_looked_at shadow_incomplete
-    trigger examples
+    trigger examples policy would_fail would_warn judged_by_gate
 }
 
 #[cfg(test)]

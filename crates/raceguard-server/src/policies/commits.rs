@@ -10,8 +10,12 @@ use serde_json::json;
 use crate::store::sql::{Connection, values};
 use crate::store::{Committed, Reader, StoreError};
 
-/// How long the order is kept, in milliseconds: longer than the longest window.
-const KEPT_MS: i64 = 25 * 3_600_000;
+/// How long the order is kept at least, in milliseconds: a bit longer than the hour that policies are tried on.
+const KEPT_MS: i64 = 65 * 60_000;
+
+/// Transactions that are forgotten at once. A long window that is no longer in force leaves millions of them, and
+/// batches wait while they go.
+const FORGOTTEN: u64 = 5_000;
 
 /// A place in the order, and when the last record up to there came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,12 +89,14 @@ pub(super) fn after(
     Ok(all)
 }
 
-/// Forgets what is older than any window and was evaluated by everybody.
-pub(crate) fn forget(connection: &mut dyn Connection, upto: Place) -> Result<(), StoreError> {
+/// Forgets what was evaluated by everybody and lies before all windows, of which the longest is given in milliseconds.
+/// A trigger that comes into force later counts only what comes after it.
+pub(crate) fn forget(connection: &mut dyn Connection, upto: Place, window_ms: i64) -> Result<(), StoreError> {
     connection.execute(
         "DELETE FROM policy_commit WHERE at_ms < $1 AND number < $2
-           AND number < COALESCE((SELECT min(number) FROM policy_trigger), $2)",
-        values![upto.at_ms - KEPT_MS, upto.number],
+           AND number < COALESCE((SELECT min(number) FROM policy_trigger), $2)
+           AND number IN (SELECT number FROM policy_commit ORDER BY number LIMIT $3)",
+        values![upto.at_ms.saturating_sub(window_ms).saturating_sub(KEPT_MS), upto.number, FORGOTTEN],
     )?;
     Ok(())
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::commits::{self, Place};
-use crate::store::sql::{Connection, Row, values};
+use crate::store::sql::{Connection, Row, row_of, values};
 use crate::store::{Reader, StoreError};
 
 /// Where a trigger stands.
@@ -44,17 +44,36 @@ pub(super) fn take(
     Ok(taken)
 }
 
-/// Notes that an evaluator looked at everything up to a place, for all triggers that are still its own.
+/// What an evaluator looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Looked {
+    /// The evaluator's name.
+    pub(crate) evaluator: String,
+    /// Hashes of the triggers that it evaluated, in order: everybody locks rows in that order. A row may have its name
+    /// that is not among them: it let that trigger go, and nobody has taken it yet.
+    pub(crate) triggers: Vec<String>,
+    /// Up to there.
+    pub(crate) upto: Place,
+}
+
+/// Notes up to where triggers were evaluated; gives those that are somebody else's by now, of which nothing is noted.
 pub(crate) fn advance(
-    connection: &mut dyn Connection,
-    evaluator: &str,
-    upto: Place,
-) -> Result<(), StoreError> {
-    connection.execute(
-        "UPDATE policy_trigger SET number = $1, at_ms = $2 WHERE evaluator = $3 AND number < $1",
-        values![upto.number, upto.at_ms, evaluator],
+    connection: &mut (dyn Connection + 'static),
+    looked: &Looked,
+) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<_> = looked
+        .triggers
+        .iter()
+        .map(|hash| row_of![looked.upto.number, looked.upto.at_ms, &looked.evaluator, hash])
+        .collect();
+    let noted = connection.query_all(
+        "UPDATE policy_trigger SET number = CASE WHEN number < $1 THEN $1 ELSE number END,
+             at_ms = CASE WHEN number < $1 THEN $2 ELSE at_ms END
+         WHERE evaluator = $3 AND hash = $4 RETURNING hash",
+        &rows,
     )?;
-    Ok(())
+    let lost = looked.triggers.iter().zip(noted).filter(|(_, noted)| noted.is_empty());
+    Ok(lost.map(|(hash, _)| hash.clone()).collect())
 }
 
 /// Whether a trigger is still that of an evaluator; if so it stays so until the transaction ends.

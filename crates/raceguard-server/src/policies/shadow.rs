@@ -1,4 +1,7 @@
-//! What a set would have done with the evidence of the last hour, told before it is in force.
+//! What a set would have done with the evidence of the last hour, told before it is in force: its triggers, one sighting
+//! after the other, and its policies ([`gate`]), as far as a server can judge by them.
+
+pub mod gate;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -8,6 +11,8 @@ use std::time::Instant;
 use raceguard_maps::MapError;
 use raceguard_policy::facts::SightingFact;
 use serde::Serialize;
+
+use gate::{ShadowPolicy, Trial};
 
 use super::evaluator::{Evaluator, Fired, Moment, TriggerCounts};
 use super::events::Shown;
@@ -20,8 +25,9 @@ use crate::store::{Reader, StoreError};
 /// An hour in milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
 
-/// Sightings of the last hour that are kept; of more, the oldest go.
-const KEPT: usize = 1_000_000;
+/// Sightings of the last hour that are kept; of more, the oldest go. It is about what ten triggers can be tried on within
+/// the time that a question may take, and takes 20 MB.
+const KEPT: usize = 400_000;
 
 /// Sightings of a part that is shared once it is full.
 const PART: usize = 4_096;
@@ -61,7 +67,7 @@ impl Recent {
         if self.open.len() < PART {
             return;
         }
-        self.full.push_back(Arc::new(std::mem::take(&mut self.open)));
+        self.full.push_back(Arc::new(std::mem::replace(&mut self.open, Vec::with_capacity(PART))));
         let is_old = |part: &Arc<Vec<Item>>| part.last().is_some_and(|item| item.at_ms < oldest);
         while self.full.len() > KEPT / PART || self.full.front().is_some_and(is_old) {
             if let Some(last) = self.full.pop_front().and_then(|part| part.last().map(|item| item.at_ms)) {
@@ -99,6 +105,8 @@ pub struct Shadow {
     pub services: usize,
     /// Each trigger.
     pub triggers: Vec<ShadowTrigger>,
+    /// Each policy.
+    pub policies: Vec<ShadowPolicy>,
     /// Sightings that were looked at.
     pub sightings: u64,
     /// From when on, in milliseconds since the Unix epoch.
@@ -163,16 +171,11 @@ pub fn shadow(
 ) -> Result<Shadow, ShadowError> {
     let set = Arc::new(CompiledSet::compile(texts)?);
     let mut triggers: Vec<ShadowTrigger> = set.triggers.iter().map(|it| ShadowTrigger::new(&it.id)).collect();
-    let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
-    let in_force = InForce::new()?;
-    in_force.publish(Arc::new(Released { revision: 0, set, release: Release::ALL, problem: None }), None)?;
-    let current = in_force.current()?;
-    let begin = current.stable().into_iter().flat_map(|it| &it.set.triggers);
-    let begin = begin.map(|trigger| (trigger.hash.clone(), Progress::default())).collect();
-    evaluator.adopt(&current, &|_| true, &begin)?;
+    let mut evaluator = evaluator(&set)?;
     let from_ms = recent.map_or(now_ms, |recent| recent.from_ms).max(now_ms - HOUR_MS);
     let (mut sightings, mut complete) = (0_u64, recent.is_some());
     let mut facts: HashMap<i64, Option<SightingFact>> = HashMap::new();
+    let mut trial = Trial::new(&set.policies);
     let items = recent.into_iter().flat_map(Recent::items).filter(|item| item.at_ms >= from_ms);
     for item in items {
         if sightings % 64 == 0 && Instant::now() >= end {
@@ -186,6 +189,7 @@ pub fn shadow(
         }
         let Some(Some(fact)) = facts.get(&finding) else { continue };
         let sighting = Arc::new(placed(fact, &item.origin, &item.shown));
+        trial.see(finding, &sighting);
         // Triggers here count all of them, and what they counted is not to be told apart from what they did not.
         let moment = Moment { number: i64::MAX, at_ms: item.at_ms, finding };
         for fired in evaluator.see(&sighting, moment)? {
@@ -194,16 +198,55 @@ pub fn shadow(
             }
         }
     }
+    let (policies, are_judged) = trial.judge(now_ms, end);
     let services: BTreeSet<&String> = triggers.iter().flat_map(|trigger| &trigger.services).collect();
     let (services, fired) = (services.len(), triggers.iter().map(|trigger| trigger.fired).sum::<u64>());
+    Ok(Shadow {
+        summary: summary(fired, services, &policies),
+        fired,
+        services,
+        triggers,
+        policies,
+        sightings,
+        from_ms,
+        to_ms: now_ms,
+        complete: complete && are_judged,
+    })
+}
+
+/// One that has the set in force for all services.
+fn evaluator(set: &Arc<CompiledSet>) -> Result<Evaluator, MapError> {
+    let mut evaluator = Evaluator::new(Arc::new(TriggerCounts::default()));
+    let in_force = InForce::new()?;
+    let released = Released { revision: 0, set: Arc::clone(set), release: Release::ALL, problem: None };
+    in_force.publish(Arc::new(released), None)?;
+    let current = in_force.current()?;
+    let begin = set.triggers.iter().map(|trigger| (trigger.hash.clone(), Progress::default())).collect();
+    evaluator.adopt(&current, &|_| true, &begin)?;
+    Ok(evaluator)
+}
+
+impl Shadow {
+    /// Whether a trigger would have fired, or a policy failed.
+    pub fn does_something(&self) -> bool {
+        self.fired > 0 || self.policies.iter().any(|policy| !policy.fails.is_empty())
+    }
+}
+
+/// `would have fired 14 times on 3 services`, and what its policies would have said.
+fn summary(fired: u64, services: usize, policies: &[ShadowPolicy]) -> String {
     let counted =
         |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-    let summary = format!(
+    let fired = format!(
         "would have fired {} on {}",
         counted(fired, "time", "times"),
         counted(services as u64, "service", "services")
     );
-    Ok(Shadow { summary, fired, services, triggers, sightings, from_ms, to_ms: now_ms, complete })
+    let failed: BTreeSet<&String> = policies.iter().flat_map(|policy| &policy.fails).collect();
+    if failed.is_empty() {
+        return fired;
+    }
+    format!("{fired}, and failed {}", counted(failed.len() as u64, "service", "services"))
 }
 
 impl ShadowTrigger {

@@ -3,9 +3,9 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::ops::Deref;
 
-use raceguard_server::intake::{Intake, Reason};
+use raceguard_server::intake::Reason;
 use raceguard_server::limits::Limits;
 use raceguard_server::server::{GrpcPort, Options};
 use raceguard_server::token::{Role, Token};
@@ -14,15 +14,22 @@ use tempfile::TempDir;
 
 use crate::support::{self, agent, token};
 
-/// A server, stopped when asked.
+/// A server with its folder and its tokens, stopped when asked.
 pub(crate) struct Running {
-    pub(crate) address: SocketAddr,
+    /// Where it takes OTLP over gRPC.
     pub(crate) grpc: SocketAddr,
-    pub(crate) intake: Arc<Intake>,
     pub(crate) write: Token,
     pub(crate) read: Token,
     pub(crate) folder: TempDir,
     server: support::Running,
+}
+
+impl Deref for Running {
+    type Target = support::Running;
+
+    fn deref(&self) -> &support::Running {
+        &self.server
+    }
 }
 
 /// An answer.
@@ -58,9 +65,8 @@ impl Running {
         let options =
             Options { limits, otlp_grpc: GrpcPort::At(any), ..Options::new(folder.path().to_owned(), any) };
         let server = support::Running::start_with(options).await;
-        let (address, intake) = (server.address, Arc::clone(&server.intake));
         let grpc = server.grpc.expect("it has one");
-        Self { address, grpc, intake, write, read, folder, server }
+        Self { grpc, write, read, folder, server }
     }
 
     pub(crate) async fn stop(self) {

@@ -57,7 +57,7 @@ struct Place {
     #[arg(long, value_name = "TOKEN", env = "RACEGUARD_TOKEN", hide_env_values = true, default_value = "")]
     token: String,
 
-    /// Certificates (PEM) of who signed that of the server
+    /// Certificates (PEM) of who signed that of the server; without it those of the public authorities
     #[arg(long, value_name = "FILE", env = "RACEGUARD_CA")]
     ca: Option<PathBuf>,
 }

@@ -85,6 +85,10 @@ pub struct GateArgs {
     #[arg(long, value_name = "TOKEN", env = "RACEGUARD_TOKEN", hide_env_values = true, default_value = "")]
     pub token: String,
 
+    /// Certificates (PEM) of who signed that of that server; without it those of the public authorities
+    #[arg(long, value_name = "FILE", env = "RACEGUARD_CA")]
+    pub ca: Option<PathBuf>,
+
     /// Name of the service that is to be released
     #[arg(long, value_name = "NAME", requires = "server")]
     pub service: Option<String>,
@@ -162,7 +166,7 @@ fn blocked_build(arguments: &GateArgs) -> Result<bool, CommandError> {
     else {
         return Ok(false);
     };
-    let api = Api::new(server, &arguments.token);
+    let api = Api::new(server, &arguments.token, arguments.ca.as_deref())?;
     let path = format!("/v1/builds/{}/{}", path_part(service), path_part(version));
     let build = api.done(api.get(&path)?)?;
     if build["blocked"] != true {

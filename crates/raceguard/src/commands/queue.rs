@@ -38,7 +38,7 @@ struct Place {
     #[arg(long, value_name = "TOKEN", env = "RACEGUARD_TOKEN", hide_env_values = true)]
     token: String,
 
-    /// Certificates (PEM) of who signed that of the server
+    /// Certificates (PEM) of who signed that of the server; without it those of the public authorities
     #[arg(long, value_name = "FILE", env = "RACEGUARD_CA")]
     ca: Option<PathBuf>,
 }
@@ -61,7 +61,7 @@ struct Message {
 }
 
 /// What became of those that were tried again.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Replayed {
     replayed: u64,
     left: u64,
@@ -81,10 +81,15 @@ impl Place {
     }
 }
 
-fn list(connection: &Connection) -> Result<u8, CommandError> {
-    let answer = connection.get(&format!("/v1/queue/set-aside?limit={AT_ONCE}"));
+/// The oldest messages, and how many there are.
+fn ask(connection: &Connection, limit: u64) -> Result<List, CommandError> {
+    let answer = connection.get(&format!("/v1/queue/set-aside?limit={limit}"));
     let answer = answer.map_err(|error| connection.unanswered(&error))?;
-    let List { total, messages } = answer.done(connection.server())?;
+    Ok(answer.done(connection.server())?)
+}
+
+fn list(connection: &Connection) -> Result<u8, CommandError> {
+    let List { total, messages } = ask(connection, AT_ONCE)?;
     for Message { number, partition, at_ms, bytes, reason } in &messages {
         let at = Timestamp::from_millisecond(*at_ms).map_or_else(|_| "?".to_owned(), |at| format!("{at:.0}"));
         println!("{number:>6} {at} partition {partition:<2} {bytes:>9} bytes  {reason}");
@@ -98,17 +103,15 @@ fn list(connection: &Connection) -> Result<u8, CommandError> {
 }
 
 fn replay(connection: &Connection) -> Result<u8, CommandError> {
-    let mut all = Replayed::default();
-    // Those that are set aside again meanwhile are not tried for ever.
-    let mut most = None;
-    while most.is_none_or(|most| all.replayed < most) {
-        let limit = most.map_or(AT_ONCE, |most| AT_ONCE.min(most - all.replayed));
-        let path = format!("/v1/queue/set-aside/replay?limit={limit}");
+    // Those that are set aside again meanwhile are not tried again.
+    let most = ask(connection, 1)?.total;
+    let mut all = Replayed { replayed: 0, left: most };
+    while all.replayed < most {
+        let path = format!("/v1/queue/set-aside/replay?limit={}", AT_ONCE.min(most - all.replayed));
         let answer = connection.post_json(&path, &json!({}));
         let answer = answer.map_err(|error| connection.unanswered(&error))?;
         let Replayed { replayed, left } = answer.done(connection.server())?;
         all = Replayed { replayed: all.replayed + replayed, left };
-        most = most.or(Some(replayed + left));
         if replayed == 0 {
             break;
         }

@@ -1,9 +1,8 @@
 //! The diagnosis as one self-contained page that works from a file: no request leaves it.
 //!
-//! The template escapes every value; the only markup made outside of it are the drawings in [`flame`], [`graph`] and
-//! [`strip`], which escape theirs.
+//! The template escapes every value; the only markup made outside of it are the drawings in [`graph`], [`strip`] and
+//! [`raceguard_diagnosis::drawing`], which escape theirs.
 
-mod flame;
 mod graph;
 mod strip;
 
@@ -11,6 +10,7 @@ use std::io::{self, Write};
 
 use askama::Template;
 use raceguard_diagnosis::cluster::Cluster;
+use raceguard_diagnosis::drawing::flame;
 use raceguard_diagnosis::locks::duration;
 use raceguard_evidence::Severity;
 
@@ -221,19 +221,4 @@ fn lock(lock: &raceguard_diagnosis::locks::LockUse) -> LockRow {
             })
             .collect(),
     }
-}
-
-/// Text inside markup that is made by hand.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// At most `width` characters, with an ellipsis in the place of what is left out at the start.
-fn shortened(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().skip(length - width + 1).collect();
-    format!("…{kept}")
 }

@@ -1,18 +1,17 @@
 //! Asks a server, and tells it what to change.
 
 use std::fmt::Write as _;
-use std::time::Duration;
+use std::path::Path;
 
 use serde_json::Value;
 
+use super::connection::Connection;
 use super::error::SendError;
 
 /// A server, and the token to speak to it with.
 #[derive(Debug)]
 pub struct Api {
-    server: String,
-    token: String,
-    agent: ureq::Agent,
+    connection: Connection,
 }
 
 /// An answer of a server that was reached.
@@ -25,17 +24,9 @@ pub struct Answer {
 }
 
 impl Api {
-    /// A server by its base address.
-    pub fn new(server: &str, token: &str) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(Duration::from_secs(10)))
-            .timeout_global(Some(Duration::from_mins(1)));
-        Self {
-            server: server.trim_end_matches('/').to_owned(),
-            token: token.to_owned(),
-            agent: config.build().into(),
-        }
+    /// A server by its base address, whose certificate is signed by those in the file `ca`, or by a public authority.
+    pub fn new(server: &str, token: &str, ca: Option<&Path>) -> Result<Self, SendError> {
+        Ok(Self { connection: Connection::new(server, token, ca)? })
     }
 
     /// Asks for what is at a path.
@@ -51,23 +42,10 @@ impl Api {
         body: Option<&Value>,
         revision: Option<i64>,
     ) -> Result<Answer, SendError> {
-        let unreachable = |reason: String| SendError::Unanswered { server: self.server.clone(), reason };
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.server))
-            .header("authorization", format!("Bearer {}", self.token))
-            .header("content-type", "application/json");
-        if let Some(revision) = revision {
-            request = request.header("if-match", revision.to_string());
-        }
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let request = request.body(body).map_err(|error| unreachable(error.to_string()))?;
-        let answer = self
-            .agent
-            .run(request)
-            .and_then(|mut response| Ok((response.status().as_u16(), response.body_mut().read_to_string()?)));
-        let (status, text) = answer.map_err(|error| unreachable(error.to_string()))?;
-        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+        let answer = self.connection.request(method, path, body, revision);
+        let answer = answer.map_err(|error| self.connection.unanswered(&error))?;
+        let body = serde_json::from_str(&answer.text).unwrap_or(Value::String(answer.text));
+        Ok(Answer { status: answer.status, body })
     }
 
     /// The answer's body, when the server did what was asked.
@@ -80,7 +58,7 @@ impl Api {
             Some(reason) => reason.to_owned(),
             None => body.as_str().unwrap_or_default().chars().take(200).collect(),
         };
-        Err(SendError::Denied { server: self.server.clone(), status, reason })
+        Err(SendError::Denied { server: self.connection.server().to_owned(), status, reason })
     }
 }
 

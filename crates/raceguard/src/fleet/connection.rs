@@ -9,6 +9,7 @@ use jiff::fmt::rfc2822;
 use raceguard_server::origin::Origin;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 use super::error::SendError;
@@ -105,10 +106,33 @@ impl Connection {
     }
 
     /// Tells the server something.
-    pub fn post_json(&self, path: &str, body: &serde_json::Value) -> Result<Answer, ureq::Error> {
-        let request = self.agent.post(format!("{}{path}", self.server));
-        let request = request.header("authorization", format!("Bearer {}", self.token));
-        Answer::of(request.header("content-type", "application/json").send(body.to_string())?)
+    pub fn post_json(&self, path: &str, body: &Value) -> Result<Answer, ureq::Error> {
+        self.request("POST", path, Some(body), None)
+    }
+
+    /// Makes a request with a body of JSON, or none; `revision` is the one that a change is based on.
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        revision: Option<i64>,
+    ) -> Result<Answer, ureq::Error> {
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.server))
+            .header("authorization", format!("Bearer {}", self.token));
+        if let Some(revision) = revision {
+            request = request.header("if-match", revision.to_string());
+        }
+        let response = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json");
+                self.agent.run(request.body(body.to_string())?)
+            }
+            None => self.agent.run(request.body(())?),
+        };
+        Answer::of(response?)
     }
 
     fn post(
@@ -129,8 +153,7 @@ impl Connection {
 
     /// Asks for what is at a path.
     pub fn get(&self, path: &str) -> Result<Answer, ureq::Error> {
-        let request = self.agent.get(format!("{}{path}", self.server));
-        Answer::of(request.header("authorization", format!("Bearer {}", self.token)).call()?)
+        self.request("GET", path, None, None)
     }
 }
 

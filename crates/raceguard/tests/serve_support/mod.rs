@@ -84,7 +84,7 @@ impl Running {
 /// The program, without the server and token of whoever runs the tests.
 pub(crate) fn raceguard() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_raceguard"));
-    for variable in ["RACEGUARD_SERVER", "RACEGUARD_TOKEN", "RACEGUARD_DATA"] {
+    for variable in ["RACEGUARD_SERVER", "RACEGUARD_TOKEN", "RACEGUARD_DATA", "RACEGUARD_CA"] {
         command.env_remove(variable);
     }
     command
@@ -105,7 +105,7 @@ pub(crate) fn free_port() -> u16 {
 /// Makes requests; every answer is one, redirects too.
 pub(crate) fn client() -> ureq::Agent {
     let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
-    config.timeout_global(Some(Duration::from_secs(5))).build().into()
+    config.timeout_global(Some(Duration::from_secs(30))).build().into()
 }
 
 /// What the server answers at a path, as JSON.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Markup, Notice};
+use super::{Markup, Notice, with_backslashes};
 use crate::alerts::{Severity, cut};
 
 /// The part of Markdown that a card's text knows. <https://adaptivecards.io/explorer/TextBlock.html>
@@ -11,14 +11,7 @@ pub(super) struct CardText;
 
 impl Markup for CardText {
     fn escape(&self, text: &str) -> String {
-        let mut escaped = String::with_capacity(text.len());
-        for c in text.chars() {
-            if matches!(c, '\\' | '*' | '_' | '[' | ']' | '(' | ')' | '`' | '#') {
-                escaped.push('\\');
-            }
-            escaped.push(c);
-        }
-        escaped
+        with_backslashes(text, |c| matches!(c, '\\' | '*' | '_' | '[' | ']' | '(' | ')' | '`' | '#'))
     }
     fn bold(&self, escaped: &str) -> String {
         format!("**{escaped}**")

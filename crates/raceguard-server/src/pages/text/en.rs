@@ -244,4 +244,8 @@ pub(crate) const EN: Text = Text {
     shadow_incomplete: "not all of the hour",
     trigger: "Trigger",
     examples: "Examples",
+    policy: "Policy",
+    would_fail: "Would fail",
+    would_warn: "Would warn of",
+    judged_by_gate: "Looks at a build, which only raceguard gate has.",
 };

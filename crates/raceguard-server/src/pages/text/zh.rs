@@ -244,4 +244,8 @@ pub(crate) const ZH: Text = Text {
     shadow_incomplete: "未覆盖整小时",
     trigger: "触发器",
     examples: "示例",
+    policy: "策略",
+    would_fail: "将判为失败",
+    would_warn: "将发出警告",
+    judged_by_gate: "依据构建数据判断，仅 raceguard gate 可得。",
 };

@@ -17,7 +17,7 @@ use crate::policies::commits::Place;
 use crate::policies::evaluator::{Evaluator, Fired, Moment, TriggerCounts};
 use crate::policies::events::Event;
 use crate::policies::in_force::Current;
-use crate::policies::progress::{self, Progress};
+use crate::policies::progress::{self, Looked, Progress};
 use crate::policies::registry::Registry;
 use crate::policies::shadow::{HOUR_MS, Item, Recent, placed};
 use crate::responses::{self, Recorded};
@@ -74,6 +74,10 @@ pub struct Stream {
     /// The furthest that it ever looked.
     furthest: i64,
     noted: i64,
+    /// The longest window of the triggers in force, whoever evaluates them, in milliseconds.
+    window_ms: i64,
+    /// What fired and is not written yet. Up to where was looked is noted together with it only.
+    fired: Vec<Fired>,
     /// Batches whose predecessor has not come.
     early: BTreeMap<i64, Event>,
     early_until: Option<Instant>,
@@ -115,6 +119,9 @@ impl Stream {
             at: Place::default(),
             furthest: 0,
             noted: 0,
+            // Before it is known, nothing is forgotten.
+            window_ms: i64::MAX,
+            fired: Vec::new(),
             early: BTreeMap::new(),
             early_until: None,
             next_note: now + NOTE_EVERY,
@@ -136,8 +143,11 @@ impl Stream {
             ended => ended?,
         }
         // Best effort: what is not noted is looked through again.
-        let (name, at) = (self.name.clone(), self.at);
-        let _ = self.writer.change(move |connection| responses::record(connection, &name, &[], at)).await;
+        let (looked, fired, window) = (self.looked(), std::mem::take(&mut self.fired), self.window_ms);
+        let _ = self
+            .writer
+            .change(move |connection| responses::record(connection, &looked, &fired, window))
+            .await;
         Ok(())
     }
 
@@ -160,7 +170,7 @@ impl Stream {
                 Some(question) = self.questions.recv() => drop(question.send(self.recent.clone())),
                 Some(event) = self.queue.events.recv() => self.take(event).await?,
                 () = self.queue.wake.notified() => {}
-                () = tokio::time::sleep_until(self.next_note) => self.write(Vec::new()).await?,
+                () = tokio::time::sleep_until(self.next_note) => self.write().await?,
                 () = tokio::time::sleep_until(self.next_look) => self.look_around().await?,
                 () = tokio::time::sleep_until(early_until), if self.early_until.is_some() => self.catch_up().await?,
             }
@@ -203,10 +213,13 @@ impl Stream {
     async fn adopt(&mut self) -> Result<(), StreamError> {
         self.published.borrow_and_update();
         let current = self.registry.in_force().current()?;
+        let windows = current.stable().into_iter().chain(current.canary()).flat_map(|it| &it.set.triggers);
+        let longest = windows.map(|trigger| trigger.window).max().unwrap_or_default();
+        self.window_ms = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
         let wanted = self.wanted(&current);
         if self.evaluator.hashes().any(|hash| !wanted.iter().any(|it| it == hash)) {
             // Whoever takes them goes on from here.
-            self.write(Vec::new()).await?;
+            self.write().await?;
         }
         let new: Vec<String> = wanted.iter().filter(|hash| !self.evaluator.has(hash)).cloned().collect();
         let taken: HashMap<String, Progress> = if new.is_empty() {
@@ -277,12 +290,11 @@ impl Stream {
             }
             let new = events.iter().filter(|event| event.number > self.furthest).count();
             self.queue.figures.caught_up.fetch_add(new as u64, Ordering::Relaxed);
-            let mut fired = Vec::new();
             for event in &events {
-                fired.extend(self.look(event).await?);
+                self.look(event).await?;
             }
-            if !fired.is_empty() || Instant::now() >= self.next_note {
-                self.write(fired).await?;
+            if !self.fired.is_empty() || Instant::now() >= self.next_note {
+                self.write().await?;
             }
         }
         self.early = self.early.split_off(&(self.at.number + 1));
@@ -292,7 +304,6 @@ impl Stream {
 
     /// Looks at a batch and at those that wait behind it, as far as each follows the one before.
     async fn take(&mut self, first: Event) -> Result<(), StreamError> {
-        let mut fired = Vec::new();
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(event) = next {
@@ -305,14 +316,14 @@ impl Stream {
                 }
                 let event = entry.remove();
                 if event.number > self.at.number {
-                    fired.extend(self.look(&event).await?);
+                    self.look(&event).await?;
                 }
             }
             taken += 1;
             next = if taken < AT_ONCE { self.queue.events.try_recv().ok() } else { None };
         }
-        if !fired.is_empty() {
-            self.write(fired).await?;
+        if !self.fired.is_empty() {
+            self.write().await?;
         }
         if self.early.is_empty() {
             self.early_until = None;
@@ -324,11 +335,10 @@ impl Stream {
         Ok(())
     }
 
-    /// Counts what a batch shows and passes it; gives what fires.
-    async fn look(&mut self, event: &Event) -> Result<Vec<Fired>, StreamError> {
+    /// Counts what a batch shows and passes it, and keeps what fires.
+    async fn look(&mut self, event: &Event) -> Result<(), StreamError> {
         let started = std::time::Instant::now();
         let is_new = event.number > self.furthest;
-        let mut fired = Vec::new();
         for shown in &event.seen {
             let Some(fact) = self.fact(shown.finding).await? else { continue };
             if is_new {
@@ -340,7 +350,7 @@ impl Stream {
             }
             let sighting = Arc::new(placed(&fact, &event.origin, shown));
             let moment = Moment { number: event.number, at_ms: event.received_ms, finding: shown.finding };
-            fired.extend(self.evaluator.see(&sighting, moment)?);
+            self.fired.extend(self.evaluator.see(&sighting, moment)?);
         }
         self.evaluator.pass(event.number);
         self.at.number = event.number;
@@ -353,7 +363,7 @@ impl Stream {
         }
         let busy = u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX);
         figures.busy_ns.fetch_add(busy, Ordering::Relaxed);
-        Ok(fired)
+        Ok(())
     }
 
     async fn fact(&mut self, finding: i64) -> Result<Option<Arc<SightingFact>>, StreamError> {
@@ -371,23 +381,30 @@ impl Stream {
         Ok(Some(fact))
     }
 
+    /// What is to be noted of how far triggers were evaluated.
+    fn looked(&self) -> Looked {
+        let mut triggers: Vec<String> = self.evaluator.hashes().map(str::to_owned).collect();
+        triggers.sort();
+        Looked { evaluator: self.name.clone(), triggers, upto: self.at }
+    }
+
     /// Writes what fired and up to where was looked, and tries until it can be written: nothing that comes later is
     /// looked at before.
-    async fn write(&mut self, fired: Vec<Fired>) -> Result<(), StoreError> {
+    async fn write(&mut self) -> Result<(), StoreError> {
         self.next_note = Instant::now() + NOTE_EVERY;
-        if fired.is_empty() && self.at.number == self.noted {
+        if self.fired.is_empty() && self.at.number == self.noted {
             return Ok(());
         }
-        let (fired, at) = (Arc::new(fired), self.at);
+        let (looked, fired) = (Arc::new(self.looked()), Arc::new(std::mem::take(&mut self.fired)));
         loop {
-            let (firings, name) = (Arc::clone(&fired), self.name.clone());
+            let (note, firings, window) = (Arc::clone(&looked), Arc::clone(&fired), self.window_ms);
             let written = self
                 .writer
-                .change(move |connection| responses::record(connection, &name, &firings, at))
+                .change(move |connection| responses::record(connection, &note, &firings, window))
                 .await;
             match written {
                 Ok(Recorded { kept, lost }) => {
-                    self.noted = at.number;
+                    self.noted = looked.upto.number;
                     for hash in &lost {
                         self.evaluator.drop_trigger(hash);
                     }
@@ -397,9 +414,13 @@ impl Stream {
                     }
                     return Ok(());
                 }
-                Err(StoreError::Stopping) => return Ok(()),
                 // The disk may be full: what fired stays here, or is found again after a restart.
-                Err(_) => self.wait().await?,
+                Err(error) => {
+                    if matches!(error, StoreError::Stopping) || self.wait().await.is_err() {
+                        self.fired = Arc::unwrap_or_clone(fired);
+                        return Err(StoreError::Stopping);
+                    }
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ mod drawing;
 
 use askama::Template;
 use jiff::Timestamp;
+use raceguard_diagnosis::drawing::flame;
 use raceguard_diagnosis::flame::FlameNode;
 use raceguard_diagnosis::locks::duration;
 
@@ -62,7 +63,7 @@ struct Windows<'a> {
 /// The file.
 pub fn page(bundle: &Bundle) -> String {
     let json = serde_json::to_string(bundle).unwrap_or_else(|error| unreachable!("it is JSON: {error}"));
-    let flame = |tree| Flame { tree, wait: duration(tree.wait_ns), svg: drawing::flame(tree) };
+    let flame = |tree| Flame { tree, wait: duration(tree.wait_ns), svg: flame::draw(tree) };
     let spans = bundle.spans.iter().map(|span| {
         let wait = if span.lock_wait_ns > 0 { duration(span.lock_wait_ns) } else { String::new() };
         Span { record: span, at: time(span.start_ms), wait }

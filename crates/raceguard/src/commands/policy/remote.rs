@@ -11,49 +11,59 @@ use super::versions::{number, texts, unified};
 use crate::commands::gate::here;
 use crate::error::{CommandError, print_hint};
 use crate::fleet::api::{Answer, Api, path_part};
+use crate::fleet::error::SendError;
 use crate::gate::error::GateError;
 
 /// Which server.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ServerArgs {
-    /// The server, http://HOST:PORT
+    /// The server, http://HOST:PORT or https://HOST:PORT
     #[arg(long, value_name = "URL", env = "RACEGUARD_SERVER")]
     server: String,
 
     /// A token of the server; one that changes policies has the role admin
     #[arg(long, value_name = "TOKEN", env = "RACEGUARD_TOKEN", hide_env_values = true)]
     token: String,
+
+    /// Certificates (PEM) of who signed that of the server; without it those of the public authorities
+    #[arg(long, value_name = "FILE", env = "RACEGUARD_CA")]
+    ca: Option<PathBuf>,
 }
 
 impl ServerArgs {
-    fn api(&self) -> Api {
-        Api::new(&self.server, &self.token)
+    fn api(&self) -> Result<Api, SendError> {
+        Api::new(&self.server, &self.token, self.ca.as_deref())
     }
 }
 
 /// A server instead of files, where one is named.
 #[derive(Debug, Clone, Args)]
 pub(super) struct MaybeServer {
-    /// The policies of a server, http://HOST:PORT, instead of files
+    /// The policies of a server, http://HOST:PORT or https://HOST:PORT, instead of files
     #[arg(long, value_name = "URL")]
     server: Option<String>,
 
     /// A token of that server
     #[arg(long, value_name = "TOKEN", env = "RACEGUARD_TOKEN", hide_env_values = true)]
     token: Option<String>,
+
+    /// Certificates (PEM) of who signed that of that server; without it those of the public authorities
+    #[arg(long, value_name = "FILE", env = "RACEGUARD_CA")]
+    ca: Option<PathBuf>,
 }
 
 impl MaybeServer {
-    pub(super) fn api(&self) -> Result<Option<Api>, GateError> {
+    pub(super) fn api(&self) -> Result<Option<Api>, CommandError> {
         let Some(server) = &self.server else { return Ok(None) };
         let Some(token) = &self.token else {
             return Err(GateError::Usage {
                 message: "the server asks for a token".to_owned(),
                 hint: "give one with --token or RACEGUARD_TOKEN; `raceguard token add NAME --role read` makes one"
                     .to_owned(),
-            });
+            }
+            .into());
         };
-        Ok(Some(Api::new(server, token)))
+        Ok(Some(Api::new(server, token, self.ca.as_deref())?))
     }
 }
 
@@ -165,7 +175,7 @@ fn told(api: &Api, answer: Answer) -> Result<Value, CommandError> {
 }
 
 pub(super) fn push(arguments: &PushArgs) -> Result<u8, CommandError> {
-    let api = arguments.server.api();
+    let api = arguments.server.api()?;
     let mut policies = named(&arguments.files)?;
     let mut expected = arguments.expect;
     if !arguments.replace {
@@ -230,18 +240,34 @@ fn shadow_text(shadow: &Value) -> String {
             );
         }
     }
+    for policy in shadow["policies"].as_array().into_iter().flatten() {
+        let services = |what: &str| {
+            let all = policy[what].as_array().into_iter().flatten().filter_map(Value::as_str);
+            all.collect::<Vec<_>>().join(", ")
+        };
+        let (name, fails, warns) =
+            (policy["policy"].as_str().unwrap_or_default(), services("fails"), services("warns"));
+        if policy["judged"] == false {
+            let _ = writeln!(text, "  {name}: only `raceguard gate` can tell, where the build is");
+        }
+        for (does, services) in [("fails", fails), ("warns of", warns)] {
+            if !services.is_empty() {
+                let _ = writeln!(text, "  {name}: {does} {services}");
+            }
+        }
+    }
     text
 }
 
 pub(super) fn validate(arguments: &ValidateArgs) -> Result<u8, CommandError> {
-    let api = arguments.server.api();
+    let api = arguments.server.api()?;
     let body = json!({ "policies": named(&arguments.files)? });
     let valid = told(&api, api.send("POST", "/v1/policies/validate", Some(&body), None)?)?;
     print(&format!("nothing is wrong\n{}", shadow_text(&valid["shadow"])))
 }
 
 pub(super) fn release(arguments: &ReleaseArgs) -> Result<u8, CommandError> {
-    let api = arguments.server.api();
+    let api = arguments.server.api()?;
     let path = format!("/v1/policies/revisions/{}/release", arguments.revision);
     let released = told(&api, api.send("POST", &path, Some(&arguments.to.json()), None)?)?;
     print(&changed_text(
@@ -250,7 +276,7 @@ pub(super) fn release(arguments: &ReleaseArgs) -> Result<u8, CommandError> {
 }
 
 pub(super) fn show(arguments: &ShowArgs) -> Result<u8, CommandError> {
-    let api = arguments.server.api();
+    let api = arguments.server.api()?;
     if arguments.name.chars().all(|c| c.is_ascii_digit()) {
         let path = format!("/v1/policies/revisions/{}", number(&arguments.name)?);
         let whole = api.done(api.get(&path)?)?;

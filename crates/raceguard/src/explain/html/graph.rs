@@ -1,13 +1,12 @@
 //! The goroutines of a cluster as SVG: where they start, the statement that each reaches, and what they meet on.
 
-use std::fmt::Write as _;
-
 use raceguard_diagnosis::cluster::Cluster;
+use raceguard_diagnosis::drawing::{Boxes, Node};
 use raceguard_diagnosis::statement::short_function;
 
-use super::{escape, shortened};
 use crate::explain::words;
 
+const WIDTH: f64 = 1152.0;
 const ROW: f64 = 46.0;
 const BOX_HEIGHT: f64 = 34.0;
 /// Left edge and width of the three columns.
@@ -32,25 +31,23 @@ pub(super) fn draw(cluster: &Cluster) -> String {
     let start_y = |place: usize| middle(starts.len()) + row(place) + BOX_HEIGHT / 2.0;
     let statement_y = |place: usize| middle(statements.len()) + row(place) + BOX_HEIGHT / 2.0;
     let variable_y = row(rows) / 2.0 - (ROW - BOX_HEIGHT) / 2.0;
-    let mut svg = format!(
-        "<svg class=\"graph\" viewBox=\"0 0 1152 {height}\" role=\"img\" aria-label=\"goroutines and what they meet on\">"
-    );
+    let mut drawing = Boxes::new("graph", "goroutines and what they meet on", WIDTH, height);
     for (place, statement) in statements.iter().enumerate() {
         let class = if statement.operation.is_write() { "write" } else { "read" };
         for start in statement.started_at.iter().take(3) {
             let from = starts.iter().position(|known| *known == start).map_or(0.0, start_y);
-            push_edge(&mut svg, 0, from, statement_y(place), class, "");
+            push_edge(&mut drawing, 0, from, statement_y(place), class, "");
         }
-        push_edge(&mut svg, 1, statement_y(place), variable_y, class, statement.operation.noun());
+        push_edge(&mut drawing, 1, statement_y(place), variable_y, class, statement.operation.noun());
     }
     for (place, start) in starts.iter().enumerate() {
-        push_box(&mut svg, 0, start_y(place), "start", "go statement", start);
+        push_box(&mut drawing, 0, start_y(place), "start", "go statement", start);
     }
     for (place, statement) in statements.iter().enumerate() {
         let blamed = cluster.blame.as_ref().is_some_and(|blame| blame.statement == place);
         let class = if blamed { "statement wrong" } else { "statement" };
         push_box(
-            &mut svg,
+            &mut drawing,
             1,
             statement_y(place),
             class,
@@ -63,9 +60,8 @@ pub(super) fn draw(cluster: &Cluster) -> String {
     } else {
         short_function(&cluster.variable)
     };
-    push_box(&mut svg, 2, variable_y, "variable", "shared", &variable);
-    svg.push_str("</svg>");
-    svg
+    push_box(&mut drawing, 2, variable_y, "variable", "shared", &variable);
+    drawing.svg()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "places on a drawing")]
@@ -73,30 +69,14 @@ fn row(place: usize) -> f64 {
     place as f64 * ROW
 }
 
-fn push_box(svg: &mut String, column: usize, middle: f64, class: &str, small: &str, text: &str) {
-    let (left, width) = COLUMNS[column];
-    let top = middle - BOX_HEIGHT / 2.0;
-    let _ = write!(
-        svg,
-        "<g class=\"{class}\"><title>{}</title><rect x=\"{left}\" y=\"{top:.1}\" width=\"{width}\" height=\"{BOX_HEIGHT}\" rx=\"5\"/>\
-         <text class=\"small\" x=\"{:.1}\" y=\"{:.1}\">{}</text><text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
-        escape(text),
-        left + 8.0,
-        top + 13.0,
-        escape(&shortened(small, ROOM[column])),
-        left + 8.0,
-        top + 27.0,
-        escape(&shortened(text, ROOM[column]))
-    );
+fn push_box(drawing: &mut Boxes, column: usize, middle: f64, class: &str, small: &str, text: &str) {
+    let (x, width) = COLUMNS[column];
+    let room = [ROOM[column]; 2];
+    let y = middle - BOX_HEIGHT / 2.0;
+    drawing.push(&Node { x, y, width, height: BOX_HEIGHT, class, small, text, room, title: text });
 }
 
-fn push_edge(svg: &mut String, column: usize, from: f64, to: f64, class: &str, label: &str) {
+fn push_edge(drawing: &mut Boxes, column: usize, from: f64, to: f64, class: &str, label: &str) {
     let (left, width) = COLUMNS[column];
-    let (start, end) = (left + width, COLUMNS[column + 1].0);
-    let middle = f64::midpoint(start, end);
-    let _ = write!(
-        svg,
-        "<path class=\"{class}\" d=\"M{start} {from:.1} C{middle} {from:.1} {middle} {to:.1} {end} {to:.1}\"><title>{}</title></path>",
-        escape(label)
-    );
+    drawing.connect((left + width, from), (COLUMNS[column + 1].0, to), class, label);
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use raceguard_diagnosis::cluster::Event;
 
-use super::escape;
+use raceguard_diagnosis::drawing::escape;
 
 const WIDTH: f64 = 1152.0;
 const LEFT: f64 = 110.0;

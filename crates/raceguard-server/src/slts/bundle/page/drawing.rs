@@ -1,76 +1,17 @@
-//! Drawings as SVG: waiting as a flame graph, and goroutines that start each other and meet.
+//! Goroutines that start each other and meet, as SVG.
 
-use std::fmt::Write as _;
-
-use raceguard_diagnosis::flame::FlameNode;
-use raceguard_diagnosis::locks::duration;
+use raceguard_diagnosis::drawing::{Boxes, Node};
 
 use crate::causes::goroutines::GoroutineGraph;
-
-const WIDTH: f64 = 1_100.0;
-const ROW: f64 = 19.0;
-/// Columns that a character takes.
-const CHARACTER: f64 = 6.6;
-/// Narrower boxes are left out.
-const NARROWEST: f64 = 1.0;
 
 const BOX_WIDTH: f64 = 280.0;
 const BOX_HEIGHT: f64 = 40.0;
 const COLUMN: f64 = 340.0;
 const LINE: f64 = 62.0;
+/// Characters that fit into the two lines of a box.
+const ROOM: [usize; 2] = [44, 38];
 
-/// A flame graph: the root at the top, each function as wide as the waiting in it.
-pub(super) fn flame(root: &FlameNode) -> String {
-    let mut boxes = String::new();
-    flame_box(&mut boxes, root, root.wait_ns, 0.0, 0);
-    let height = ROW * depth(root);
-    let label = escape(&root.name);
-    format!(
-        "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"flame graph: {label}\">{boxes}</svg>"
-    )
-}
-
-fn depth(node: &FlameNode) -> f64 {
-    1.0 + node.children.iter().map(depth).fold(0.0, f64::max)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "places on a drawing")]
-fn flame_box(boxes: &mut String, node: &FlameNode, whole: u64, left: f64, row: u32) {
-    let share = node.wait_ns as f64 / whole.max(1) as f64;
-    let width = share * WIDTH;
-    if width < NARROWEST {
-        return;
-    }
-    let top = f64::from(row) * ROW;
-    // Rows alternate in colour, so that a narrow box stands out from those above and below.
-    let colour = ["#e8915a", "#edb06f", "#f0c98b", "#edb06f"][row as usize % 4];
-    let title = format!("{}: {}, {:.1} %", escape(&node.name), duration(node.wait_ns), share * 100.0);
-    let label = cut(&node.name, width);
-    let _ = write!(
-        boxes,
-        "<g><title>{title}</title><rect fill=\"{colour}\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\"/>\
-         <text x=\"{:.1}\" y=\"{:.1}\">{}</text></g>",
-        (width - 0.5).max(0.5),
-        ROW - 1.0,
-        left + 3.0,
-        top + 13.0,
-        escape(&label)
-    );
-    let mut at = left;
-    for child in &node.children {
-        flame_box(boxes, child, whole, at, row + 1);
-        at += child.wait_ns as f64 / whole.max(1) as f64 * WIDTH;
-    }
-}
-
-/// As much of the text as fits; nothing when that is too little to read.
-fn cut(text: &str, width: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of characters")]
-    let room = (width / CHARACTER) as usize;
-    if room < 4 { String::new() } else { text.chars().take(room - 1).collect() }
-}
-
-/// A graph of goroutines: who starts whom from left to right, races as dashed lines. Empty without goroutines.
+/// A graph of goroutines: who starts whom from left to right, and who races. Empty without goroutines.
 #[expect(clippy::cast_precision_loss, reason = "places on a drawing")]
 pub(super) fn goroutines(graph: &GoroutineGraph) -> String {
     if graph.nodes.is_empty() {
@@ -88,44 +29,30 @@ pub(super) fn goroutines(graph: &GoroutineGraph) -> String {
         .collect();
     let (width, height) =
         (rows.len() as f64 * COLUMN, rows.iter().max().map_or(0, |most| *most) as f64 * LINE);
-    let mut drawn = String::new();
+    let mut drawing = Boxes::new("goroutines", "graph of goroutines", width, height);
     for edge in &graph.edges {
         let (Some(from), Some(to)) = (places.get(edge.from), places.get(edge.to)) else { continue };
-        let style = if edge.kind == "races" {
-            "stroke=\"#c0392b\" stroke-width=\"2\" stroke-dasharray=\"5 4\""
-        } else {
-            "stroke=\"#777\""
-        };
         let middle = BOX_HEIGHT / 2.0;
-        let _ = write!(
-            drawn,
-            "<g><title>{}</title><line {style} x1=\"{:.0}\" y1=\"{:.0}\" x2=\"{:.0}\" y2=\"{:.0}\"/></g>",
-            escape(&format!("{} {}", edge.kind, edge.label)),
-            from.0 + if to.0 > from.0 { BOX_WIDTH } else { middle },
-            from.1 + middle,
-            to.0 + if to.0 < from.0 { BOX_WIDTH } else { 0.0 },
-            to.1 + middle
-        );
+        let start = from.0 + if to.0 > from.0 { BOX_WIDTH } else { middle };
+        let end = to.0 + if to.0 < from.0 { BOX_WIDTH } else { 0.0 };
+        let title = format!("{} {}", edge.kind, edge.label);
+        drawing.connect((start, from.1 + middle), (end, to.1 + middle), edge.kind, &title);
     }
     for (node, (x, y)) in graph.nodes.iter().zip(&places) {
         let place = if node.file.is_empty() { String::new() } else { format!("{}:{}", node.file, node.line) };
-        let _ = write!(
-            drawn,
-            "<g><title>{}</title><rect fill=\"#eef2f7\" stroke=\"#8899aa\" rx=\"4\" x=\"{x:.0}\" y=\"{y:.0}\" \
-             width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\"/><text x=\"{:.0}\" y=\"{:.0}\">{}</text>\
-             <text class=\"small\" x=\"{:.0}\" y=\"{:.0}\">{}</text></g>",
-            escape(&format!("{} {place}", node.label)),
-            x + 6.0,
-            y + 17.0,
-            escape(&cut(&node.label, BOX_WIDTH - 12.0)),
-            x + 6.0,
-            y + 33.0,
-            escape(&cut(&place, BOX_WIDTH - 12.0))
-        );
+        drawing.push(&Node {
+            x: *x,
+            y: *y,
+            width: BOX_WIDTH,
+            height: BOX_HEIGHT,
+            class: "goroutine",
+            small: &place,
+            text: &node.label,
+            room: ROOM,
+            title: &format!("{} {place}", node.label),
+        });
     }
-    format!(
-        "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"graph of goroutines\">{drawn}</svg>"
-    )
+    drawing.svg()
 }
 
 /// The column of each goroutine: one more than that of the one that starts it.
@@ -143,23 +70,10 @@ fn columns(graph: &GoroutineGraph) -> Vec<usize> {
     columns
 }
 
-/// Text in which no tag can begin and no attribute can end.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::causes::goroutines::{GoroutineEdge, GoroutineNode};
-
-    #[test]
-    fn what_strangers_write_is_text() {
-        let node =
-            FlameNode { name: "<script>alert(1)</script>".to_owned(), wait_ns: 10, children: Vec::new() };
-        let svg = flame(&node);
-        assert!(!svg.contains("<script") && svg.contains("&lt;script"), "{svg}");
-    }
 
     #[test]
     fn who_is_started_stands_right_of_who_starts_it() {
@@ -177,7 +91,7 @@ mod tests {
         let columns = columns(&graph);
         assert!(columns[1] > 0 && columns.iter().all(|column| *column < 8), "{columns:?}");
         let svg = goroutines(&graph);
-        assert_eq!((svg.matches("<rect").count(), svg.matches("stroke-dasharray").count()), (3, 1));
+        assert_eq!((svg.matches("<rect").count(), svg.matches("class=\"races\"").count()), (3, 1));
         assert_eq!(goroutines(&GoroutineGraph::default()), "");
     }
 }
