@@ -98,7 +98,7 @@ async fn a_revision_is_in_force_everywhere_within_a_second() {
         from.revisions().announce(revision).await.expect("it is announced");
         for follower in &mut followers {
             let heard = follower.wait_for(|newest| *newest >= revision);
-            tokio::time::timeout(Duration::from_secs(60), heard)
+            tokio::time::timeout(Duration::from_mins(1), heard)
                 .await
                 .expect("it is heard of")
                 .expect("it runs");
@@ -141,7 +141,7 @@ async fn what_one_publishes_the_others_refresh() {
     }
     sides[0].0.send_replace(7);
     let mut other = sides[1].0.subscribe();
-    let followed = tokio::time::timeout(Duration::from_secs(60), other.wait_for(|number| *number == 7)).await;
+    let followed = tokio::time::timeout(Duration::from_mins(1), other.wait_for(|number| *number == 7)).await;
     assert_eq!(*followed.expect("in time").expect("it runs"), 7);
     assert_eq!(sides[0].1.load(Ordering::Relaxed), 0, "who published has nothing to refresh");
     stop.cancel();
