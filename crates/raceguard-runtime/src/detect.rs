@@ -267,24 +267,23 @@ pub fn check_range(
     while at < end {
         let line_end = (at & !(LINE - 1)) + LINE;
         let stop = line_end.min(end);
-        if !line_is_known(goroutine, at, address, stop, end, kind) {
+        let mut cell = Cell::of(at);
+        let whole = stop - at == LINE && address <= at;
+        let all = Record::new(goroutine.epoch, kind, 0xff);
+        let known = if whole { cell_update::equal_cells_cover(cell, all) } else { None };
+        if !known.unwrap_or_else(|| line_is_known(goroutine, at, address, stop, end, kind)) {
             let recording = sampling::is_recording();
             if context == 0 && recording {
                 context = site.context(goroutine);
                 goroutine.dirty |= ACCESSED;
             }
-            let mut cell = Cell::of(at);
             if recording {
                 cell.mark(TOUCHED);
             }
             let line = recording.then(|| cell.lock_line());
-            let whole = stop - at == LINE && address <= at && stop <= end;
-            if whole && line.is_some() {
-                let new = (Record::new(goroutine.epoch, kind, 0xff), context);
-                if cell_update::update_line(goroutine, cell, new) {
-                    at = line_end;
-                    continue;
-                }
+            if whole && line.is_some() && cell_update::update_line(goroutine, cell, (all, context)) {
+                at = line_end;
+                continue;
             }
             while at < stop {
                 let new = Record::new(goroutine.epoch, kind, mask_of(at, address, end));
