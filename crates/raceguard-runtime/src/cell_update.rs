@@ -151,6 +151,20 @@ pub fn update_line(goroutine: &Goroutine, start: Cell, new: (Record, u32)) -> bo
     true
 }
 
+/// Whether a record of each cell of the line that starts with `start` covers `new`. `None` if that can't be told at one
+/// look, because the cells have different records. As [`crate::detect::is_known`], without the lock.
+#[inline(always)]
+pub fn equal_cells_cover(start: Cell, new: Record) -> Option<bool> {
+    let flags = start.flags().load(Ordering::Relaxed);
+    for lane in 0..LANES - 1 {
+        let record = if flags & TOUCHED << lane == 0 { Record::EMPTY } else { start.load_line(lane)? };
+        if record == Record::EMPTY || record.covers(new) {
+            return Some(record != Record::EMPTY);
+        }
+    }
+    None
+}
+
 /// The records of every cell of the line, if there are no more than three.
 #[inline(always)]
 fn records_of_line(start: Cell) -> Option<[Record; 3]> {

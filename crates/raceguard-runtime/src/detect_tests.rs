@@ -7,8 +7,8 @@ use crate::context;
 use crate::detect::{self, AtomicAccess, Races, Site};
 use crate::goroutine::Goroutine;
 use crate::record::{ATOMIC, Record, WRITE};
-use crate::shadow::{self, Cell, HEAP_START};
-use crate::{atomic, budget, heap, quick, slots, sync_object};
+use crate::shadow::{self, Cell, HEAP_START, LANES};
+use crate::{atomic, budget, cell_update, heap, quick, slots, sync_object};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -196,6 +196,24 @@ fn every_one_of_many_concurrent_readers_is_remembered() {
 }
 
 #[test]
+fn of_many_readers_the_one_that_reads_again_finds_its_record_in_the_cell_and_none_is_lost() {
+    let mut world = World::new();
+    let (at, lock) = (world.allocate(8), world.allocate(8));
+    let mut readers: Vec<_> = (0..60).map(|_| world.go()).collect();
+    for (pc, reader) in (0x4000..).zip(&mut readers) {
+        assert!(read(reader, at, pc).is_empty());
+        assert!(read(reader, at, pc).is_empty());
+        let is_there = (0..LANES).any(|lane| Cell::of(at).load(lane).slot() == reader.slot);
+        assert!(is_there || detect::has_nothing_to_record(reader, at, 0, 1), "reader {pc:x}");
+        if pc != 0x4011 {
+            sync_object::find_or_create(lock).release_merge(reader);
+        }
+    }
+    sync_object::find_or_create(lock).acquire(world.main);
+    assert_eq!(write(world.main, at, 0x5000), [0x4011], "the only reader that is not known");
+}
+
+#[test]
 fn bytes_of_a_word_are_separate_and_keep_their_history() {
     let mut world = World::new();
     let x = world.allocate(8);
@@ -225,6 +243,25 @@ fn ranges_cover_exactly_their_bytes() {
         let expected: &[u64] = if (3..153).contains(&at) { &[1] } else { &[] };
         assert_eq!(read(b, x + at, 2), expected, "byte {at}");
     }
+}
+
+#[test]
+fn a_line_of_equal_cells_is_known_at_one_look_and_one_of_different_cells_by_the_word() {
+    let mut world = World::new();
+    let line = world.allocate(64);
+    let other = world.go();
+    assert!(races(other, line, 64, WRITE, 1).is_empty());
+    let known = |new| cell_update::equal_cells_cover(Cell::of(line), new);
+    let (own, strange) = (Record::new(other.epoch, 0, 0xff), Record::new(world.main.epoch, WRITE, 0xff));
+    assert_eq!((known(own), known(strange)), (Some(true), Some(false)));
+    assert_eq!(
+        races(world.main, line, 64, 0, 2),
+        [1],
+        "what another goroutine has on record is no record of this one's"
+    );
+    assert!(races(other, line + 24, 1, WRITE, 3).is_empty());
+    assert!(write(world.main, line + 24, 4).contains(&1));
+    assert_eq!(known(strange), None, "one cell has more records than the others");
 }
 
 #[test]
