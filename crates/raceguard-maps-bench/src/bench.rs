@@ -4,6 +4,7 @@ mod growth;
 mod iteration;
 mod latency;
 mod memory;
+mod stops;
 
 use std::borrow::Borrow;
 use std::sync::Arc;

@@ -168,7 +168,7 @@ impl Deep for GoMap {
         let request = json!({ "do": "growth", "map": self.name, "cores": cores, "keys": keys });
         let answer = self.go.ask(&request);
         let quantiles = |figures: &[f64]| match *figures {
-            [p50, p99, p999, max] => Some(Quantiles { p50, p99, p999, max }),
+            [p50, p99, p999, max] => Some(Quantiles { p50, p99, p999, max, uninterrupted: None }),
             _ => None,
         };
         Some(ReadsAndWrites { reads: quantiles(&answer.reads), writes: quantiles(&answer.writes) })

@@ -57,7 +57,8 @@ pub(super) fn growth(table: &Growth) -> String {
     let mut text = format!(
         "One thread inserts {} new keys, the other reads those that are there; round trip {}; µs. The first two \
          lines are no maps: what the clock costs, and for how long the machine itself stopped a thread; and what it costs to \
-         write 32 bytes to memory that nobody had before.\n\n",
+         write 32 bytes to memory that nobody had before. A write is uninterrupted when the system had no other thread run in \
+         this one's place meanwhile (`ru_nivcsw`).\n\n",
         crate::measure::thousands(table.keys),
         round_trip(&table.round_trips)
     );
@@ -66,9 +67,12 @@ pub(super) fn growth(table: &Growth) -> String {
 }
 
 fn waits(maps: &[Waits]) -> String {
-    let mut text = String::from(
-        "| map | reads: p50 | p99 | p99.9 | longest | writes: p50 | p99 | p99.9 | longest |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    let uninterrupted = |map: &Waits| map.writes.and_then(|writes| writes.uninterrupted);
+    let was_asked = maps.iter().any(|map| uninterrupted(map).is_some());
+    let (title, rule) = if was_asked { (" of those, uninterrupted |", "--:|") } else { ("", "") };
+    let mut text = format!(
+        "| map | reads: p50 | p99 | p99.9 | longest | writes: p50 | p99 | p99.9 | longest |{title}\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|{rule}\n",
     );
     let cells = |quantiles: Option<Quantiles>| match quantiles {
         Some(q) => [q.p50, q.p99, q.p999, q.max].map(figure).join(" | "),
@@ -77,10 +81,15 @@ fn waits(maps: &[Waits]) -> String {
     for map in maps {
         let _ = writeln!(
             text,
-            "| {} | {} | {} |",
+            "| {} | {} | {} |{}",
             shown(&map.name, map.family),
             cells(map.reads),
-            cells(map.writes)
+            cells(map.writes),
+            if was_asked {
+                format!(" {} |", uninterrupted(map).map_or_else(|| "–".to_owned(), figure))
+            } else {
+                String::new()
+            }
         );
     }
     text

@@ -98,6 +98,9 @@ pub(super) struct Quantiles {
     pub(super) p99: f64,
     pub(super) p999: f64,
     pub(super) max: f64,
+    /// The longest in which the thread ran throughout, where that was looked at.
+    #[serde(default)]
+    pub(super) uninterrupted: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -125,6 +125,18 @@ fn growth(report: &Report, text: &mut String) {
             waited / 1e3
         );
     }
+    let uninterrupted = |name: &str| {
+        table.maps.iter().find(|map| map.name == *name).and_then(|map| map.writes)?.uninterrupted
+    };
+    let longest: Vec<(&str, f64)> =
+        GROWING.iter().filter_map(|name| Some((*name, uninterrupted(name)?))).collect();
+    if let Some((name, longest)) = longest.into_iter().max_by(|one, other| one.1.total_cmp(&other.1)) {
+        let _ = writeln!(
+            text,
+            "  (of the writes in which the thread ran throughout, the longest took {:.1} ms, in {name})",
+            longest / 1e3
+        );
+    }
 }
 
 fn advice(report: &Report, text: &mut String) {

@@ -1,8 +1,9 @@
 //! Maps that grow: what single operations wait, and how fast new keys go in.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::stops::Stops;
 use super::{Filled, ReadsAndWrites};
 use crate::data::{Data, Value};
 use crate::latencies::Latencies;
@@ -12,6 +13,12 @@ use crate::threads::together;
 
 /// So many inserts are left out of the report: the first ones pay for pages of the code.
 const FIRST: u32 = 1_000;
+
+/// A write so long may be one in which the thread did not run, so it is asked for.
+const LONG: Duration = Duration::from_micros(100);
+
+/// Inserts after which is asked anyway, so that an earlier stop is not taken for one of a long write.
+const ASK_EVERY: u32 = 64;
 
 impl<D: Data, M: Subject<D::Key, D::Value>> Filled<D, M> {
     pub(super) fn measure_growth(&self, cores: &[usize], keys: u32) -> ReadsAndWrites {
@@ -31,14 +38,24 @@ impl<D: Data, M: Subject<D::Key, D::Value>> Filled<D, M> {
 
     fn grow_to(&self, handle: &mut M::Handle<'_>, keys: u32, grown: &AtomicU32) -> Latencies {
         let mut writes = Latencies::with_room(keys as usize);
+        let mut stops = Stops::new();
         let mut last = Instant::now();
         for index in 0..keys {
             handle.insert(std::borrow::Borrow::borrow(&self.data.key(index)).clone(), self.data.value(index));
-            let now = Instant::now();
+            let mut now = Instant::now();
+            let took = now - last;
+            let ran = took < LONG || stops.none();
             if index >= FIRST {
-                writes.add(now - last);
+                writes.add(took);
+                if ran {
+                    writes.add_uninterrupted(took);
+                }
             }
             grown.store(index + 1, Ordering::Release);
+            if took >= LONG || index % ASK_EVERY == 0 {
+                stops.none();
+                now = Instant::now();
+            }
             last = now;
         }
         writes

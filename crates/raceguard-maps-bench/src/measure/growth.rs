@@ -40,5 +40,11 @@ pub(crate) fn run(arguments: &Arguments, candidates: &Candidates) -> GrowthTable
     let table = GrowthTable { keys: arguments.keys, round_trips, maps };
     println!("\ngrowth to {} keys, round trip {:.0} ns, µs", table.keys, median(&table.round_trips));
     print_waits(&table.maps);
+    println!("longest writes during which no other thread ran in this one's place:");
+    for map in &table.maps {
+        if let Some(longest) = map.times.writes.and_then(|writes| writes.uninterrupted) {
+            println!("{:<22} {longest:>10.1}", map.name);
+        }
+    }
     table
 }
