@@ -460,11 +460,7 @@ fn update_used(
         kept += 1;
     }
     if let Some(old) = set {
-        let mut found = None;
-        set = update_set(goroutine, old, (new, context), access, &mut merged, &mut found, &mut check);
-        if let Some(own) = found {
-            set = Some(bring_forward(cell, kept, set, own));
-        }
+        set = update_set(goroutine, old, (new, context), access, &mut merged, &mut check);
     }
     if !merged && new != Record::EMPTY {
         set = insert(goroutine, cell, &mut kept, set, (new, context));
@@ -511,21 +507,6 @@ fn insert(
     }))
 }
 
-/// Puts `own`, which was found in the set, into the last lane of the cell that holds a record, and the record of that lane into
-/// the set: a goroutine that accesses the word once more in its epoch finds it there without the lock. The lanes before it are
-/// left alone, since most goroutines of a crowded word access it once in an epoch.
-fn bring_forward(cell: Cell, kept: usize, set: Option<Set>, own: (Record, u32)) -> Set {
-    let lane = LANES - 2;
-    let other = if kept > lane { (cell.load(lane), cell.context(lane).load(Ordering::Relaxed)) } else { own };
-    if kept > lane {
-        cell.set(lane, own.0, own.1);
-    }
-    match set {
-        Some(set) => set.push(other, |_| false),
-        None => Set::new(other),
-    }
-}
-
 /// What is left of `record` when `new` comes, and whether the two race.
 #[inline(always)]
 fn judge(goroutine: &Goroutine, record: Record, new: Record) -> (Record, bool) {
@@ -547,17 +528,12 @@ fn update_set(
     (new, context): (Record, u32),
     access: Record,
     merged: &mut bool,
-    found: &mut Option<(Record, u32)>,
     check: &mut impl FnMut(Record, u32) -> Record,
 ) -> Option<Set> {
     set.visit(access, |(record, its_context)| {
         if record.covers(access) {
-            let is_first = !core::mem::replace(merged, true);
-            if !is_first || new == Record::EMPTY {
-                return Verdict::Keep;
-            }
-            *found = Some((record, its_context));
-            return Verdict::Replace(Record::EMPTY);
+            *merged = true;
+            return Verdict::Keep;
         }
         if access.is_atomic() && record.is_atomic() && record.slot() != goroutine.slot {
             // They never race: saves asking the clock. What has become superfluous goes when the set is full.

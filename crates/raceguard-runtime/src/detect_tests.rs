@@ -7,7 +7,7 @@ use crate::context;
 use crate::detect::{self, AtomicAccess, Races, Site};
 use crate::goroutine::Goroutine;
 use crate::record::{ATOMIC, Record, WRITE};
-use crate::shadow::{self, Cell, HEAP_START, LANES};
+use crate::shadow::{self, Cell, HEAP_START};
 use crate::{atomic, budget, cell_update, heap, quick, slots, sync_object};
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -193,24 +193,6 @@ fn every_one_of_many_concurrent_readers_is_remembered() {
         sync_object::find_or_create(lock).acquire(world.main);
         assert_eq!(write(world.main, x, 9), [7], "with {readers} joined readers");
     }
-}
-
-#[test]
-fn of_many_readers_the_one_that_reads_again_finds_its_record_in_the_cell_and_none_is_lost() {
-    let mut world = World::new();
-    let (at, lock) = (world.allocate(8), world.allocate(8));
-    let mut readers: Vec<_> = (0..60).map(|_| world.go()).collect();
-    for (pc, reader) in (0x4000..).zip(&mut readers) {
-        assert!(read(reader, at, pc).is_empty());
-        assert!(read(reader, at, pc).is_empty());
-        let is_there = (0..LANES).any(|lane| Cell::of(at).load(lane).slot() == reader.slot);
-        assert!(is_there || detect::has_nothing_to_record(reader, at, 0, 1), "reader {pc:x}");
-        if pc != 0x4011 {
-            sync_object::find_or_create(lock).release_merge(reader);
-        }
-    }
-    sync_object::find_or_create(lock).acquire(world.main);
-    assert_eq!(write(world.main, at, 0x5000), [0x4011], "the only reader that is not known");
 }
 
 #[test]
